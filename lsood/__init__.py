@@ -1,1 +1,54 @@
-"""Placeholder."""
+"""The core: one-pass extraction, Monte-Carlo latent samples, their entropy, the densities LaRED and LaREM, metrics, the monitor."""
+
+from lsood.activations import Activations
+from lsood.detector import Detector
+from lsood.entropy import entropy
+from lsood.guide import (
+    build_ood_detection_ds,
+    deeplabv3p_apply_dropout,
+    deeplabv3p_get_ls_mcd_samples,
+    get_dl_h_z,
+    get_latent_representation_mcd_samples,
+    get_ood_detector_results,
+    log_evaluate_lared_larem,
+)
+from lsood.hook import Hook
+from lsood.intervals import delong_interval, evaluate
+from lsood.kde_classifier import KDEClassifier
+from lsood.latent import LaRED, LaREM
+from lsood.metrics import auroc, aupr, detection_error, fpr_at_tpr, threshold_at
+from lsood.monitor import Monitor
+from lsood.one_pass import OnePass
+from lsood.plots import plot_roc_ood_detector, plot_samples_pacmap
+from lsood.probes import Subject
+from lsood.sampling import sample_latents
+
+__all__ = [
+    "Activations",
+    "Detector",
+    "Hook",
+    "KDEClassifier",
+    "LaRED",
+    "LaREM",
+    "Monitor",
+    "OnePass",
+    "Subject",
+    "auroc",
+    "aupr",
+    "build_ood_detection_ds",
+    "deeplabv3p_apply_dropout",
+    "deeplabv3p_get_ls_mcd_samples",
+    "delong_interval",
+    "detection_error",
+    "entropy",
+    "evaluate",
+    "fpr_at_tpr",
+    "get_dl_h_z",
+    "get_latent_representation_mcd_samples",
+    "get_ood_detector_results",
+    "log_evaluate_lared_larem",
+    "plot_roc_ood_detector",
+    "plot_samples_pacmap",
+    "sample_latents",
+    "threshold_at",
+]

@@ -1,0 +1,63 @@
+"""ODIN (Liang, Li & Srikant, ICLR 2018): temperature, and an input step that raises the confidence.
+
+    x' = x - eps sign(dCE(f(x)/T, y^)/dx) / std,    score = 1 - max_k softmax_k(f(x')/T)
+
+sign(0) = 0, as in PyTorch (the authors' code counts it as +1). Protocol "no-ood": T = 1000 and eps = 0.0014 are fixed, the paper
+chooses eps on images of the OoD set under test.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from lsood import Activations, Detector
+from lsood.detector import Input
+from lsood.probes import Perturbation, Taps, other_probability
+
+
+class ODIN(Detector):
+    """One backward pass on top of the shared clean pass, one forward pass of the perturbed images.
+
+    Segmentation: the step follows the summed confidence of all pixels, the score is the mean pixel score.
+
+    Args:
+        temperature: T > 0.
+        epsilon: step in [0, 1] pixel units, >= 0.
+    """
+
+    name: ClassVar[str] = "odin"
+    paper: ClassVar[str] = "Liang et al., ICLR 2018"
+
+    def __init__(self, temperature: float = 1000.0, epsilon: float = 0.0014) -> None:
+        if not temperature > 0:
+            raise ValueError(f"temperature must be positive, got {temperature}")
+        if epsilon < 0:
+            raise ValueError(f"epsilon must not be negative, got {epsilon}")
+        self.temperature, self.epsilon = temperature, epsilon
+
+    def perturbation(self) -> Perturbation:
+        return Perturbation(
+            name=f"odin.t{self.temperature:g}.e{self.epsilon:g}",
+            layers=(),
+            confidence=self._confidence,
+            read=self._read,
+            epsilon=self.epsilon,
+            std=self._subject().std,
+        )
+
+    def _confidence(self, taps: Taps, state: Any) -> Tensor:
+        """log max softmax at temperature T: minus the cross-entropy against the predicted class."""
+        z = taps.logits / self.temperature
+        return (z.amax(1) - z.logsumexp(1)).flatten(1).sum(1) if z.ndim == 4 else z.amax(1) - z.logsumexp(1)
+
+    def _read(self, taps: Taps, state: Any) -> Tensor:
+        score = other_probability(taps.logits.float() / self.temperature)
+        return score if score.ndim == 1 else score.mean(dim=(1, 2))
+
+    def score(self, x: Input) -> Tensor:
+        """(N,): from Activations, or from the logits (N, K) of images perturbed already."""
+        if isinstance(x, Activations):
+            return x[self.perturbation().name].double()
+        return other_probability(x.double() / self.temperature)

@@ -1,0 +1,121 @@
+"""Activations: what one pass over one set leaves behind, a few kB per image, on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+INDEX = "activations.json"
+
+
+class Activations(Mapping[str, Tensor]):
+    """Named tensors with leading dimension N, in the order of ``keys``.
+
+    Args:
+        tensors: {name: (N, ...)}; "labels" (N,) int64 are class indices (-1: none).
+        keys: N stable image ids.
+        made: how it was made, JSON-serialisable.
+
+    Raises:
+        ValueError: a tensor whose leading dimension is not N.
+    """
+
+    def __init__(
+        self, tensors: Mapping[str, Tensor], keys: Iterable[str], made: Mapping[str, Any] | None = None
+    ) -> None:
+        self.tensors, self.keys_, self.made = dict(tensors), list(keys), dict(made or {})
+        for name, tensor in self.tensors.items():
+            if len(tensor) != len(self.keys_):
+                raise ValueError(f"{name} has {len(tensor)} rows for {len(self.keys_)} images")
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.tensors:
+            raise KeyError(f"no {name!r} in these activations; there are: {', '.join(sorted(self.tensors))}")
+        return self.tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    @property
+    def images(self) -> int:
+        """N."""
+        return len(self.keys_)
+
+    def select(self, rows: Tensor) -> Activations:
+        """The images at the given row indices (int64)."""
+        keys = [self.keys_[i] for i in rows.tolist()]
+        return Activations({name: t[rows] for name, t in self.tensors.items()}, keys, self.made)
+
+    def save(self, folder: Path) -> None:
+        """Write one safetensors file per tensor and an index with checksums; adds to what the folder holds of the same images.
+
+        Every file is written under a temporary name and renamed; the index comes last.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        index = _read_index(folder)
+        known = index["tensors"] if index and index["keys"] == self.keys_ else {}
+        for name, tensor in self.tensors.items():
+            path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.safetensors"
+            part = path.with_suffix(f".{os.getpid()}.part")
+            save_file({"values": tensor.contiguous()}, part, metadata={"name": name})
+            checksum = _sha256(part)
+            part.replace(path)
+            known[name] = {"file": path.name, "sha256": checksum}
+        content = {"keys": self.keys_, "made": self.made, "tensors": known}
+        part = folder / f"{INDEX}.{os.getpid()}.part"
+        part.write_text(json.dumps(content), encoding="utf-8")
+        part.replace(folder / INDEX)
+
+    @classmethod
+    def load(cls, folder: Path, names: Iterable[str] | None = None) -> Activations:
+        """Read the whole ones among the named tensors (default: all); damaged or missing ones are left out.
+
+        Raises:
+            FileNotFoundError: no readable index in the folder.
+        """
+        index = _read_index(folder)
+        if index is None:
+            raise FileNotFoundError(f"no activations in {folder}")
+        tensors: dict[str, Tensor] = {}
+        for name, entry in index["tensors"].items():
+            if names is not None and name not in set(names):
+                continue
+            path = folder / entry["file"]
+            try:
+                if _sha256(path) == entry["sha256"]:
+                    with safe_open(path, framework="pt") as file:
+                        tensors[name] = file.get_tensor("values")
+            except (OSError, SafetensorError):
+                continue
+        return cls(tensors, index["keys"], index["made"])
+
+
+def _read_index(folder: Path) -> dict[str, Any] | None:
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    complete = isinstance(index, dict) and {"keys", "made", "tensors"} <= set(index)
+    return index if complete else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def concatenate(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Batches' tensors to whole ones, in order."""
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

@@ -1,0 +1,123 @@
+"""The detector contract: fit on in-distribution activations, score anything; higher = more anomalous."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from lsood.activations import Activations
+from lsood.probes import Perturbation, Probe, Subject
+
+Input = Activations | Tensor
+
+
+class Detector(ABC):
+    """Base of every method.
+
+    The life of a detector: ``attach(subject)`` tells it the network, ``probes()`` what it needs of the pass over a set,
+    ``fit(train)`` learns from the fit set, ``perturbation()`` (after the fit) which input step it needs on validation and test
+    images, ``calibrate(validation)`` sets what must not come from the fit set (in-distribution only), ``score(x)`` gives (N,)
+    float64, higher = more anomalous. Learnt attributes end in an underscore and are what :meth:`state` saves.
+
+    Attributes:
+        name: unique, as typed after ``--methods``.
+        paper: authors, venue, year.
+        protocol: what it may see: "no-ood" or "oracle-val".
+        decision: the score above which the method itself says OoD; None: the threshold comes from validation scores.
+    """
+
+    name: ClassVar[str]
+    paper: ClassVar[str]
+    protocol: ClassVar[str] = "no-ood"
+    decision: ClassVar[float | None] = None
+    subject: Subject | None = None
+
+    def attach(self, subject: Subject) -> Self:
+        """Tell the detector which network it will see.
+
+        Raises:
+            ValueError: the method does not apply to this network.
+        """
+        self.subject = subject
+        return self
+
+    def params(self) -> dict[str, Any]:
+        """Constructor arguments, JSON-serialisable."""
+        return {
+            k: v
+            for k, v in vars(self).items()
+            if not k.endswith("_") and not k.startswith("_") and k != "subject"
+        }
+
+    def probes(self) -> list[Probe]:
+        """What must be measured on every set that is scored."""
+        return []
+
+    def fit_probes(self) -> list[Probe]:
+        """What must be measured on the fit set; by default the same."""
+        return self.probes()
+
+    def fit(self, train: Input) -> Self:
+        """Learn from in-distribution activations."""
+        return self
+
+    def perturbation(self) -> Perturbation | None:
+        """The input step this method needs on validation and test images; known after :meth:`fit`."""
+        return None
+
+    def calibrate(self, validation: Input) -> Self:
+        """Adjust to held-out in-distribution activations."""
+        return self
+
+    @abstractmethod
+    def score(self, x: Input) -> Tensor:
+        """(N,) float64 anomaly scores, higher = more anomalous."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What was learnt, as tensors; list members get a numbered name."""
+        learnt: dict[str, Tensor] = {}
+        for name, value in vars(self).items():
+            if name.endswith("_"):
+                if isinstance(value, list):
+                    learnt |= {f"{name}.{i}": tensor for i, tensor in enumerate(value)}
+                else:
+                    learnt[name] = torch.as_tensor(value)
+        return learnt
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor], **params: Any) -> Self:
+        """The detector whose :meth:`state` this is; ``params`` go to the constructor."""
+        detector = cls(**params)
+        for name, value in state.items():
+            attribute, _, position = name.partition(".")
+            if position:
+                members = vars(detector).setdefault(attribute, [])
+                members.extend([value] * (int(position) + 1 - len(members)))
+                members[int(position)] = value
+            else:
+                setattr(detector, name, value.item() if value.ndim == 0 else value)
+        return detector
+
+    def _subject(self) -> Subject:
+        if self.subject is None:
+            raise ValueError(f"{self.name}: attach(subject) first, or pass tensors")
+        return self.subject
+
+
+def rows(x: Tensor, what: str, dimension: int | None = None) -> Tensor:
+    """x (N, D) as float64, checked.
+
+    Raises:
+        ValueError: not a matrix, no rows, another width than ``dimension``, or values that are not finite.
+    """
+    if x.ndim != 2 or len(x) == 0:
+        raise ValueError(f"{what} must be a non-empty matrix (N, D), got {tuple(x.shape)}")
+    if dimension is not None and x.shape[1] != dimension:
+        raise ValueError(f"{what} has {x.shape[1]} columns, the fit set had {dimension}")
+    if not bool(x.isfinite().all()):
+        raise ValueError(f"{what} holds NaN or infinity in row {int((~x.isfinite()).any(1).nonzero()[0])}")
+    return x.double()

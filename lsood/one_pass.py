@@ -1,0 +1,168 @@
+"""One forward pass, every quantity: hooks, probes and input gradients share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lsood.hook import Hook
+from lsood.probes import LatentEntropy, Perturbation, Probe, Taps
+from lsood.sampling import execution_order
+
+
+class ForwardCounter:
+    """Counts the images that reach the network's first layer, by phase.
+
+    Attributes:
+        counts: {phase: images}; the current phase is set with :meth:`phase`.
+    """
+
+    def __init__(self, network: nn.Module, phase: str = "shared_pass") -> None:
+        first = next(
+            (m for m in network.modules() if next(m.parameters(recurse=False), None) is not None), network
+        )
+        self.counts: dict[str, int] = {}
+        self._phase = phase
+        self._handle = first.register_forward_pre_hook(self._count)
+
+    def _count(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        self.counts[self._phase] = self.counts.get(self._phase, 0) + len(args[0])
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Images forwarded inside the block count under ``name``."""
+        before, self._phase = self._phase, name
+        try:
+            yield
+        finally:
+            self._phase = before
+
+    def close(self) -> None:
+        """Stop counting."""
+        self._handle.remove()
+
+
+class OnePass:
+    """Runs a network once per batch and hands what passed through it to probes and perturbations.
+
+    Args:
+        network: in evaluation mode afterwards; its parameters require no gradient.
+        probes: measured on every batch.
+        perturbations: each costs one more pass of the perturbed images.
+        device: where the network and the batches go.
+
+    Calling it with a batch of images (B, C, H, W), keys and (optional) targets returns {name: (B, ...) tensor on the CPU}.
+
+    Raises:
+        ValueError: unknown layer, or values that are not finite (naming the image and the quantity).
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        probes: Iterable[Probe],
+        perturbations: Iterable[Perturbation] = (),
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.network = network.to(device).eval().requires_grad_(False)
+        self.device = torch.device(device)
+        self.probes = list({probe.name: probe for probe in probes}.values())
+        self.perturbations = list(perturbations)
+        self.counter = ForwardCounter(self.network)
+        wanted = {layer for user in (*self.probes, *self.perturbations) for layer in user.layers}
+        modules = dict(self.network.named_modules())
+        if unknown := sorted(wanted - set(modules)):
+            known = ", ".join(name for name in modules if name)
+            raise ValueError(f"the network has no layer {unknown[0]!r}; it has: {known}")
+        self.hooks = {layer: Hook(modules[layer]) for layer in sorted(wanted)}
+        self.prepared: dict[str, Any] = {}
+        self.upstream_random: bool | None = None
+
+    def close(self) -> None:
+        """Remove every hook from the network."""
+        self.counter.close()
+        for hook in self.hooks.values():
+            hook.close()
+
+    def __enter__(self) -> OnePass:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def forward(self, images: Tensor, keys: Sequence[str] = (), targets: Tensor | None = None) -> Taps:
+        """One pass of the network; what passed through the hooked layers."""
+        logits = self.network(images.to(self.device))
+        inputs = {layer: hook.input for layer, hook in self.hooks.items() if hook.input is not None}
+        outputs = {layer: hook.output for layer, hook in self.hooks.items() if hook.output is not None}
+        if missing := [layer for layer in self.hooks if layer not in outputs]:
+            raise ValueError(f"layer {missing[0]!r} was not reached by the forward pass")
+        return Taps(self.network, images, logits, keys, targets, inputs, outputs, bool(self.upstream_random))
+
+    @torch.no_grad()
+    def _prepare(self, image_shape: torch.Size) -> None:
+        with self.counter.phase("preparation"):
+            for probe in self.probes:
+                if probe.name not in self.prepared:
+                    self.prepared[probe.name] = probe.prepare(self.forward, image_shape)
+
+    def _upstream(self, order: list[str]) -> bool:
+        """Whether a random layer was reached before one whose latent samples are drawn."""
+        sampled = [probe.layer for probe in self.probes if isinstance(probe, LatentEntropy)]
+        return any(order[: order.index(layer)] for layer in sampled if layer in order)
+
+    def __call__(
+        self, images: Tensor, keys: Sequence[str], targets: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        if len(self.prepared) < len(self.probes):
+            self._prepare(images.shape[1:])
+        images = images.detach().to(self.device)
+        targets = None if targets is None else targets.to(self.device)
+        need_gradient = bool(self.perturbations)
+        with torch.set_grad_enabled(need_gradient):
+            images.requires_grad_(need_gradient)
+            if self.upstream_random is None:
+                with execution_order(self.network) as order:
+                    taps = self.forward(images, keys, targets)
+                self.upstream_random = taps.upstream_random = self._upstream(order)
+            else:
+                taps = self.forward(images, keys, targets)
+        with torch.no_grad(), self.counter.phase("sampling"):
+            results = {probe.name: probe(taps, self.prepared[probe.name]) for probe in self.probes}
+        results |= self._perturbed(taps, keys)
+        for name, value in results.items():
+            check_finite(name, value, keys)
+        return {name: value.detach().cpu() for name, value in results.items()}
+
+    def _perturbed(self, taps: Taps, keys: Sequence[str]) -> dict[str, Tensor]:
+        images, results = taps.images, {}
+        moved: list[Tensor] = []
+        for perturbation in self.perturbations:
+            state = self.prepared.get(perturbation.probe or "")
+            with torch.enable_grad():
+                confidence = perturbation.confidence(taps, state).sum()
+                last = perturbation is self.perturbations[-1]
+                (gradient,) = torch.autograd.grad(confidence, images, retain_graph=not last)
+            moved.append(perturbation.move(images.detach(), gradient))
+        for perturbation, perturbed in zip(self.perturbations, moved, strict=True):
+            state = self.prepared.get(perturbation.probe or "")
+            with torch.no_grad(), self.counter.phase("perturbed"):
+                results[perturbation.name] = perturbation.read(self.forward(perturbed, keys), state)
+        return results
+
+
+def check_finite(name: str, value: Tensor, keys: Sequence[str]) -> None:
+    """Raise ValueError naming the first image whose row of ``value`` holds NaN or infinity."""
+    if value.is_floating_point() and not bool(value.isfinite().all()):
+        row = (
+            int((~value.isfinite()).flatten(1).any(1).nonzero()[0])
+            if value.ndim > 1
+            else int((~value.isfinite()).nonzero()[0])
+        )
+        raise ValueError(
+            f"{name} is not finite (NaN or infinity) for image {keys[row]!r}: check the weights and the image"
+        )

@@ -1,0 +1,110 @@
+"""Monte-Carlo latent samples: N masks applied to one pass's features, instead of N passes.
+
+The hooked DropBlock layer is the only random thing upstream of the latent sample, so the trunk runs once and the N masks act
+on the layer's *input*. With one spatial mask for all channels the N channel means are one matrix product,
+masks (N, HW) x features (HW, C). Same distribution as N full passes with batch size one (LaREx, UAI 2024, its "fast" path).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from dropblock import DropBlock2D
+from torch import Tensor, nn
+
+from lsood.hook import Hook
+from lsood.masks import RANDOM_LAYERS, drop_probability, image_generator, keep_masks
+from lsood.reductions import reduce
+
+
+def sample_latents(
+    features: Tensor,
+    layer: nn.Module,
+    n_samples: int,
+    keys: Sequence[str],
+    seed: int = 0,
+    reduction: str = "fullmean",
+) -> Tensor:
+    """Draw Monte-Carlo latent samples from the *input* of a dropout layer.
+
+    Args:
+        features: (B, C, H, W) or (B, D) floating point: what goes into ``layer``, from one deterministic pass.
+        layer: the random layer (see :func:`lsood.masks.keep_masks`).
+        n_samples: T, masks per image.
+        keys: B stable image ids; with ``seed`` they determine every mask.
+        reduction: ``fullmean``, ``mean``, ``avgpool`` or ``raw``.
+
+    Returns:
+        (B, T, D) float32 on the features' device.
+
+    Raises:
+        ValueError: wrong number of keys, fewer than one sample, unsupported layer or reduction.
+    """
+    if len(keys) != len(features):
+        raise ValueError(f"{len(features)} images but {len(keys)} keys")
+    if n_samples < 1:
+        raise ValueError(f"n_samples must be at least 1, got {n_samples}")
+    features = features.detach().float()
+    shape, device = features.shape[1:], features.device
+    draws = (keep_masks(layer, shape, n_samples, image_generator(key, seed, device)) for key in keys)
+    if isinstance(layer, DropBlock2D) and reduction == "fullmean":
+        masks = torch.stack([mask.flatten(1) for mask in draws])  # (B, T, HW)
+        return torch.bmm(masks, features.flatten(2).transpose(1, 2)) / shape[-2:].numel()
+    return torch.stack([reduce(image * mask, reduction) for image, mask in zip(features, draws, strict=True)])
+
+
+def random_layers(network: nn.Module) -> dict[str, nn.Module]:
+    """Name and module of every dropout layer of the network with a probability above 0."""
+    return {
+        n: m for n, m in network.named_modules() if isinstance(m, RANDOM_LAYERS) and drop_probability(m) > 0
+    }
+
+
+@contextmanager
+def execution_order(network: nn.Module) -> Iterator[list[str]]:
+    """Record the names of the random layers in the order in which a forward pass reaches them."""
+    order: list[str] = []
+    layers = random_layers(network)
+    handles = [m.register_forward_hook(lambda *_, name=n: order.append(name)) for n, m in layers.items()]
+    try:
+        yield order
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.no_grad()
+def sample_latents_by_passes(
+    network: nn.Module,
+    images: Tensor,
+    layer_name: str,
+    n_samples: int,
+    keys: Sequence[str],
+    seed: int = 0,
+    reduction: str = "fullmean",
+) -> Tensor:
+    """The long way: N full passes with every dropout layer random, for networks with a random layer upstream of the hooked one.
+
+    Args and returns as :func:`sample_latents`, but (B, C, H, W) ``images`` go in. The network stays in evaluation mode; masks act
+    through hooks, per image, so that batch mates do not matter here either.
+    """
+    generators = [image_generator(key, seed, images.device) for key in keys]
+
+    def drop(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        masks = [keep_masks(module, args[0].shape[1:], 1, generator)[0] for generator in generators]
+        return args[0] * torch.stack(masks)
+
+    handles = [module.register_forward_hook(drop) for module in random_layers(network).values()]
+    samples = []
+    try:
+        with Hook(network.get_submodule(layer_name)) as hook:
+            for _ in range(n_samples):
+                network(images)
+                assert hook.output is not None
+                samples.append(reduce(hook.output.float(), reduction))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return torch.stack(samples, dim=1)

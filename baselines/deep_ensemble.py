@@ -1,7 +1,7 @@
 """Deep ensembles (Lakshminarayanan et al., NeurIPS 2017): score = 1 - max_k of the members' mean softmax.
 
-Members differ in initialisation and data order; no adversarial training. The mean is over probabilities, then the maximum
-is taken (OpenOOD averages logits, the FSSD authors average maxima).
+Members differ in initialisation and data order; no adversarial training. The mean is over probabilities, then
+the maximum is taken (OpenOOD averages logits, the FSSD authors average maxima).
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Feature Space Singularity Distance (Huang et al., SafeAI@AAAI 2021): ||F_l(x) - F*_l||, F* the mean feature of uniform noise.
+"""Feature Space Singularity Distance (Huang et al., SafeAI@AAAI 2021): ||F_l(x) - F*_l||, F* the mean feature
+of uniform noise.
 
-The paper's hypothesis: the farther from the singularity, the more in-distribution. So the anomaly value of a layer is minus the
-distance. The authors weight layers by a logistic regression fitted on the OoD set under test, which mends the sign where the
-hypothesis fails (it does on shallow layers of LeNet); the OoD-free sum does not, and says so by its AUROC.
+The paper's hypothesis: the farther from the singularity, the more in-distribution. So the anomaly value of a
+layer is minus the distance. The authors weight layers by a logistic regression fitted on the OoD set under
+test, which mends the sign where the hypothesis fails (it does on shallow layers of LeNet); the OoD-free sum
+does not, and says so by its AUROC.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from lsood.probes import Probe, SingularityDistances, Taps, singularity_distance
 
 
 class FSSD(LayeredDetector):
-    """See the module. With input noise, images move towards the singularity by the gradient standardised per image (the authors
-    standardise over the batch, so that their score depends on batch mates).
+    """See the module. With input noise, images move towards the singularity by the gradient standardised per
+    image (the authors standardise over the batch, so that their score depends on batch mates).
     """
 
     name: ClassVar[str] = "fssd"
@@ -35,7 +37,9 @@ class FSSD(LayeredDetector):
         return [self._probe()]
 
     def fit(self, train: Input) -> Self:
-        """The fit set only scales the layers; the singularity comes from noise. A tensor (N, L) holds distances."""
+        """The fit set only scales the layers; the singularity comes from noise. A tensor (N, L) holds
+        distances.
+        """
         self._fit_scale(self.clean(train))
         return self
 

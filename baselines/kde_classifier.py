@@ -1,4 +1,6 @@
-"""The supervised kernel-density detector on latent entropies, as a benchmark method of protocol "oracle-val"."""
+"""The supervised kernel-density detector on latent entropies, as a benchmark method of protocol
+"oracle-val".
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from lsood.probes import LatentEntropy, Probe
 
 
 class KDEClassifierDetector(Detector):
-    """PCA and a density per class (in-distribution, OoD), fitted on validation images of BOTH (Arnez et al., SafeAI 2023).
+    """PCA and a density per class (in-distribution, OoD), fitted on validation images of BOTH (Arnez et al.,
+    SafeAI 2023).
 
     Args:
         pca: components, fitted on both sets together as the authors do.

@@ -1,4 +1,6 @@
-"""One number per layer, combined without any OoD image: each is standardised by held-out in-distribution images, then summed."""
+"""One number per layer, combined without any OoD image: each is standardised by held-out in-distribution
+images, then summed.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,15 @@ from lsood.probes import Perturbation, Subject, Taps, digest
 class LayeredDetector(Detector):
     """A detector that reads one anomaly value per layer, from the clean pass or from a perturbed one.
 
-    score = sum over layers of (v_l - mean_l) / std_l, mean and std over in-distribution validation images. The papers weight layers
-    by a logistic regression fitted on images of the OoD set under test, which also mends a wrong sign; this sum is the OoD-free form.
+    score = sum over layers of (v_l - mean_l) / std_l, mean and std over in-distribution validation images.
+    The papers weight layers by a logistic regression fitted on images of the OoD set under test, which also
+    mends a wrong sign; this sum is the OoD-free form.
 
     Args:
         layer: name of the only layer to use; None: all of the network's feature layers.
-        epsilon: step of the input noise in [0, 1] pixel units; 0: none, the values come from the shared pass. With a step, ONE
-            perturbed pass follows the gradient of the sum over layers (the papers take one pass per layer).
+        epsilon: step of the input noise in [0, 1] pixel units; 0: none, the values come from the shared pass.
+            With a step, ONE perturbed pass follows the gradient of the sum over layers (the papers take one
+            pass per layer).
     """
 
     towards_anomaly: ClassVar[bool] = False

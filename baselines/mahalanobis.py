@@ -2,8 +2,9 @@
 
     v_l = min_k (f_l - mu_lk)' P_l (f_l - mu_lk),   P_l = pinv of (1/N) sum_i (f_i - mu_yi)(f_i - mu_yi)'
 
-f_l: a layer's output averaged over space; means from true labels of the fit set. Networks without an image label
-(segmentation) have one mean. Distances are computed in whitened coordinates, x W with W W' = P, in float64.
+f_l: a layer's output averaged over space; means from true labels of the fit set. Networks without an image
+label (segmentation) have one mean. Distances are computed in whitened coordinates, x W with W W' = P, in
+float64.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from lsood.probes import Pooled, Probe, Taps
 
 
 class Mahalanobis(LayeredDetector):
-    """See the module. With input noise, images move so that the distance falls: x' = x - eps sign(d sum_l v_l / dx) / std.
+    """See the module. With input noise, images move so that the distance falls: x' = x - eps sign(d sum_l v_l
+    / dx) / std.
 
     Example:
         >>> x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
@@ -41,7 +43,9 @@ class Mahalanobis(LayeredDetector):
         return [rows(x[Pooled(layer).name], f"mahalanobis: layer {layer}") for layer in self.layers]
 
     def fit(self, train: Input, labels: Tensor | None = None) -> Self:
-        """Learn means and covariance. A tensor (N, D) is one layer, ``labels`` (N,) its classes; without labels there is one mean."""
+        """Learn means and covariance. A tensor (N, D) is one layer, ``labels`` (N,) its classes; without
+        labels there is one mean.
+        """
         features = self._features(train)
         if isinstance(train, Activations) and self._subject().task == "classification":
             labels = train["labels"]
@@ -78,7 +82,9 @@ class Mahalanobis(LayeredDetector):
 
 
 class MahalanobisNoise(Mahalanobis):
-    """Mahalanobis with input noise, eps = 0.0014 fixed (the paper chooses it on images of the OoD set under test)."""
+    """Mahalanobis with input noise, eps = 0.0014 fixed (the paper chooses it on images of the OoD set under
+    test).
+    """
 
     name: ClassVar[str] = "mahalanobis-noise"
 

@@ -12,7 +12,8 @@ from lsood.probes import PIXEL_SCORES, Logits, PixelScores, Probe, other_probabi
 
 
 class MSP(Detector):
-    """1 - max softmax, computed as the sum of the other classes' probabilities, so that confident images keep their order.
+    """1 - max softmax, computed as the sum of the other classes' probabilities, so that confident images keep
+    their order.
 
     Segmentation: the mean of the pixel scores over all pixels.
 

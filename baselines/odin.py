@@ -2,8 +2,8 @@
 
     x' = x - eps sign(dCE(f(x)/T, y^)/dx) / std,    score = 1 - max_k softmax_k(f(x')/T)
 
-sign(0) = 0, as in PyTorch (the authors' code counts it as +1). Protocol "no-ood": T = 1000 and eps = 0.0014 are fixed, the paper
-chooses eps on images of the OoD set under test.
+sign(0) = 0, as in PyTorch (the authors' code counts it as +1). Protocol "no-ood": T = 1000 and eps = 0.0014
+are fixed, the paper chooses eps on images of the OoD set under test.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The core: one-pass extraction, Monte-Carlo latent samples, their entropy, the densities LaRED and LaREM, metrics, the monitor."""
+"""The core: one-pass extraction, Monte-Carlo latent samples, their entropy, the densities LaRED and LaREM,
+metrics, the monitor.
+"""
 
 from lsood.activations import Activations
 from lsood.detector import Detector
@@ -16,7 +18,7 @@ from lsood.hook import Hook
 from lsood.intervals import delong_interval, evaluate
 from lsood.kde_classifier import KDEClassifier
 from lsood.latent import LaRED, LaREM
-from lsood.metrics import auroc, aupr, detection_error, fpr_at_tpr, threshold_at
+from lsood.metrics import aupr, auroc, detection_error, fpr_at_tpr, threshold_at
 from lsood.monitor import Monitor
 from lsood.one_pass import OnePass
 from lsood.plots import plot_roc_ood_detector, plot_samples_pacmap
@@ -33,8 +35,8 @@ __all__ = [
     "Monitor",
     "OnePass",
     "Subject",
-    "auroc",
     "aupr",
+    "auroc",
     "build_ood_detection_ds",
     "deeplabv3p_apply_dropout",
     "deeplabv3p_get_ls_mcd_samples",

@@ -59,7 +59,8 @@ class Activations(Mapping[str, Tensor]):
         return Activations({name: t[rows] for name, t in self.tensors.items()}, keys, self.made)
 
     def save(self, folder: Path) -> None:
-        """Write one safetensors file per tensor and an index with checksums; adds to what the folder holds of the same images.
+        """Write one safetensors file per tensor and an index with checksums; adds to what the folder holds of
+        the same images.
 
         Every file is written under a temporary name and renamed; the index comes last.
         """

@@ -24,7 +24,8 @@ def kernel_log_density(x: Tensor, fit: Tensor, bandwidth: float = 1.0) -> Tensor
     log p(x) = logsumexp_i(-||x - f_i||^2 / 2h^2) - log M - D/2 log(2 pi h^2)
 
     Returns:
-        (N,) float64. scikit-learn's ``KernelDensity`` is off by up to hundreds of nats from 32 dimensions up, see the tests.
+        (N,) float64. scikit-learn's ``KernelDensity`` is off by up to hundreds of nats from 32 dimensions up,
+        see the tests.
     """
     x, fit = x.double(), fit.double()
     norm = math.log(len(fit)) + 0.5 * fit.shape[1] * math.log(2 * math.pi * bandwidth**2)
@@ -34,7 +35,9 @@ def kernel_log_density(x: Tensor, fit: Tensor, bandwidth: float = 1.0) -> Tensor
 
 
 def whitener(covariance: Tensor) -> Tensor:
-    """(D, D) covariance -> (D, R) matrix W with W W' its pseudo-inverse (relative cut at D eps, as ``scipy.linalg.pinvh``)."""
+    """(D, D) covariance -> (D, R) matrix W with W W' its pseudo-inverse (relative cut at D eps, as
+    ``scipy.linalg.pinvh``).
+    """
     values, vectors = torch.linalg.eigh(covariance.double())
     kept = values > values.abs().max() * len(values) * torch.finfo(torch.float64).eps
     return vectors[:, kept] / values[kept].sqrt()

@@ -18,16 +18,18 @@ Input = Activations | Tensor
 class Detector(ABC):
     """Base of every method.
 
-    The life of a detector: ``attach(subject)`` tells it the network, ``probes()`` what it needs of the pass over a set,
-    ``fit(train)`` learns from the fit set, ``perturbation()`` (after the fit) which input step it needs on validation and test
-    images, ``calibrate(validation)`` sets what must not come from the fit set (in-distribution only), ``score(x)`` gives (N,)
-    float64, higher = more anomalous. Learnt attributes end in an underscore and are what :meth:`state` saves.
+    The life of a detector: ``attach(subject)`` tells it the network, ``probes()`` what it needs of the pass
+    over a set, ``fit(train)`` learns from the fit set, ``perturbation()`` (after the fit) which input step it
+    needs on validation and test images, ``calibrate(validation)`` sets what must not come from the fit set
+    (in-distribution only), ``score(x)`` gives (N,) float64, higher = more anomalous. Learnt attributes end in
+    an underscore and are what :meth:`state` saves.
 
     Attributes:
         name: unique, as typed after ``--methods``.
         paper: authors, venue, year.
         protocol: what it may see: "no-ood" or "oracle-val".
-        decision: the score above which the method itself says OoD; None: the threshold comes from validation scores.
+        decision: the score above which the method itself says OoD; None: the threshold comes from validation
+            scores.
     """
 
     name: ClassVar[str]

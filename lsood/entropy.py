@@ -4,9 +4,10 @@ With T samples of one dimension and eps_i the distance of sample i to its k-th n
 
     h = psi(T) - psi(k) + (1/T) sum_i log(2 max(eps_i, min_dist))        [nats]
 
-Kozachenko & Leonenko 1987; the estimator LaREx (Arnez et al., UAI 2024) applies to every latent dimension. In one dimension
-the k+1 nearest samples of a sorted sample are neighbours in order, so eps_i is the smallest max(left gap, right gap) over the
-k+1 windows of k+1 samples that hold i: a sort and k+1 vector operations instead of a tree per dimension.
+Kozachenko & Leonenko 1987; the estimator LaREx (Arnez et al., UAI 2024) applies to every latent dimension. In
+one dimension the k+1 nearest samples of a sorted sample are neighbours in order, so eps_i is the smallest
+max(left gap, right gap) over the k+1 windows of k+1 samples that hold i: a sort and k+1 vector operations
+instead of a tree per dimension.
 """
 
 from __future__ import annotations
@@ -78,9 +79,11 @@ def entropy(samples: Tensor, k: int | None = None, min_dist: float = MIN_DIST) -
 
 
 def joint_entropy(samples: Tensor, k: int | None = None) -> Tensor:
-    """(B, T, D) -> (B,) float64: Kozachenko-Leonenko entropy of the joint D-dimensional samples under the maximum norm.
+    """(B, T, D) -> (B,) float64: Kozachenko-Leonenko entropy of the joint D-dimensional samples under the
+    maximum norm.
 
-    The reference computes it beside the per-dimension entropies and uses it nowhere; kept for its users' ``get_dl_h_z``.
+    The reference computes it beside the per-dimension entropies and uses it nowhere; kept for its users'
+    ``get_dl_h_z``.
     """
     n, d = samples.shape[-2:]
     k = neighbours(n) if k is None else k

@@ -1,8 +1,9 @@
 """The names of the LaREx authors' guide, as thin functions over the core.
 
-Procedure: data module, network, `lsood.Hook` on the DropBlock layer, Monte-Carlo samples, entropies, detector, results. Differences from
-the reference are in speed and in its defects alone: samples come from one pass per image at any batch size, masks are seeded
-per image, PCA is exact, scores below AUROC 0.5 are shown as they are. Loaders yield dicts with "image" and "key", or (images, ...) tuples.
+Procedure: data module, network, `lsood.Hook` on the DropBlock layer, Monte-Carlo samples, entropies,
+detector, results. Differences from the reference are in speed and in its defects alone: samples come from one
+pass per image at any batch size, masks are seeded per image, PCA is exact, scores below AUROC 0.5 are shown
+as they are. Loaders yield dicts with "image" and "key", or (images, ...) tuples.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ Array = NDArray[np.float64]
 def deeplabv3p_apply_dropout(module: nn.Module) -> None:
     """For ``network.apply``: put dropout layers into training mode, as the reference does before sampling.
 
-    The samplers below need it no more (they leave the network in evaluation mode and draw the hooked layer's masks themselves).
+    The samplers below need it no more (they leave the network in evaluation mode and draw the hooked layer's
+    masks themselves).
     """
     if isinstance(module, RANDOM_LAYERS):
         module.train()
@@ -61,7 +63,8 @@ def get_latent_representation_mcd_samples(
         dataloader: batches of normalised images, any batch size.
         mcd_nro_samples: T.
         layer_hook: `Hook` on a DropBlock or dropout layer of the network.
-        layer_type: "Conv": channel means of the map; "FC": the vector. Both are what the layer gives, the argument is checked against it.
+        layer_type: "Conv": channel means of the map; "FC": the vector. Both are what the layer gives, the
+            argument is checked against it.
 
     Returns:
         (N*T, D) float32 on the CPU, the T samples of an image in a row.
@@ -144,10 +147,12 @@ def build_ood_detection_ds(
     apply_pca: bool = True,
     pca_nro_comp: int = 16,
 ) -> tuple[Array, Array, Array, Array, PCA | None]:
-    """Training and test sets for the supervised detector; PCA is fitted on both validation sets, as in the reference.
+    """Training and test sets for the supervised detector; PCA is fitted on both validation sets, as in the
+    reference.
 
     Returns:
-        train samples, train labels (in-distribution 1, OoD 0), test samples, test labels, the PCA (None without).
+        train samples, train labels (in-distribution 1, OoD 0), test samples, test labels, the PCA (None
+        without).
     """
     train, test = (
         np.concatenate([ind_valid_data, ood_valid_data]),
@@ -165,7 +170,9 @@ def build_ood_detection_ds(
 def get_ood_detector_results(
     classifier_name: str, classifier_ood: KDEClassifier, samples_test_ds: Array, labels_test_ds: Array
 ) -> pd.DataFrame:
-    """One row: fpr and tpr of the ROC curve (in-distribution positive), auroc, acc, mcc, f1, fpr@95; F1 of the in-distribution class."""
+    """One row: fpr and tpr of the ROC curve (in-distribution positive), auroc, acc, mcc, f1, fpr@95; F1 of
+    the in-distribution class.
+    """
     labels = np.asarray(labels_test_ds)
     log_odds = classifier_ood.decision_function(samples_test_ds)
     inside, outside = -log_odds[labels == 1], -log_odds[labels == 0]
@@ -205,9 +212,10 @@ def log_evaluate_lared_larem(
         pca: components; None as in the reference's function, which gets projected entropies.
 
     Returns:
-        DataFrame indexed "<OoD set> LaRED<ext>", "<OoD set> LaREM<ext>" with columns auroc, fpr@95 (in-distribution positive), aupr
-        (in-distribution positive), fpr, tpr (ROC curves), threshold (of the in-distribution score, at 95 % of the fit set kept);
-        with ``return_density_scores`` a tuple of it, (M,) and {set: (L,)}.
+        DataFrame indexed "<OoD set> LaRED<ext>", "<OoD set> LaREM<ext>" with columns auroc, fpr@95
+        (in-distribution positive), aupr (in-distribution positive), fpr, tpr (ROC curves), threshold (of the
+        in-distribution score, at 95 % of the fit set kept); with ``return_density_scores`` a tuple of it,
+        (M,) and {set: (L,)}.
     """
     rows: dict[str, dict[str, Any]] = {}
     densities: dict[str, dict[str, Array]] = {}

@@ -24,7 +24,9 @@ class Estimate:
 
 
 def delong_variance(inside: ArrayLike, outside: ArrayLike) -> float:
-    """Variance of the AUROC (DeLong et al. 1988) through mid-ranks (Sun & Xu 2014), O(n log n). Needs two images on each side."""
+    """Variance of the AUROC (DeLong et al. 1988) through mid-ranks (Sun & Xu 2014), O(n log n). Needs two
+    images on each side.
+    """
     x, y = check_scores(inside, outside)
     n, m = len(x), len(y)
     ranks = rankdata(np.concatenate([x, y]))
@@ -36,7 +38,9 @@ def delong_variance(inside: ArrayLike, outside: ArrayLike) -> float:
 
 
 def delong_interval(inside: ArrayLike, outside: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Normal interval of the AUROC with DeLong's variance, cut to [0, 1]; it collapses to a point at AUROC 0 and 1."""
+    """Normal interval of the AUROC with DeLong's variance, cut to [0, 1]; it collapses to a point at AUROC 0
+    and 1.
+    """
     value = float(Curve.of(*check_scores(inside, outside)).auroc()[0])
     half = norm.ppf(0.5 + level / 2) * np.sqrt(delong_variance(inside, outside))
     return float(max(0.0, value - half)), float(min(1.0, value + half))
@@ -49,7 +53,8 @@ def evaluate(
 
     Args:
         inside, outside: (N,), (M,) anomaly scores.
-        threshold: for accuracy, MCC and F1; from in-distribution validation scores, see `lsood.metrics.threshold_at`.
+        threshold: for accuracy, MCC and F1; from in-distribution validation scores, see
+            `lsood.metrics.threshold_at`.
         resamples, seed: of the percentile bootstrap, which draws images of each side with replacement.
 
     Raises:

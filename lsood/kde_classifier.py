@@ -1,6 +1,8 @@
-"""KDEClassifier: the older, supervised detector of the LaREx authors (SafeAI 2023): one kernel density per class, Bayes' rule.
+"""KDEClassifier: the older, supervised detector of the LaREx authors (SafeAI 2023): one kernel density per
+class, Bayes' rule.
 
-It sees OoD images when it is fitted, so its protocol is "oracle-val" and its numbers stand in a column of their own.
+It sees OoD images when it is fitted, so its protocol is "oracle-val" and its numbers stand in a column of
+their own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """LaRED and LaREM: the density of an image's latent entropy under what in-distribution images show.
 
-Arnez Yagualca et al., "Latent Representation Entropy Density for Distribution Shift Detection", UAI 2024, PMLR 244. Both
-work on the vector of entropies of one image's Monte-Carlo latent samples (see `lsood.sampling`, `lsood.entropy`).
+Arnez Yagualca et al., "Latent Representation Entropy Density for Distribution Shift Detection", UAI 2024,
+PMLR 244. Both work on the vector of entropies of one image's Monte-Carlo latent samples (see
+`lsood.sampling`, `lsood.entropy`).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class LatentDensity(Detector):
     """What LaRED and LaREM share: entropies, whitened principal components, then a density.
 
     Args:
-        pca: number of components; "auto": chosen by the likelihood of in-distribution validation data in :meth:`calibrate` (16, the
-            reference's default, before that); None: no PCA.
+        pca: number of components; "auto": chosen by the likelihood of in-distribution validation data in
+            :meth:`calibrate` (16, the reference's default, before that); None: no PCA.
     """
 
     paper: ClassVar[str] = PAPER
@@ -118,7 +119,9 @@ class LaRED(LatentDensity):
 
 
 class LaREM(LatentDensity):
-    """Latent Representation Entropy Mahalanobis: squared distance to the mean under the empirical covariance (pseudo-inverse)."""
+    """Latent Representation Entropy Mahalanobis: squared distance to the mean under the empirical covariance
+    (pseudo-inverse).
+    """
 
     name: ClassVar[str] = "larem"
 

@@ -1,4 +1,6 @@
-"""Keep-masks of the random layers, drawn per image so that an image's samples do not depend on its batch mates."""
+"""Keep-masks of the random layers, drawn per image so that an image's samples do not depend on its batch
+mates.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def image_generator(key: str, seed: int, device: torch.device | str) -> torch.Ge
 
 
 def _dropblock(layer: DropBlock2D, shape: torch.Size, n: int, random: torch.Generator) -> Tensor:
-    """PyPI ``dropblock``: one spatial mask for all channels, gamma = p / block_size^2, rescale by share kept."""
+    """PyPI ``dropblock``: one spatial mask for all channels, gamma = p / block_size^2, rescale by share
+    kept.
+    """
     height, width = shape[-2:]
     gamma = layer.drop_prob / layer.block_size**2
     seeds = torch.rand((n, 1, height, width), generator=random, device=random.device) < gamma
@@ -80,17 +84,17 @@ def keep_masks(layer: nn.Module, shape: Sequence[int], n: int, random: torch.Gen
         random: the image's generator; masks are drawn on its device.
 
     Returns:
-        (n, ...) float32, broadcastable to (n, *shape): 0 where dropped, the rescaling factor where kept. Every mask is rescaled
-        by its own share kept, as a pass with batch size one does. A mask that drops a small map entirely (the layers divide
-        by zero there) is drawn again: samples follow the distribution of the passes that have a value.
+        (n, ...) float32, broadcastable to (n, *shape): 0 where dropped, the rescaling factor where kept.
+            Every mask is rescaled
+        by its own share kept, as a pass with batch size one does. A mask that drops a small map entirely (the
+        layers divide by zero there) is drawn again: samples follow the distribution of the passes that have a
+            value.
 
     Raises:
         ValueError: unsupported layer, or one that drops everything in (almost) every draw.
     """
-    for kind, draw in _DRAW.items():
-        if isinstance(layer, kind):
-            break
-    else:
+    draw = next((draw for kind, draw in _DRAW.items() if isinstance(layer, kind)), None)
+    if draw is None:
         names = ", ".join(f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in _DRAW)
         raise ValueError(
             f"cannot draw Monte-Carlo samples of {type(layer).__name__}; supported layers: {names}"
@@ -108,6 +112,6 @@ def keep_masks(layer: nn.Module, shape: Sequence[int], n: int, random: torch.Gen
             return keep / keep.mean(dim=(1, 2, 3), keepdim=True)
         keep[empty] = draw(layer, shape, missing, random)
     raise ValueError(
-        f"{type(layer).__name__}(p={probability}, block_size={layer.block_size}) drops the whole {shape[-2]}x{shape[-1]} map "
-        "in nearly every draw; use a smaller block size or probability, or larger images"
+        f"{type(layer).__name__}(p={probability}, block_size={layer.block_size}) drops the whole "
+        f"{shape[-2]}x{shape[-1]} map in nearly every draw; use a smaller block or larger images"
     )

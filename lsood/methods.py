@@ -1,4 +1,6 @@
-"""Finding detectors: the entry-point group ``lsood.detectors``, or ``package.module:Class`` typed by the user."""
+"""Finding detectors: the entry-point group ``lsood.detectors``, or ``package.module:Class`` typed by the
+user.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ def registered() -> dict[str, type[Detector]]:
 
 
 def create(spec: str) -> Detector:
-    """A detector from ``name``, ``name@layer`` (a layered method on that layer only) or ``package.module:Class``.
+    """A detector from ``name``, ``name@layer`` (a layered method on that layer only) or
+    ``package.module:Class``.
 
     Raises:
         ValueError: unknown name (the right ones are listed), or an object that is no detector.
@@ -40,6 +43,6 @@ def create(spec: str) -> Detector:
             raise ValueError(f"unknown method {name!r}; {hint}methods: {', '.join(known)}")
         kind = known[name]
     try:
-        return kind(layer=layer) if layer else kind()
+        return kind(**{"layer": layer} if layer else {})
     except TypeError as error:
         raise ValueError(f"method {spec!r}: {error}") from error

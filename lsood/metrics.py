@@ -1,7 +1,8 @@
 """Detection metrics from anomaly scores (higher = more anomalous), from one sort, ties grouped.
 
-"out" and "in" name the positive class. The curve's points are the distinct scores from high to low: at each, everything at or above it
-is called OoD. Every function takes in-distribution scores (N,) and OoD scores (M,) and gives a float; :func:`evaluate` gives all.
+"out" and "in" name the positive class. The curve's points are the distinct scores from high to low: at each,
+everything at or above it is called OoD. Every function takes in-distribution scores (N,) and OoD scores (M,)
+and gives a float; :func:`evaluate` gives all.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Curve:
     """Counts above every distinct score, from high to low, for R resamples of the images.
 
     Attributes:
-        scores: (G,) distinct scores, falling. hits: (R, G) OoD images at or above. alarms: (R, G) in-distribution images at or above.
+        scores: (G,) distinct scores, falling. hits: (R, G) OoD images at or above. alarms: (R, G)
+            in-distribution images at or above.
         n_in, n_out: sizes.
     """
 
@@ -120,7 +122,9 @@ class Curve:
         return np.minimum(error.min(1), 0.5)
 
     def at(self, threshold: float) -> tuple[Array, Array, Array]:
-        """Accuracy, Matthews correlation and F1 (OoD positive) when scores above the threshold are called OoD."""
+        """Accuracy, Matthews correlation and F1 (OoD positive) when scores above the threshold are called
+        OoD.
+        """
         above = int((self.scores > threshold).sum())
         zero = np.zeros(len(self.hits))
         tp, fp = (zero, zero) if above == 0 else (self.hits[:, above - 1], self.alarms[:, above - 1])
@@ -151,7 +155,8 @@ def _curve(inside: ArrayLike, outside: ArrayLike) -> Curve:
 
 
 def auroc(inside: ArrayLike, outside: ArrayLike) -> float:
-    """Probability that an OoD image scores higher than an in-distribution one, ties counted half. Shown as it is below 0.5.
+    """Probability that an OoD image scores higher than an in-distribution one, ties counted half. Shown as it
+    is below 0.5.
 
     Example:
         >>> auroc([0.0, 1.0], [1.0, 2.0])
@@ -161,15 +166,17 @@ def auroc(inside: ArrayLike, outside: ArrayLike) -> float:
 
 
 def aupr(inside: ArrayLike, outside: ArrayLike, positive: str = "out") -> float:
-    """Area under precision-recall as a step sum; ``positive`` is "out" (AUPR-out) or "in" (AUPR-in). Depends on the prevalence."""
+    """Area under precision-recall as a step sum; ``positive`` is "out" (AUPR-out) or "in" (AUPR-in). Depends
+    on the prevalence.
+    """
     return float(_curve(inside, outside).aupr(_side(positive))[0])
 
 
 def fpr_at_tpr(inside: ArrayLike, outside: ArrayLike, tpr: float = 0.95, positive: str = "out") -> float:
     """False-positive rate at the first threshold with true-positive rate >= ``tpr`` (0 < tpr <= 1).
 
-    ``positive="out"`` (OpenOOD v1.5): share of in-distribution images flagged when 95 % of OoD is caught. ``positive="in"`` (ODIN, FSSD,
-    LaREx): share of OoD accepted when 95 % of in-distribution is.
+    ``positive="out"`` (OpenOOD v1.5): share of in-distribution images flagged when 95 % of OoD is caught.
+    ``positive="in"`` (ODIN, FSSD, LaREx): share of OoD accepted when 95 % of in-distribution is.
     """
     if not 0 < tpr <= 1:
         raise ValueError(f"tpr must lie in (0, 1], got {tpr}")
@@ -188,9 +195,11 @@ def _side(positive: str) -> str:
 
 
 def threshold_at(validation: ArrayLike, false_alarm_rate: float = 0.05) -> float:
-    """Threshold that held-out in-distribution scores (N,) exceed with at most the given rate (split conformal quantile).
+    """Threshold that held-out in-distribution scores (N,) exceed with at most the given rate (split conformal
+    quantile).
 
-    The ceil((N + 1)(1 - rate))-th smallest score; the highest one when N is too small for the rate. Alarm = score > threshold.
+    The ceil((N + 1)(1 - rate))-th smallest score; the highest one when N is too small for the rate. Alarm =
+    score > threshold.
     """
     if not 0 < false_alarm_rate < 1:
         raise ValueError(f"false_alarm_rate must lie in (0, 1), got {false_alarm_rate}")

@@ -1,4 +1,6 @@
-"""The monitor: a fitted detector taken along with a network, with a threshold at a chosen false-alarm rate."""
+"""The monitor: a fitted detector taken along with a network, with a threshold at a chosen false-alarm
+rate.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -127,7 +130,7 @@ class Monitor:
         kind = getattr(importlib.import_module(module), name, None)
         if not (isinstance(kind, type) and issubclass(kind, Detector)):
             raise ValueError(f"{folder / 'monitor.json'}: {content['detector']!r} is not a detector")
-        subject = {k: tuple(v) if isinstance(v, list) else v for k, v in content["subject"].items()}
+        subject: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content["subject"].items()}
         detector = kind.from_state(load_file(folder / "state.safetensors"), **content["params"]).attach(
             Subject(**subject)
         )

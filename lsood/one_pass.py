@@ -55,7 +55,8 @@ class OnePass:
         perturbations: each costs one more pass of the perturbed images.
         device: where the network and the batches go.
 
-    Calling it with a batch of images (B, C, H, W), keys and (optional) targets returns {name: (B, ...) tensor on the CPU}.
+    Calling it with a batch of images (B, C, H, W), keys and (optional) targets returns {name: (B, ...) tensor
+    on the CPU}.
 
     Raises:
         ValueError: unknown layer, or values that are not finite (naming the image and the quantity).
@@ -73,7 +74,8 @@ class OnePass:
         self.probes = list({probe.name: probe for probe in probes}.values())
         self.perturbations = list(perturbations)
         self.counter = ForwardCounter(self.network)
-        wanted = {layer for user in (*self.probes, *self.perturbations) for layer in user.layers}
+        wanted = {layer for probe in self.probes for layer in probe.layers}
+        wanted |= {layer for perturbation in self.perturbations for layer in perturbation.layers}
         modules = dict(self.network.named_modules())
         if unknown := sorted(wanted - set(modules)):
             known = ", ".join(name for name in modules if name)

@@ -11,13 +11,15 @@ CANDIDATES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
 class PCA:
-    """Principal component analysis with whitening, exact, in float64 (the reference uses an unseeded randomised solver).
+    """Principal component analysis with whitening, exact, in float64 (the reference uses an unseeded
+    randomised solver).
 
     Args:
         n_components: kept by :meth:`transform`; at most the rank of the data.
 
     Attributes:
-        mean_: (D,). components_: (R, D), rows by falling variance. variances_: (R,), divided by n-1 as scikit-learn's
+        mean_: (D,). components_: (R, D), rows by falling variance. variances_: (R,), divided by n-1 as
+            scikit-learn's
         ``explained_variance_``; R is the numerical rank. n_components_: used by :meth:`transform`.
 
     Example:
@@ -56,10 +58,11 @@ class PCA:
         return (x.double() - self.mean_) @ self.components_[:n].T / self.variances_[:n].sqrt()
 
     def log_likelihood(self, x: Tensor, n_components: int) -> Tensor:
-        """(N,) log density of x under probabilistic PCA (Tipping & Bishop 1999) with n_components axes, in nats.
+        """(N,) log density of x under probabilistic PCA (Tipping & Bishop 1999) with n_components axes, in
+        nats.
 
-        Equals scikit-learn's ``PCA(n_components, svd_solver="full").score_samples`` where the data have full rank; dimensions
-        without any variance in the fit set are left out.
+        Equals scikit-learn's ``PCA(n_components, svd_solver="full").score_samples`` where the data have full
+        rank; dimensions without any variance in the fit set are left out.
         """
         centred = x.double() - self.mean_
         projected = centred @ self.components_.T
@@ -70,7 +73,9 @@ class PCA:
         return -0.5 * (projected.square() / variances).sum(1) - 0.5 * (rank * math.log(2 * math.pi) + log_det)
 
     def select(self, validation: Tensor) -> PCA:
-        """Set ``n_components_`` to the candidate with the highest mean log-likelihood of in-distribution validation data (M, D)."""
+        """Set ``n_components_`` to the candidate with the highest mean log-likelihood of in-distribution
+        validation data (M, D).
+        """
         candidates = [n for n in CANDIDATES if n < len(self.variances_)] or [len(self.variances_)]
         means = torch.stack([self.log_likelihood(validation, n).mean() for n in candidates])
         self.n_components_ = candidates[int(means.argmax())]

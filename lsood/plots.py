@@ -1,4 +1,6 @@
-"""Two plots of the guide: ROC curves, and entropies projected to two dimensions by PaCMAP (extra ``pacmap``)."""
+"""Two plots of the guide: ROC curves, and entropies projected to two dimensions by PaCMAP (extra
+``pacmap``).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ def plot_roc_ood_detector(
     legend_title: str = "Detector",
     plot_title: str = "ROC, in-distribution positive",
 ) -> Figure:
-    """ROC curves of a table with columns fpr, tpr (arrays) and auroc, one per row. Save with ``figure.savefig(path)``."""
+    """ROC curves of a table with columns fpr, tpr (arrays) and auroc, one per row. Save with
+    ``figure.savefig(path)``.
+    """
     figure = Figure(figsize=(6, 5), layout="constrained")
     axes = figure.add_subplot()
     for name, row in results_table.iterrows():
@@ -32,7 +36,8 @@ def plot_samples_pacmap(
     title: str = "Latent entropies, PaCMAP",
     seed: int = 0,
 ) -> Figure:
-    """Scatter of in-distribution (N, D) and OoD (M, D) entropies after PaCMAP (Wang et al., JMLR 2021), started from PCA.
+    """Scatter of in-distribution (N, D) and OoD (M, D) entropies after PaCMAP (Wang et al., JMLR 2021),
+    started from PCA.
 
     Raises:
         ImportError: the extra is not installed.

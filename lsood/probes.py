@@ -1,7 +1,8 @@
 """Probes: what is measured while a batch passes through the network, a few numbers per image each.
 
-A probe names the layers it listens to and turns what passed through them (`Taps`) into a tensor with one row per image. Its
-``name`` holds every parameter that changes its values, so equal probes are one probe and a cache can tell them apart.
+A probe names the layers it listens to and turns what passed through them (`Taps`) into a tensor with one row
+per image. Its ``name`` holds every parameter that changes its values, so equal probes are one probe and a
+cache can tell them apart.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Subject:
         num_classes: K.
         layers: names of the layers whose pooled outputs are features, shallow to deep.
         latent_layer: name of the dropout layer that is sampled.
-        std: per-channel standard deviation of the input normalisation, so that a step of epsilon is one of epsilon in [0, 1] pixels.
+        std: per-channel standard deviation of the input normalisation, so that a step of epsilon is one of
+            epsilon in [0, 1] pixels.
         mc_samples, reduction, seed: of the Monte-Carlo latent samples.
     """
 
@@ -45,7 +47,9 @@ class Subject:
 
 @dataclass
 class Taps:
-    """What one forward pass of a batch left behind: the images, the logits, every hooked layer's input and output."""
+    """What one forward pass of a batch left behind: the images, the logits, every hooked layer's input and
+    output.
+    """
 
     network: nn.Module
     images: Tensor
@@ -68,7 +72,9 @@ class Probe(ABC):
         """Unique for the probe and its parameters."""
 
     def prepare(self, run: Callable[[Tensor], Taps], image_shape: torch.Size) -> Any:
-        """Anything the probe must know of the network beforehand; ``run`` forwards images and returns their taps."""
+        """Anything the probe must know of the network beforehand; ``run`` forwards images and returns their
+        taps.
+        """
         return None
 
     @abstractmethod
@@ -92,7 +98,9 @@ PIXEL_SCORES = ("msp", "max_logit", "energy", "entropy")
 
 
 def other_probability(logits: Tensor, dim: int = 1) -> Tensor:
-    """1 - max softmax as the sum of the other classes' probabilities: no float32 saturation at 1, so no ties."""
+    """1 - max softmax as the sum of the other classes' probabilities: no float32 saturation at 1, so no
+    ties.
+    """
     z = logits.double()
     rest = z.scatter(dim, z.argmax(dim, keepdim=True), -torch.inf)
     return (rest.logsumexp(dim) - z.logsumexp(dim)).exp()
@@ -100,10 +108,12 @@ def other_probability(logits: Tensor, dim: int = 1) -> Tensor:
 
 @dataclass(frozen=True)
 class PixelScores(Probe):
-    """(B, 4): pixel-wise MSP, MaxLogit, energy and entropy of a segmentation network, each averaged over all pixels.
+    """(B, 4): pixel-wise MSP, MaxLogit, energy and entropy of a segmentation network, each averaged over all
+    pixels.
 
-    The mean over pixels is this project's rule for an image-level score from pixel scores: it uses no threshold, does not depend on
-    the image size and is what an image-level anomaly (fog, rain) moves; small objects move it little.
+    The mean over pixels is this project's rule for an image-level score from pixel scores: it uses no
+    threshold, does not depend on the image size and is what an image-level anomaly (fog, rain) moves; small
+    objects move it little.
     """
 
     @property
@@ -125,7 +135,9 @@ class PixelScores(Probe):
 
 @dataclass(frozen=True)
 class Confusion(Probe):
-    """(B, K, K) int32: pixels of target class i predicted as class j; ignored pixels (target >= K) left out."""
+    """(B, K, K) int32: pixels of target class i predicted as class j; ignored pixels (target >= K) left
+    out.
+    """
 
     num_classes: int
 
@@ -164,7 +176,9 @@ class Pooled(Probe):
 
 @dataclass(frozen=True)
 class LatentEntropy(Probe):
-    """(B, D) float32: entropy, in nats, of every dimension of the Monte-Carlo latent samples (LaREx, UAI 2024)."""
+    """(B, D) float32: entropy, in nats, of every dimension of the Monte-Carlo latent samples (LaREx, UAI
+    2024).
+    """
 
     layer: str
     samples: int = 16
@@ -199,10 +213,12 @@ class LatentEntropy(Probe):
 
 @dataclass(frozen=True)
 class SingularityDistances(Probe):
-    """(B, L) float32: distance of every layer's output to the feature-space singularity (Huang et al., SafeAI 2021).
+    """(B, L) float32: distance of every layer's output to the feature-space singularity (Huang et al., SafeAI
+    2021).
 
-    The singularity F* is the mean output of ``noise`` images of uniform noise, pixels i.i.d. on {0, ..., 254}, fed as
-    (v - 127.5) / 255 as the authors' code does; the distance is Euclidean over the flattened output.
+    The singularity F* is the mean output of ``noise`` images of uniform noise, pixels i.i.d. on {0, ...,
+    254}, fed as (v - 127.5) / 255 as the authors' code does; the distance is Euclidean over the flattened
+    output.
     """
 
     of: tuple[str, ...]
@@ -239,9 +255,11 @@ def singularity_distance(taps: Taps, layer: str, singularity: dict[str, Tensor])
 
 @dataclass(frozen=True, eq=False)
 class EnsembleProbability(Probe):
-    """Mean softmax of the network and further members (Lakshminarayanan et al., NeurIPS 2017), on the same batch.
+    """Mean softmax of the network and further members (Lakshminarayanan et al., NeurIPS 2017), on the same
+    batch.
 
-    Classification: (B, K) float64 mean probabilities. Segmentation: (B, 1), mean over pixels of 1 - max of the mean probability.
+    Classification: (B, K) float64 mean probabilities. Segmentation: (B, 1), mean over pixels of 1 - max of
+    the mean probability.
     """
 
     members: tuple[nn.Module, ...] = field(repr=False)
@@ -264,7 +282,8 @@ class EnsembleProbability(Probe):
 class Perturbation:
     """An input step along a confidence's gradient, and what is read off the perturbed pass.
 
-    x' = x + epsilon * step(d confidence / dx) / std. The gradient comes from the shared clean pass; the perturbed images cost one more.
+    x' = x + epsilon * step(d confidence / dx) / std. The gradient comes from the shared clean pass; the
+    perturbed images cost one more.
 
     Attributes:
         name: unique for method, parameters and fitted state.

@@ -1,8 +1,9 @@
 """Monte-Carlo latent samples: N masks applied to one pass's features, instead of N passes.
 
-The hooked DropBlock layer is the only random thing upstream of the latent sample, so the trunk runs once and the N masks act
-on the layer's *input*. With one spatial mask for all channels the N channel means are one matrix product,
-masks (N, HW) x features (HW, C). Same distribution as N full passes with batch size one (LaREx, UAI 2024, its "fast" path).
+The hooked DropBlock layer is the only random thing upstream of the latent sample, so the trunk runs once and
+the N masks act on the layer's *input*. With one spatial mask for all channels the N channel means are one
+matrix product, masks (N, HW) x features (HW, C). Same distribution as N full passes with batch size one
+(LaREx, UAI 2024, its "fast" path).
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def sample_latents(
     """Draw Monte-Carlo latent samples from the *input* of a dropout layer.
 
     Args:
-        features: (B, C, H, W) or (B, D) floating point: what goes into ``layer``, from one deterministic pass.
+        features: (B, C, H, W) or (B, D) floating point: what goes into ``layer``, from one deterministic
+            pass.
         layer: the random layer (see :func:`lsood.masks.keep_masks`).
         n_samples: T, masks per image.
         keys: B stable image ids; with ``seed`` they determine every mask.
@@ -85,10 +87,11 @@ def sample_latents_by_passes(
     seed: int = 0,
     reduction: str = "fullmean",
 ) -> Tensor:
-    """The long way: N full passes with every dropout layer random, for networks with a random layer upstream of the hooked one.
+    """The long way: N full passes with every dropout layer random, for networks with a random layer upstream
+    of the hooked one.
 
-    Args and returns as :func:`sample_latents`, but (B, C, H, W) ``images`` go in. The network stays in evaluation mode; masks act
-    through hooks, per image, so that batch mates do not matter here either.
+    Args and returns as :func:`sample_latents`, but (B, C, H, W) ``images`` go in. The network stays in
+    evaluation mode; masks act through hooks, per image, so that batch mates do not matter here either.
     """
     generators = [image_generator(key, seed, images.device) for key in keys]
 

@@ -1,0 +1,41 @@
+"""What a person sees while a command works: log lines on the terminal and in a file, a progress bar per
+pass.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+console = Console(stderr=True)
+log = logging.getLogger("lsood-bench")
+
+
+def to_terminal() -> None:
+    """Show the project's log lines on the terminal."""
+    log.setLevel(logging.INFO)
+    log.handlers[:] = [RichHandler(console=console, show_path=False, show_level=False, markup=False)]
+    log.propagate = False
+
+
+def to_file(path: Path) -> None:
+    """Append the same lines to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+
+
+def watch(title: str, batches: Iterable[Any]) -> Iterator[Any]:
+    """The batches, under a progress bar (a log line where there is no terminal)."""
+    total = len(batches) if hasattr(batches, "__len__") else None
+    columns = (TextColumn("{task.description:>24}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    log.info("one pass over %s (%s batches)", title, "?" if total is None else total)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield from progress.track(batches, total=total, description=title)

@@ -1,0 +1,271 @@
+"""The main job: ``python -m benchmarks.run --ind cityscapes --ood cityscapes-anomalies``."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import networks
+from benchmarks import report
+from benchmarks.console import console, to_file, to_terminal, watch
+from benchmarks.evaluation import Evaluation, network_metrics
+from benchmarks.extraction import Extraction
+from benchmarks.settings import METHODS, Settings, resolve_device
+from benchmarks.trained import Trained, from_checkpoint, network_name, train
+from datamodules import DATAMODULES, OOD_SETS, BenchmarkDataModule, cache_dir, check_ood_names
+from leaderboards import build, load_results, rich_tables
+from lsood import Subject
+from lsood.methods import create, registered
+
+log = logging.getLogger("lsood-bench")
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+SEVERAL = ("--ood", "--methods", "--seeds", "--checkpoint")
+MEMBER_SEED = 1000
+MINIATURE = "MINIATURE: generated images stand in for real data; these numbers say nothing about the real sets."
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """``--ood a b`` to ``--ood a --ood b``: options that take several values."""
+    spelled: list[str] = []
+    current: str | None = None
+    for word in arguments:
+        if word.startswith("--"):
+            current = word if word in SEVERAL else None
+            if current is None:
+                spelled.append(word)
+        else:
+            spelled += [current, word] if current else [word]
+    return spelled
+
+
+def data_module(settings: Settings) -> BenchmarkDataModule:
+    """The in-distribution data module with its OoD sets, ready to load."""
+    options = {} if settings.image_size is None else {"image_size": settings.image_size}
+    data = DATAMODULES[settings.ind](
+        settings.data_root,
+        settings.ood,
+        batch_size=settings.batch_size,
+        num_workers=settings.workers,
+        download=settings.download,
+        miniature=settings.miniature,
+        limit=settings.limit,
+        **options,
+    )
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def members(settings: Settings, data: BenchmarkDataModule, seed: int) -> list[Trained]:
+    """The further members of the deep ensemble: of a run's further checkpoints, or trained with seeds of
+    their own.
+    """
+    if settings.checkpoints:
+        return [from_checkpoint(settings, data, path) for path in settings.checkpoints[1:]]
+    size = settings.ensemble_size or (3 if data.origin == "miniature" else 5)
+    return [train(settings, data, seed + MEMBER_SEED * i) for i in range(1, size)]
+
+
+def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: Path) -> None:
+    """Train (or load), measure, score and save every method for one seed."""
+    trained = (
+        from_checkpoint(settings, data, settings.checkpoints[0])
+        if settings.checkpoints
+        else train(settings, data, seed)
+    )
+    detectors = {name: create(name) for name in settings.methods}
+    for name, detector in detectors.items():
+        if detector.name == "deep-ensemble":
+            others = members(settings, data, seed)
+            if not others:
+                log.warning(
+                    "deep-ensemble needs further members: give several files after --checkpoint; left out"
+                )
+                continue
+            hashes = "".join(other.weights for other in others)
+            detectors[name] = type(detector)(tuple(o.network.to(settings.device) for o in others), hashes)
+    detectors = {
+        n: d for n, d in detectors.items() if d.name != "deep-ensemble" or d.params()["members_hash"]
+    }
+    subject = Subject(
+        task=data.task,
+        num_classes=data.num_classes,
+        layers=tuple(trained.network.feature_layers),
+        latent_layer=str(trained.network.latent_layer),
+        std=tuple(data.std),
+        mc_samples=settings.mc_samples,
+        reduction=settings.reduction,
+        seed=seed,
+    )
+    extraction = Extraction(
+        trained.network,
+        trained.weights,
+        data.preprocess.fingerprint,
+        cache_dir() / "activations",
+        settings.device,
+        watch,
+    )
+    mask_seeds = settings.seeds if settings.checkpoints else (seed,)
+    evaluation = Evaluation(extraction, data, subject, detectors, mask_seeds, settings.false_alarm_rate)
+    scored = evaluation.run()
+    figures = network_metrics(data.task, evaluation.test)
+    forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
+    log.info("images forwarded: %s", ", ".join(f"{k} {v}" for k, v in forwarded.items()))
+    report.write(settings, evaluation, trained, figures, scored, forwarded, seed, folder)
+
+
+def run(settings: Settings) -> list[Path]:
+    """The whole job; returns the files of the leaderboard."""
+    start = time.perf_counter()
+    to_file(settings.out / "run.log")
+    data = data_module(settings)
+    network_name(settings, data)
+    results = settings.out / "results"
+    for seed in settings.seeds:
+        run_seed(settings, data, seed, results)
+    written = build(results, settings.out)
+    output = Console()
+    for table in rich_tables(load_results(results)):
+        output.print(table)
+    if any(images.origin == "miniature" for images in (*data.sets.values(), *data.ood_sets.values())):
+        output.print(
+            "[bold yellow]MINIATURE: generated images stand in for the real data; these numbers say nothing about them."
+        )
+    output.print(
+        f"{settings.out}/leaderboard.html, .md, .csv and figures; {time.perf_counter() - start:.0f} s"
+    )
+    return written
+
+
+def listing() -> list[Table]:
+    """Every in-distribution set, OoD set, network and method."""
+    sets = Table("in-distribution set", "task", "classes", "default network", title="--ind")
+    for name, module in DATAMODULES.items():
+        sets.add_row(name, module.task, str(module.num_classes), networks.default_network(name, False))
+    ood = Table("OoD set", "what it is", title="--ood")
+    for name, entry in OOD_SETS.items():
+        ood.add_row(name, entry.description)
+    nets = Table("network", "task", "what it is", title="--network")
+    for name, spec in networks.NETWORKS.items():
+        nets.add_row(name, spec.task, spec.description)
+    methods = Table(
+        "method", "protocol", "paper", "by default", title="--methods (layered ones also as NAME@LAYER)"
+    )
+    for name, kind in registered().items():
+        methods.add_row(name, kind.protocol, kind.paper, "yes" if name in METHODS else "")
+    return [sets, ood, nets, methods]
+
+
+@app.command(epilog="Example: python -m benchmarks.run --ind cityscapes --ood cityscapes-anomalies")
+def main(
+    ind: Annotated[str, typer.Option(help="in-distribution set, see --list")] = "",
+    ood: Annotated[list[str] | None, typer.Option(help="one or several OoD sets, or folder:PATH")] = None,
+    methods: Annotated[
+        list[str] | None, typer.Option(help="one or several methods, or package.module:Class")
+    ] = None,
+    network: Annotated[str | None, typer.Option(help="default: by data set")] = None,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(help="weights (safetensors or torch file); further files: ensemble members"),
+    ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(envvar="LSOOD_DATA", help="folder of the data sets; without it: generated miniatures"),
+    ] = None,
+    miniature: Annotated[
+        bool, typer.Option("--miniature", help="generated miniatures, whatever is on disk")
+    ] = False,
+    mc_samples: Annotated[int, typer.Option(help="Monte-Carlo samples per image")] = 16,
+    reduction: Annotated[
+        str, typer.Option(help="of latent maps: fullmean, mean, avgpool or raw")
+    ] = "fullmean",
+    seeds: Annotated[
+        list[int] | None, typer.Option(help="one or several; each trains its own network")
+    ] = None,
+    ensemble_size: Annotated[
+        int | None, typer.Option(help="networks in the deep ensemble; 5, miniature 3")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="of training; default: by network and data set")] = None,
+    image_size: Annotated[
+        tuple[int, int] | None, typer.Option(help="height and width; default: by data set")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="at most so many images of every set (a seeded subset)")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    batch_size: Annotated[int, typer.Option(help="of the measuring passes")] = 32,
+    workers: Annotated[int, typer.Option(help="processes that load images")] = 0,
+    out: Annotated[Path | None, typer.Option(help="default: runs/<ind>")] = None,
+    download: Annotated[bool, typer.Option("--download", help="fetch what torchvision can fetch")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="show every set, network and method")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+) -> None:
+    """Compare out-of-distribution detectors on one network and write a leaderboard.
+
+    Trains the network where no checkpoint is given (cached), measures every image once (cached), fits and
+    scores every method, and writes results, leaderboard.md, .csv, .html, ROC curves and score histograms.
+    """
+    to_terminal()
+    if list_:
+        for table in listing():
+            Console().print(table)
+        return
+    try:
+        if ind not in DATAMODULES:
+            raise ValueError(f"--ind {ind or '(missing)'}: choose one of {', '.join(DATAMODULES)}")
+        check_ood_names(ood or [])
+        for name in methods or []:
+            create(name)
+        if network is not None and network not in networks.NETWORKS:
+            raise ValueError(f"unknown network {network!r}; networks: {', '.join(networks.NETWORKS)}")
+        settings = Settings(
+            ind=ind,
+            ood=tuple(dict.fromkeys(ood or ())),
+            methods=tuple(dict.fromkeys(methods or METHODS)),
+            network=network,
+            checkpoints=tuple(checkpoint or ()),
+            data_root=data_root,
+            miniature=miniature,
+            mc_samples=mc_samples,
+            reduction=reduction,
+            seeds=tuple(seeds or (0,)),
+            ensemble_size=ensemble_size,
+            epochs=epochs,
+            image_size=image_size,
+            limit=limit,
+            device=resolve_device(device),
+            batch_size=batch_size,
+            workers=workers,
+            out=out or Path("runs") / ind,
+            download=download,
+            command=shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]]),
+        )
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        console.print(f"error: {error}", style="red", markup=False)
+        raise typer.Exit(2) from None
+    try:
+        run(settings)
+    except KeyboardInterrupt:
+        console.print("interrupted; the same command goes on where it stopped")
+        raise typer.Exit(1) from None
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        log.debug("failed", exc_info=True)
+        if debug:
+            raise
+        console.print(f"error: {error}", style="red", markup=False)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = spread(sys.argv[1:])
+    app(prog_name="python -m benchmarks.run")

@@ -1,0 +1,49 @@
+"""Shared by all tests: one thread, a cache of its own, small networks."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+import pytest
+import torch
+from dropblock import DropBlock2D
+from torch import nn
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    """Nothing a test makes lands in the user's cache, nothing there helps a test pass."""
+    if "LSOOD_TEST_CACHE" not in os.environ:
+        os.environ["LSOOD_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ.pop("LSOOD_DATA", None)
+
+
+class TinyNet(nn.Module):
+    """Two convolutions, DropBlock between them, a linear head: enough for every probe."""
+
+    feature_layers = ("relu1", "relu2")
+    latent_layer = "drop"
+
+    def __init__(self, channels: int = 3, classes: int = 4, dense: bool = False) -> None:
+        super().__init__()
+        self.conv1, self.relu1 = nn.Conv2d(channels, 8, 3, padding=1), nn.ReLU()
+        self.drop = DropBlock2D(0.3, 3)
+        self.conv2, self.relu2 = nn.Conv2d(8, 12, 3, padding=1), nn.ReLU()
+        self.dense = dense
+        self.head = nn.Conv2d(12, classes, 1)
+
+    def forward(self, x):
+        x = self.relu2(self.conv2(self.drop(self.relu1(self.conv1(x)))))
+        z = self.head(x)
+        return z if self.dense else z.mean(dim=(2, 3))
+
+
+@pytest.fixture
+def tiny():
+    """TinyNet with seeded weights: ``tiny()`` classifies, ``tiny(dense=True)`` segments."""
+
+    def make(**options):
+        torch.manual_seed(0)
+        return TinyNet(**options).eval()
+
+    return make

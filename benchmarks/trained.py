@@ -86,11 +86,11 @@ def train(settings: Settings, data: BenchmarkDataModule, seed: int, progress: bo
             log.warning("the cached network %s is damaged and is trained anew (%s)", weights, error)
     folder.mkdir(parents=True, exist_ok=True)
     log.info("training %s on %s, seed %d, %d epochs", name, data.name, seed, recipe.epochs)
-    data.train_batch_size = recipe.batch_size
     figures = networks.fit(
         network,
         data.task,
-        data.train_dataloader(),
+        data.num_classes,
+        data.train_dataloader(recipe.batch_size),
         data.val_dataloader(),
         recipe,
         folder,

@@ -1,1 +1,32 @@
-"""Placeholder."""
+"""Networks with a DropBlock or dropout layer to sample, their training and their weights on disk."""
+
+from networks.checkpoint import load_weights, save_weights, weights_hash
+from networks.deeplab import DeepLabV3Plus
+from networks.lenet import LeNet
+from networks.losses import focal_loss
+from networks.recipes import TrainingRecipe, default_recipe
+from networks.registry import NETWORKS, NetworkSpec, build, default_network
+from networks.resnet import ResNet
+from networks.training import ClassificationModule, SegmentationModule, fit, seed_everything
+from networks.unet import UNet
+
+__all__ = [
+    "NETWORKS",
+    "ClassificationModule",
+    "DeepLabV3Plus",
+    "LeNet",
+    "NetworkSpec",
+    "ResNet",
+    "SegmentationModule",
+    "TrainingRecipe",
+    "UNet",
+    "build",
+    "default_network",
+    "default_recipe",
+    "fit",
+    "focal_loss",
+    "load_weights",
+    "save_weights",
+    "seed_everything",
+    "weights_hash",
+]

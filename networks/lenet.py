@@ -1,0 +1,42 @@
+"""LeNet of the FSSD authors, with DropBlock where Monte-Carlo latent samples are drawn."""
+
+from __future__ import annotations
+
+import torch
+from dropblock import DropBlock2D
+from torch import Tensor, nn
+
+
+class LeNet(nn.Module):
+    """conv 32 - conv 64 - max-pool - fc 128 - fc K, 1.2 M parameters at 28 x 28.
+
+    DropBlock2D (p .25, block 3) on the pooled map takes the place of the authors' Dropout2d(.25); Dropout(.5)
+    before the last layer.
+
+    Args:
+        num_classes: K.
+        channels: of the images (B, channels, H, W).
+        image_size: (H, W), at least 16 x 16; fixes the width of the first fully connected layer.
+    """
+
+    feature_layers = ("relu1", "relu2", "relu3")
+    latent_layer = "drop_block"
+
+    def __init__(self, num_classes: int, channels: int = 3, image_size: tuple[int, int] = (28, 28)) -> None:
+        super().__init__()
+        height, width = image_size
+        if min(height, width) < 16:
+            raise ValueError(f"lenet needs images of at least 16x16 pixels, got {height}x{width}")
+        self.conv1, self.relu1 = nn.Conv2d(channels, 32, 3), nn.ReLU()
+        self.conv2, self.relu2 = nn.Conv2d(32, 64, 3), nn.ReLU()
+        self.pool = nn.MaxPool2d(2)
+        self.drop_block = DropBlock2D(0.25, 3)
+        self.fc1, self.relu3 = nn.Linear(64 * ((height - 4) // 2) * ((width - 4) // 2), 128), nn.ReLU()
+        self.dropout = nn.Dropout(0.5)
+        self.fc2 = nn.Linear(128, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) -> logits (B, K)."""
+        x = self.relu2(self.conv2(self.relu1(self.conv1(x))))
+        x = torch.flatten(self.drop_block(self.pool(x)), 1)
+        return self.fc2(self.dropout(self.relu3(self.fc1(x))))

@@ -1,0 +1,94 @@
+"""ResNet-18 and -34 (He et al., CVPR 2016) with the DropBlock of LaREx and two stems."""
+
+from __future__ import annotations
+
+from dropblock import DropBlock2D
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and a shortcut: (B, inputs, H, W) -> (B, outputs, H/stride, W/stride)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        return self.relu(y + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """Residual network with DropBlock2D (p .4, block 5) after the second stage, as in LaREx, sampled there.
+
+    Args:
+        num_classes: K.
+        channels: of the images.
+        blocks: per stage; (2, 2, 2, 2) is ResNet-18, (3, 4, 6, 3) ResNet-34.
+        stem: "cifar" (3x3, stride 1: for 32 x 32 images) or "imagenet" (7x7, stride 2, max-pool).
+        width: channels of the first stage; doubled by each further one.
+        dropout: before the last layer.
+        spectral: spectral norm on the 3x3 convolutions of stages 3 and 4 and on the last layer, where LaREx
+            has it (stem, stages 1 and 2 and shortcuts are left as they are, so this bounds no Lipschitz
+            constant).
+
+    Raises:
+        ValueError: unknown stem.
+    """
+
+    feature_layers = ("stem", "layer1", "layer2", "layer3", "layer4")
+    latent_layer = "drop_block"
+
+    def __init__(
+        self,
+        num_classes: int,
+        channels: int = 3,
+        blocks: tuple[int, int, int, int] = (2, 2, 2, 2),
+        stem: str = "cifar",
+        width: int = 64,
+        dropout: float = 0.0,
+        spectral: bool = False,
+    ) -> None:
+        super().__init__()
+        if stem not in ("cifar", "imagenet"):
+            raise ValueError(f'stem must be "cifar" or "imagenet", got {stem!r}')
+        first = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
+        if stem == "imagenet":
+            first = nn.Conv2d(channels, width, 7, 2, 3, bias=False)
+        self.stem = nn.Sequential(first, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        self.pool = nn.MaxPool2d(3, 2, 1) if stem == "imagenet" else nn.Identity()
+        self.layer1 = self._stage(width, width, blocks[0], 1)
+        self.layer2 = self._stage(width, 2 * width, blocks[1], 2)
+        self.drop_block = DropBlock2D(0.4, 5)
+        self.layer3 = self._stage(2 * width, 4 * width, blocks[2], 2)
+        self.layer4 = self._stage(4 * width, 8 * width, blocks[3], 2)
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(8 * width, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if spectral:
+            for block in (*self.layer3, *self.layer4):
+                block.conv1, block.conv2 = spectral_norm(block.conv1), spectral_norm(block.conv2)
+            self.fc = spectral_norm(self.fc)
+
+    @staticmethod
+    def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:
+        rest = (Block(outputs, outputs, 1) for _ in range(blocks - 1))
+        return nn.Sequential(Block(inputs, outputs, stride), *rest)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) -> logits (B, K)."""
+        x = self.layer2(self.layer1(self.pool(self.stem(x))))
+        x = self.layer4(self.layer3(self.drop_block(x)))
+        return self.fc(self.dropout(x.mean(dim=(2, 3))))

@@ -20,7 +20,7 @@ from benchmarks.evaluation import Evaluation, network_metrics
 from benchmarks.extraction import Extraction
 from benchmarks.settings import METHODS, Settings, resolve_device
 from benchmarks.trained import Trained, from_checkpoint, network_name, train
-from datamodules import DATAMODULES, OOD_SETS, BenchmarkDataModule, cache_dir, check_ood_names
+from datamodules import DATAMODULES, NOISE, OOD_SETS, BenchmarkDataModule, cache_dir, check_names
 from leaderboards import build, load_results, rich_tables
 from lsood import Subject
 from lsood.methods import create, registered
@@ -29,7 +29,9 @@ log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 SEVERAL = ("--ood", "--methods", "--seeds", "--checkpoint")
 MEMBER_SEED = 1000
-MINIATURE = "MINIATURE: generated images stand in for real data; these numbers say nothing about the real sets."
+MINIATURE = (
+    "MINIATURE: generated images stand in for real data; these numbers say nothing about the real sets."
+)
 
 
 def spread(arguments: list[str]) -> list[str]:
@@ -151,8 +153,13 @@ def listing() -> list[Table]:
     for name, module in DATAMODULES.items():
         sets.add_row(name, module.task, str(module.num_classes), networks.default_network(name, False))
     ood = Table("OoD set", "what it is", title="--ood")
+    for name in DATAMODULES:
+        ood.add_row(f"{name}-anomalies", f"anomalies drawn on the test images of {name}")
     for name, entry in OOD_SETS.items():
         ood.add_row(name, entry.description)
+    for name, description in NOISE.items():
+        ood.add_row(name, description)
+    ood.add_row("folder:PATH", "any folder of images")
     nets = Table("network", "task", "what it is", title="--network")
     for name, spec in networks.NETWORKS.items():
         nets.add_row(name, spec.task, spec.description)
@@ -221,7 +228,7 @@ def main(
     try:
         if ind not in DATAMODULES:
             raise ValueError(f"--ind {ind or '(missing)'}: choose one of {', '.join(DATAMODULES)}")
-        check_ood_names(ood or [])
+        check_names(ood or [])
         for name in methods or []:
             create(name)
         if network is not None and network not in networks.NETWORKS:

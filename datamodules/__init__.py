@@ -1,1 +1,42 @@
-"""Placeholder."""
+"""Data modules of the in-distribution sets, the OoD sets beside them, and generated miniatures for users
+without data.
+"""
+
+from datamodules.base import BenchmarkDataModule
+from datamodules.bdd100k import BDD100kDataModule
+from datamodules.camvid import CamVidDataModule
+from datamodules.cifar10 import CIFAR10DataModule
+from datamodules.cityscapes import CityscapesDataModule
+from datamodules.fashion_mnist import FashionMNISTDataModule
+from datamodules.imageset import AnomalousSet, ArraySet, FileSet, ImageSet, Item, Subset
+from datamodules.locate import cache_dir
+from datamodules.ood import DATAMODULES, NOISE, OOD_SETS, OODSet, check_names, known_names, load_ood
+from datamodules.preprocess import Preprocess
+from datamodules.samples import SampleDataset
+from datamodules.woodscape import WoodScapeDataModule
+
+__all__ = [
+    "DATAMODULES",
+    "NOISE",
+    "OOD_SETS",
+    "AnomalousSet",
+    "ArraySet",
+    "BDD100kDataModule",
+    "BenchmarkDataModule",
+    "CIFAR10DataModule",
+    "CamVidDataModule",
+    "CityscapesDataModule",
+    "FashionMNISTDataModule",
+    "FileSet",
+    "ImageSet",
+    "Item",
+    "OODSet",
+    "Preprocess",
+    "SampleDataset",
+    "Subset",
+    "WoodScapeDataModule",
+    "cache_dir",
+    "check_names",
+    "known_names",
+    "load_ood",
+]

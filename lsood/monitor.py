@@ -130,7 +130,9 @@ class Monitor:
         kind = getattr(importlib.import_module(module), name, None)
         if not (isinstance(kind, type) and issubclass(kind, Detector)):
             raise ValueError(f"{folder / 'monitor.json'}: {content['detector']!r} is not a detector")
-        subject: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content["subject"].items()}
+        subject: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in content["subject"].items()
+        }
         detector = kind.from_state(load_file(folder / "state.safetensors"), **content["params"]).attach(
             Subject(**subject)
         )

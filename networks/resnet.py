@@ -73,7 +73,7 @@ class ResNet(nn.Module):
         self.layer3 = self._stage(2 * width, 4 * width, blocks[2], 2)
         self.layer4 = self._stage(4 * width, 8 * width, blocks[3], 2)
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(8 * width, num_classes)
+        self.fc: nn.Module = nn.Linear(8 * width, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -34,7 +34,9 @@ def test_equals_a_kd_tree(n):
 @pytest.mark.parametrize("k", [1, 2, 9])
 def test_equals_a_kd_tree_for_any_k(k):
     samples = np.random.default_rng(k).normal(size=(10, 6))
-    np.testing.assert_allclose(entropy(torch.from_numpy(samples), k=k).numpy(), tree_entropy(samples, k), atol=1e-9)
+    np.testing.assert_allclose(
+        entropy(torch.from_numpy(samples), k=k).numpy(), tree_entropy(samples, k), atol=1e-9
+    )
 
 
 def test_a_dimension_without_spread_has_the_reference_floor():

@@ -42,7 +42,9 @@ def test_scikit_learn_agrees_in_low_dimension_and_is_wrong_at_256():
         if bound is not None:
             np.testing.assert_allclose(theirs, exact, atol=bound)
         else:
-            assert (np.abs(theirs - exact) > 1).sum() > 20, "scikit-learn mended its density: drop the warning in the docs"
+            assert (np.abs(theirs - exact) > 1).sum() > 20, (
+                "scikit-learn mended its density: drop the warning in the docs"
+            )
 
 
 def test_lared_without_pca_is_minus_the_log_density():
@@ -68,7 +70,9 @@ def test_pca_equals_scikit_learn():
     fit, x = normal(80, 20) * np.arange(1, 21), normal(10, 20, seed=1)
     theirs = SklearnPCA(7, whiten=True, svd_solver="full").fit(fit)
     ours = PCA(7).fit(torch.from_numpy(fit))
-    np.testing.assert_allclose(np.abs(ours.transform(torch.from_numpy(x))), np.abs(theirs.transform(x)), rtol=1e-8)
+    np.testing.assert_allclose(
+        np.abs(ours.transform(torch.from_numpy(x))), np.abs(theirs.transform(x)), rtol=1e-8
+    )
 
 
 @pytest.mark.parametrize("components", [1, 4, 19])
@@ -92,10 +96,14 @@ def test_dead_dimensions_do_no_harm():
     fit, x = normal(50, 6), normal(5, 6, seed=1)
     dead = np.full((50, 3), -9.58488)
     for kind in (LaRED, LaREM):
-        with_dead = kind(pca=4).fit(torch.from_numpy(np.hstack([fit, dead]))).score(
-            torch.from_numpy(np.hstack([x, dead[:5]]))
+        with_dead = (
+            kind(pca=4)
+            .fit(torch.from_numpy(np.hstack([fit, dead])))
+            .score(torch.from_numpy(np.hstack([x, dead[:5]])))
         )
-        torch.testing.assert_close(with_dead, kind(pca=4).fit(torch.from_numpy(fit)).score(torch.from_numpy(x)))
+        torch.testing.assert_close(
+            with_dead, kind(pca=4).fit(torch.from_numpy(fit)).score(torch.from_numpy(x))
+        )
 
 
 @pytest.mark.parametrize("kind", [LaRED, LaREM])
@@ -125,9 +133,7 @@ def test_bad_input_is_named():
 def test_kde_classifier_posterior_is_bayes_rule():
     x, y, test = normal(60, 3), np.repeat([0, 1], [20, 40]), normal(15, 3, seed=1)
     x[y == 1] += 1
-    joint = np.stack(
-        [brute_density(test, x[y == c], 0.8) + np.log((y == c).mean()) for c in (0, 1)], axis=1
-    )
+    joint = np.stack([brute_density(test, x[y == c], 0.8) + np.log((y == c).mean()) for c in (0, 1)], axis=1)
     model = KDEClassifier(0.8).fit(x, y)
     expected = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
     np.testing.assert_allclose(model.predict_proba(test), expected, rtol=1e-9)

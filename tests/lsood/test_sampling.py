@@ -25,7 +25,8 @@ LAYERS = [
 def same_distribution(full, ours):
     """Kolmogorov-Smirnov per channel; rounded, because the undropped map is an atom that float32 sums hit differently."""
     return all(
-        ks_2samp(full[:, c].numpy().round(5), ours[:, c].numpy().round(5)).pvalue > 1e-3 for c in range(full.shape[1])
+        ks_2samp(full[:, c].numpy().round(5), ours[:, c].numpy().round(5)).pvalue > 1e-3
+        for c in range(full.shape[1])
     )
 
 
@@ -89,7 +90,9 @@ def test_a_map_dropped_entirely_is_drawn_again():
     torch.manual_seed(0)
     layer.train()
     passes = torch.cat([layer(x[:1]).mean(dim=(2, 3)) for _ in range(400)])
-    assert not passes.isfinite().all(), "the layer itself must divide by zero now and then, or this test shows nothing"
+    assert not passes.isfinite().all(), (
+        "the layer itself must divide by zero now and then, or this test shows nothing"
+    )
     ours = sample_latents(x, layer, 64, [str(i) for i in range(20)])
     assert ours.isfinite().all()
     finite = passes[passes.isfinite().all(1)]

@@ -1,0 +1,43 @@
+"""Training augmentation on tensors; labels move with their image."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def flip(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Mirror left-right every second time; (C, H, W) image with a class or an (H, W) map."""
+    if torch.rand(()) < 0.5:
+        return image, target
+    return image.flip(-1), target.flip(-1) if target.ndim == 2 else target
+
+
+def shift_and_flip(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Crop the image out of itself with an eighth of its size as border (4 pixels at 32, reflected), then
+    maybe mirror it.
+    """
+    height, width = image.shape[-2:]
+    border = height // 8
+    top, left = torch.randint(2 * border + 1, (2,)).tolist()
+    padded = F.pad(image[None], [border] * 4, mode="reflect")[0]
+    return flip(padded[:, top : top + height, left : left + width], target)
+
+
+def crop_and_flip(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Zoom into 60 to 100 % of the frame, image bilinear and map nearest neighbour, change contrast a little,
+    maybe mirror.
+    """
+    height, width = image.shape[-2:]
+    share = 0.6 + 0.4 * torch.rand(()).item()
+    rows, columns = max(1, round(share * height)), max(1, round(share * width))
+    top = int(torch.randint(height - rows + 1, ()))
+    left = int(torch.randint(width - columns + 1, ()))
+    image = image[:, top : top + rows, left : left + columns]
+    image = F.interpolate(image[None], (height, width), mode="bilinear", align_corners=False)[0]
+    if target.ndim == 2:
+        part = target[None, None, top : top + rows, left : left + columns].float()
+        target = F.interpolate(part, (height, width), mode="nearest-exact")[0, 0].long()
+    contrast = 0.8 + 0.4 * torch.rand(()).item()
+    return flip(image * contrast + 0.2 * torch.randn(()).item(), target)

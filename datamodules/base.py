@@ -1,0 +1,221 @@
+"""What every data module shares: three in-distribution parts, OoD sets, one pre-processing, loaders."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from anomalies import Recipe, default_recipe
+from datamodules.augment import crop_and_flip, shift_and_flip
+from datamodules.imageset import AnomalousSet, ImageSet, Subset, capped, fingerprint_of
+from datamodules.locate import find, miniature, missing
+from datamodules.preprocess import Preprocess
+from datamodules.samples import Augment, SampleDataset, collate
+
+Loader = DataLoader[dict[str, Any]]
+
+
+class BenchmarkDataModule(pl.LightningDataModule):
+    """Base of the in-distribution data modules.
+
+    Splits: "train" is what networks and detectors are fitted on, "val" (in-distribution, held out) sets sizes
+    and thresholds, "test" is scored. OoD images only ever appear in :meth:`ood_dataloaders`.
+
+    Args:
+        root: folder with the data set, or with a folder of its name; None: a miniature is generated.
+        ood: names of OoD sets, see ``datamodules.OOD_SETS``; ``folder:PATH`` for any folder of images.
+        image_size: (H, W) of the network's input; default by data set.
+        batch_size: of every loader but :meth:`train_dataloader` with an argument.
+        num_workers: processes that load images.
+        seed: of splits, shuffling, anomalies and noise sets.
+        download: fetch what torchvision can fetch.
+        miniature: generated images, whatever lies below root.
+        recipe: of the anomalies; default by data set.
+        limit: at most so many images of every set.
+
+    Attributes:
+        name, task, num_classes, class_names, mean, std, channels: of the data set.
+        sets: {"train", "val", "test": ImageSet}, ood_sets: {name: ImageSet}; after :meth:`setup`.
+    """
+
+    name: ClassVar[str]
+    task: ClassVar[str]
+    class_names: ClassVar[tuple[str, ...]]
+    mean: ClassVar[tuple[float, ...]]
+    std: ClassVar[tuple[float, ...]]
+    channels: ClassVar[int] = 3
+    default_size: ClassVar[tuple[int, int]]
+    miniature_size: ClassVar[tuple[int, int] | None] = None
+    folders: ClassVar[tuple[str, ...]] = ()
+    layout: ClassVar[str]
+    source: ClassVar[str]
+
+    def __init__(
+        self,
+        root: Path | str | None = None,
+        ood: Sequence[str] = (),
+        *,
+        image_size: tuple[int, int] | None = None,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        seed: int = 0,
+        download: bool = False,
+        miniature: bool = False,
+        recipe: Recipe | None = None,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.root = None if root is None or miniature else Path(root)
+        if self.root is not None and not self.root.is_dir():
+            raise FileNotFoundError(
+                f"data root {self.root} does not exist; name the folder that holds {self.name}"
+            )
+        self.ood, self.batch_size, self.num_workers, self.seed = tuple(ood), batch_size, num_workers, seed
+        self.download, self.limit, self._image_size = download, limit, image_size
+        self.recipe = recipe or default_recipe(self.name)
+        self.sets: dict[str, ImageSet] = {}
+        self.ood_sets: dict[str, ImageSet] = {}
+        self._folder: Path | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.class_names)
+
+    @classmethod
+    @abstractmethod
+    def is_there(cls, folder: Path) -> bool:
+        """Whether the folder holds the official layout."""
+
+    @abstractmethod
+    def split(self, folder: Path) -> dict[str, ImageSet]:
+        """The parts "train", "val", "test" of the data set in a folder."""
+
+    @classmethod
+    def fetch(cls, root: Path) -> None:
+        """Download the set, where that is allowed without registration."""
+        raise FileNotFoundError(
+            f"{cls.name} cannot be downloaded without registration; get it from {cls.source}"
+        )
+
+    def prepare_data(self) -> None:
+        """Find the data set below the root, download it, or write the miniature.
+
+        Raises:
+            FileNotFoundError: a root was named and the set is not there; says which layout is expected and
+                where to get it.
+        """
+        if self.root is None:
+            self._folder = find(miniature(self.name, self.seed), self.folders, self.is_there)
+        else:
+            self._folder = find(self.root, self.folders, self.is_there)
+            if self._folder is None and self.download:
+                self.fetch(self.root)
+                self._folder = find(self.root, self.folders, self.is_there)
+        if self._folder is None:
+            raise missing(self.name, self.root or Path(), self.layout, self.source)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Make the sets; repeated calls do nothing."""
+        from datamodules.ood import load_ood
+
+        if self.sets:
+            return
+        if self._folder is None:
+            self.prepare_data()
+        assert self._folder is not None
+        self.sets = {part: capped(s, self.limit, self.seed) for part, s in self.split(self._folder).items()}
+        small = self.miniature_size if self.origin == "miniature" else None
+        self.image_size: tuple[int, int] = tuple(self._image_size or small or self.default_size)  # type: ignore[assignment]
+        self.preprocess = Preprocess(self.image_size, self.mean, self.std, self.channels)
+        for name in self.ood:
+            images = load_ood(name, self)
+            if not name.endswith("-anomalies"):
+                images = capped(images, self.limit, self.seed)
+            self.ood_sets[name] = images
+
+    @property
+    def origin(self) -> str:
+        """ "official", "subset" or "miniature"."""
+        return self.sets["train"].origin
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 in hex over the three parts."""
+        return fingerprint_of(self.name, *(self.sets[part].fingerprint for part in ("train", "val", "test")))
+
+    def _dataset(self, images: ImageSet, augment: Augment | None = None) -> SampleDataset:
+        return SampleDataset(images, self.preprocess, augment, dense=self.task == "segmentation")
+
+    def _loader(self, images: ImageSet) -> Loader:
+        return DataLoader(
+            self._dataset(images),
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            collate_fn=collate,
+            persistent_workers=self.num_workers > 0,
+        )
+
+    @property
+    def augment(self) -> Augment | None:
+        """The training augmentation of the task."""
+        return crop_and_flip if self.task == "segmentation" else shift_and_flip
+
+    def train_dataloader(self, batch_size: int | None = None) -> Loader:
+        """Augmented and shuffled by a seeded generator; a last batch of a single image is left out (batch
+        norm needs two).
+        """
+        size = batch_size or self.batch_size
+        dataset = self._dataset(self.sets["train"], self.augment)
+        return DataLoader(
+            dataset,
+            batch_size=size,
+            shuffle=True,
+            generator=torch.Generator().manual_seed(self.seed),
+            num_workers=self.num_workers,
+            collate_fn=collate,
+            drop_last=len(dataset) % size == 1 and len(dataset) > size,
+            persistent_workers=self.num_workers > 0,
+        )
+
+    def fit_dataloader(self) -> Loader:
+        """The training images in order, not augmented: what detectors are fitted on."""
+        return self._loader(self.sets["train"])
+
+    def val_dataloader(self) -> Loader:
+        """Held-out in-distribution images."""
+        return self._loader(self.sets["val"])
+
+    def test_dataloader(self) -> Loader:
+        """In-distribution images to score."""
+        return self._loader(self.sets["test"])
+
+    def ood_dataloaders(self) -> dict[str, Loader]:
+        """A loader per OoD set, in the in-distribution pre-processing."""
+        return {name: self._loader(images) for name, images in self.ood_sets.items()}
+
+    def anomalies_of(self, part: str) -> AnomalousSet:
+        """The images of a part with anomalies drawn on them."""
+        return AnomalousSet(self.sets[part], self.recipe, self.seed)
+
+    def anomaly_val_dataloader(self) -> Loader:
+        """Validation images with anomalies."""
+        return self._loader(self.anomalies_of("val"))
+
+    def anomaly_test_dataloader(self) -> Loader:
+        """Test images with anomalies."""
+        return self._loader(self.anomalies_of("test"))
+
+
+def hold_out(images: ImageSet, share: float, seed: int) -> tuple[Subset, Subset]:
+    """Split off a seeded share: (rest, held out), both in the set's order."""
+    order = np.random.default_rng([seed, len(images)]).permutation(len(images))
+    held = max(1, round(share * len(images)))
+    return Subset(images, np.sort(order[held:]).tolist()), Subset(images, np.sort(order[:held]).tolist())

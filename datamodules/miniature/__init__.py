@@ -1,1 +1,97 @@
-"""Placeholder."""
+"""Generated look-alikes of the data sets in their official layouts, for users and tests without the data.
+
+Deterministic: an image is a function of (set, seed, position). They look like the real thing and are not: nothing measured on them
+says anything about it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from datamodules.miniature import driving, small
+
+VERSION = 1
+MARKER = "miniature.json"
+
+
+@dataclass(frozen=True)
+class Miniature:
+    """Folder below the root, writer, and the number of images per part."""
+
+    folder: str
+    write: Callable[[Path, dict[str, int], Callable[[int], np.random.Generator]], None]
+    sizes: dict[str, int]
+
+
+MINIATURES: dict[str, Miniature] = {
+    "cityscapes": Miniature("cityscapes", driving.cityscapes, {"train": 130, "val": 60}),
+    "woodscape": Miniature("woodscape", driving.woodscape, {"frames": 180}),
+    "woodscape-soiling": Miniature("soiling_dataset", driving.soiling, {"train": 10, "test": 50}),
+    "bdd100k": Miniature(
+        "bdd100k", driving.bdd100k, {"10k/train": 130, "10k/val": 60, "100k/train": 20, "100k/val": 10}
+    ),
+    "camvid": Miniature("camvid", driving.camvid, {"train": 120, "val": 20, "test": 60}),
+    "road-anomaly-21": Miniature("road_anomaly21", driving.road_anomaly, {"frames": 30}),
+    "cifar10": Miniature("cifar-10-batches-py", small.cifar10, {"train": 2000, "test": 500}),
+    "cifar100": Miniature("cifar-100-python", small.cifar100, {"train": 50, "test": 500}),
+    "fashion-mnist": Miniature("FashionMNIST", small.fashion_mnist, {"train": 2000, "test": 500}),
+    "mnist": Miniature("MNIST", small.mnist, {"train": 50, "test": 500}),
+    "svhn": Miniature("svhn", small.svhn, {"test": 500}),
+    "voc": Miniature("VOCdevkit/VOC2012", small.voc, {"val": 60}),
+    "textures": Miniature("dtd", small.textures, {"images": 200}),
+}
+
+
+def write(name: str, root: Path, seed: int = 0, sizes: dict[str, int] | None = None) -> Path:
+    """Write a miniature below a root, in the folder and layout of the official set; at once when it is there already.
+
+    Args:
+        name: one of ``MINIATURES``.
+        sizes: images per part, by default those of ``MINIATURES``.
+
+    Returns:
+        The set's folder. It appears whole or not at all.
+
+    Raises:
+        ValueError: unknown name; the right ones are listed.
+    """
+    if name not in MINIATURES:
+        raise ValueError(f"no miniature of {name!r}; miniatures: {', '.join(MINIATURES)}")
+    entry = MINIATURES[name]
+    counts = entry.sizes | (sizes or {})
+    content = json.dumps({"set": name, "version": VERSION, "seed": seed, "sizes": counts})
+    folder = root / entry.folder
+    marker = folder / MARKER
+    if marker.is_file() and marker.read_text(encoding="utf-8") == content:
+        return folder
+    if folder.exists() and not marker.is_file():
+        raise ValueError(f"{folder} holds something that is no miniature; it was left as it is")
+    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        entry.write(part, counts, partial(_random, name, seed))
+        (part / MARKER).write_text(content, encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _random(name: str, seed: int, index: int) -> np.random.Generator:
+    """The generator of one image."""
+    digest = hashlib.blake2b(f"{VERSION}\0{name}\0{seed}\0{index}".encode(), digest_size=16).digest()
+    return np.random.default_rng(int.from_bytes(digest, "little"))
+
+
+__all__ = ["MARKER", "MINIATURES", "Miniature", "write"]

@@ -1,0 +1,166 @@
+"""Miniatures of the small-image sets: CIFAR, MNIST, FashionMNIST, SVHN, DTD, and of Pascal VOC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.miniature.canvas import noise
+from datamodules.miniature.digits import handwritten, house_number
+from datamodules.miniature.files import rows_of, save_batch, save_idx, save_image
+from datamodules.miniature.objects import (
+    CIFAR10,
+    FASHION,
+    OTHER,
+    Shape,
+    background,
+    grey_picture,
+    picture,
+    sprite,
+)
+
+Random = Callable[[int], np.random.Generator]
+Sizes = dict[str, int]
+
+
+def _pictures(
+    shapes: dict[str, Shape], start: int, count: int, random: Random
+) -> tuple[NDArray[np.uint8], list[int]]:
+    """``count`` 32 x 32 pictures, classes in turn."""
+    kinds = list(shapes.values())
+    labels = [i % len(kinds) for i in range(count)]
+    return np.stack([picture(kinds[label], random(start + i)) for i, label in enumerate(labels)]), labels
+
+
+def cifar10(root: Path, sizes: Sizes, random: Random) -> None:
+    """cifar-10-batches-py: five training batches and one test batch."""
+    images, labels = _pictures(CIFAR10, 0, sizes["train"] + sizes["test"], random)
+    edges = np.linspace(0, sizes["train"], 6).astype(int)
+    parts = [(f"data_batch_{i + 1}", edges[i], edges[i + 1]) for i in range(5)]
+    for name, start, end in (*parts, ("test_batch", sizes["train"], len(images))):
+        names = [f"miniature_{i:05d}.png".encode() for i in range(start, end)]
+        content = {b"batch_label": name.encode(), b"labels": labels[start:end], b"filenames": names}
+        save_batch(root / name, content | {b"data": rows_of(images[start:end])})
+    meta = {
+        b"label_names": [name.encode() for name in CIFAR10],
+        b"num_cases_per_batch": int(edges[1]),
+        b"num_vis": 3072,
+    }
+    save_batch(root / "batches.meta", meta)
+
+
+def cifar100(root: Path, sizes: Sizes, random: Random) -> None:
+    """cifar-100-python with objects that CIFAR-10 does not have."""
+    start = 0
+    for part, count in sizes.items():
+        images, labels = _pictures(OTHER, start, count, random)
+        names = [f"{part}_{i:05d}.png".encode() for i in range(count)]
+        classes = {b"fine_labels": labels, b"coarse_labels": labels, b"filenames": names}
+        save_batch(root / part, {b"batch_label": part.encode(), b"data": rows_of(images), **classes})
+        start += count
+    names = [name.encode() for name in OTHER]
+    save_batch(root / "meta", {b"fine_label_names": names, b"coarse_label_names": names})
+
+
+def _idx(root: Path, sizes: Sizes, draw: Callable[[int, int], NDArray[np.uint8]]) -> None:
+    start = 0
+    for part, count in sizes.items():
+        labels = np.arange(count, dtype=np.uint8) % 10
+        images = np.stack([draw(int(label), start + i) for i, label in enumerate(labels)])
+        stem = {"train": "train", "test": "t10k"}[part]
+        save_idx(root / "raw" / f"{stem}-images-idx3-ubyte", images)
+        save_idx(root / "raw" / f"{stem}-labels-idx1-ubyte", labels)
+        start += count
+
+
+def mnist(root: Path, sizes: Sizes, random: Random) -> None:
+    """MNIST/raw: handwritten-looking digits."""
+    _idx(root, sizes, lambda label, index: handwritten(label, random(index)))
+
+
+def fashion_mnist(root: Path, sizes: Sizes, random: Random) -> None:
+    """FashionMNIST/raw: silhouettes of clothes."""
+    shapes = list(FASHION.values())
+    _idx(root, sizes, lambda label, index: grey_picture(shapes[label], random(index)))
+
+
+def svhn(root: Path, sizes: Sizes, random: Random) -> None:
+    """test_32x32.mat: house numbers, X (32, 32, 3, N), y with 10 for zero."""
+    from scipy.io import savemat
+
+    images = np.stack([house_number(i % 10, random(i)) for i in range(sizes["test"])])
+    labels = np.array([[i % 10 or 10] for i in range(len(images))], dtype=np.uint8)
+    root.mkdir(parents=True, exist_ok=True)
+    savemat(root / "test_32x32.mat", {"X": images.transpose(1, 2, 3, 0), "y": labels})
+
+
+def voc(root: Path, sizes: Sizes, random: Random) -> None:
+    """VOCdevkit/VOC2012: JPEGImages, Annotations (XML boxes), ImageSets/Main/val.txt."""
+    names = ["bottle", "chair", "sofa", "bird", "cat", "dog", "horse"]
+    shapes = {name: OTHER.get(name) or CIFAR10[name] for name in names}
+    stems = []
+    for index in range(sizes["val"]):
+        numbers = random(index)
+        stem = f"2012_{index + 1:06d}"
+        stems.append(stem)
+        kind = names[int(numbers.integers(len(names)))]
+        scene = cv2.resize(background(shapes[kind][2], numbers, 300), (300, 200))
+        size = int(numbers.integers(90, 180))
+        figure = sprite(shapes[kind], numbers, size)
+        top, left = int(numbers.integers(0, 200 - size)), int(numbers.integers(0, 300 - size))
+        area, alpha = (slice(top, top + size), slice(left, left + size)), figure[..., 3:]
+        scene[area] = scene[area] * (1 - alpha) + figure[..., :3]
+        save_image(root / "JPEGImages" / f"{stem}.jpg", (scene * 255).clip(0, 255).astype(np.uint8))
+        rows, columns = np.nonzero(alpha[..., 0] > 0.5)
+        box = (left + columns.min() + 1, top + rows.min() + 1, left + columns.max() + 1, top + rows.max() + 1)
+        path = root / "Annotations" / f"{stem}.xml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_annotation(stem, kind, box), encoding="utf-8")
+    listed = root / "ImageSets" / "Main" / "val.txt"
+    listed.parent.mkdir(parents=True, exist_ok=True)
+    listed.write_text("\n".join(stems) + "\n", encoding="utf-8")
+
+
+def _annotation(stem: str, kind: str, box: tuple[int, ...]) -> str:
+    sides = "".join(f"<{k}>{v}</{k}>" for k, v in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))
+    return (
+        f"<annotation><folder>VOC2012</folder><filename>{stem}.jpg</filename>"
+        "<size><width>300</width><height>200</height><depth>3</depth></size><segmented>0</segmented>"
+        f"<object><name>{kind}</name><pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult>"
+        f"<bndbox>{sides}</bndbox></object></annotation>\n"
+    )
+
+
+def textures(root: Path, sizes: Sizes, random: Random) -> None:
+    """dtd/images/<class>: eight procedural textures."""
+    for index in range(sizes["images"]):
+        numbers = random(index)
+        name = list(TEXTURES)[index % len(TEXTURES)]
+        rows, columns = np.mgrid[0:128, 0:128].astype(np.float32) / 128
+        angle, frequency = numbers.uniform(0, np.pi), numbers.uniform(4, 14)
+        u = (columns * np.cos(angle) + rows * np.sin(angle)) * frequency * 2 * np.pi
+        v = (rows * np.cos(angle) - columns * np.sin(angle)) * frequency * 2 * np.pi
+        grain = noise((128, 128), numbers, 32, 5)
+        share = np.clip(TEXTURES[name](u, v, grain), 0, 1)[..., None]
+        first, second = numbers.uniform(0, 1, 3), numbers.uniform(0, 1, 3)
+        image = (first * (1 - share) + second * share) * (1 + 0.08 * grain[..., None])
+        save_image(
+            root / "images" / name / f"{name}_{index:04d}.jpg", (image * 255).clip(0, 255).astype(np.uint8)
+        )
+
+
+Field = NDArray[np.float32]
+TEXTURES: dict[str, Callable[[Field, Field, Field], Field]] = {
+    "banded": lambda u, v, g: 0.5 + 4 * np.sin(u),
+    "chequered": lambda u, v, g: 0.5 + 8 * np.sin(u) * np.sin(v),
+    "dotted": lambda u, v, g: (np.sin(u) + np.sin(v) - 1.0) * 4,
+    "grid": lambda u, v, g: 4 * np.maximum(np.sin(u), np.sin(v)) - 2.6,
+    "marbled": lambda u, v, g: 0.5 + 0.6 * np.sin(u * 0.4 + 2.5 * g),
+    "stained": lambda u, v, g: (g - 0.3) * 2,
+    "swirly": lambda u, v, g: 0.5 + np.sin(u * 0.5 + 3 * np.sin(v * 0.4)),
+    "wrinkled": lambda u, v, g: 1 - np.abs(g) * 1.2,
+}

@@ -1,1 +1,31 @@
-"""Placeholder."""
+"""Results on disk, and the tables, pages and pictures made of them."""
+
+from leaderboards.build import build
+from leaderboards.schema import (
+    Cost,
+    Environment,
+    IndInfo,
+    MetricValue,
+    NetworkInfo,
+    OodCell,
+    Result,
+    ThresholdInfo,
+    load_results,
+)
+from leaderboards.tables import markdown, rich_tables, rows
+
+__all__ = [
+    "Cost",
+    "Environment",
+    "IndInfo",
+    "MetricValue",
+    "NetworkInfo",
+    "OodCell",
+    "Result",
+    "ThresholdInfo",
+    "build",
+    "load_results",
+    "markdown",
+    "rich_tables",
+    "rows",
+]

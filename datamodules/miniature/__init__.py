@@ -1,7 +1,7 @@
 """Generated look-alikes of the data sets in their official layouts, for users and tests without the data.
 
-Deterministic: an image is a function of (set, seed, position). They look like the real thing and are not: nothing measured on them
-says anything about it.
+Deterministic: an image is a function of (set, seed, position). They look like the real thing and are not:
+nothing measured on them says anything about it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ MINIATURES: dict[str, Miniature] = {
 
 
 def write(name: str, root: Path, seed: int = 0, sizes: dict[str, int] | None = None) -> Path:
-    """Write a miniature below a root, in the folder and layout of the official set; at once when it is there already.
+    """Write a miniature below a root, in the folder and layout of the official set; at once when it is there
+    already.
 
     Args:
         name: one of ``MINIATURES``.

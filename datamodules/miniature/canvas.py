@@ -13,6 +13,8 @@ Point = tuple[float, float]
 Colour = tuple[float, float, float]
 SHIFT = 4
 OVERSAMPLING = 2
+_TURN = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Camera:
     """A pinhole 1.3 m above the road, looking along z (metres); x to the right, y up.
 
     Attributes:
-        size: (H, W) of the image in pixels. horizon: its row as a fraction of H. turn: x of the vanishing point, in pixels off centre.
+        size: (H, W) of the image in pixels. horizon: its row as a fraction of H. turn: x of the vanishing
+            point, in pixels off centre.
     """
 
     size: tuple[int, int]
@@ -44,7 +47,9 @@ class Camera:
 
 @dataclass
 class Canvas:
-    """Image (float32 RGB in [0, 1]), labels (uint8) and instances (int32, 0 none), at twice the camera's resolution."""
+    """Image (float32 RGB in [0, 1]), labels (uint8) and instances (int32, 0 none), at twice the camera's
+    resolution.
+    """
 
     camera: Camera
     image: NDArray[np.float32] = field(init=False)
@@ -74,21 +79,9 @@ class Canvas:
         """Fill a polygon of points (x, y, z) in metres."""
         self.polygon([self.camera.project(*point) for point in points], colour, label)
 
-    def ellipse(
-        self, centre: Point, axes: Point, colour: Colour, label: int | None = None, angle: float = 0.0
-    ) -> None:
-        """Fill an ellipse: centre and half axes in image pixels, angle in degrees."""
-        t = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-        turn = np.deg2rad(angle)
-        x, y = axes[0] * np.cos(t), axes[1] * np.sin(t)
-        points = np.stack(
-            [
-                centre[0] + x * np.cos(turn) - y * np.sin(turn),
-                centre[1] + x * np.sin(turn) + y * np.cos(turn),
-            ],
-            axis=1,
-        )
-        self.polygon(points, colour, label)
+    def ellipse(self, centre: Point, axes: Point, colour: Colour, label: int | None = None) -> None:
+        """Fill an ellipse: centre and half axes in image pixels."""
+        self.polygon(CIRCLE * axes + centre, colour, label)
 
     def shade(self, centre: Point, axes: Point, strength: float) -> None:
         """Darken a soft elliptical patch: a contact shadow."""

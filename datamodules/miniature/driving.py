@@ -1,4 +1,6 @@
-"""Miniatures of the driving sets: Cityscapes, WoodScape and its soiling set, BDD100K, CamVid, RoadAnomaly21."""
+"""Miniatures of the driving sets: Cityscapes, WoodScape and its soiling set, BDD100K, CamVid,
+RoadAnomaly21.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ def cityscapes(root: Path, sizes: Sizes, random: Random) -> None:
 
 
 def _instance_ids(labels: NDArray[np.uint8], instances: NDArray[np.int32]) -> NDArray[np.uint16]:
-    """Cityscapes' encoding: class * 1000 + running number for classes with instances, the class for the others."""
+    """Cityscapes' encoding: class * 1000 + running number for classes with instances, the class for the
+    others.
+    """
     ids = labels.astype(np.uint16)
     for label in (24, 25, 26, 27, 28, 31, 32, 33):
         inside = labels == label
@@ -88,7 +92,9 @@ def woodscape(root: Path, sizes: Sizes, random: Random) -> None:
 
 
 def soiling(root: Path, sizes: Sizes, random: Random) -> None:
-    """{train,test}/{rgbImages,gtLabels,rgbLabels}: dirt over fisheye frames, 0 clear to 3 opaque from its exact opacity."""
+    """{train,test}/{rgbImages,gtLabels,rgbLabels}: dirt over fisheye frames, 0 clear to 3 opaque from its
+    exact opacity.
+    """
     index = 0
     for split, count in sizes.items():
         for frame in range(count):
@@ -129,7 +135,9 @@ def bdd100k(root: Path, sizes: Sizes, random: Random) -> None:
 
 
 def _frame(name: str, scene: Scene) -> dict[str, object]:
-    """One frame of BDD100K's detection labels: the visible extent of every counted object of at least 20 pixels."""
+    """One frame of BDD100K's detection labels: the visible extent of every counted object of at least 20
+    pixels.
+    """
     labels = []
     for instance in np.unique(scene.instances):
         for label, category in COUNTED.items():
@@ -164,7 +172,9 @@ def camvid(root: Path, sizes: Sizes, random: Random) -> None:
 
 
 def road_anomaly(root: Path, sizes: Sizes, random: Random) -> None:
-    """images and labels_masks (0 normal, 1 anomaly, 255 ignore): an animal, boulder or other unknown thing on the road."""
+    """images and labels_masks (0 normal, 1 anomaly, 255 ignore): an animal, boulder or other unknown thing on
+    the road.
+    """
     unknown = [CIFAR10[name] for name in ("deer", "horse", "dog", "cat")] + [
         OTHER[name] for name in ("boulder", "sofa", "chair")
     ]

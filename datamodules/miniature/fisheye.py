@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from datamodules.miniature.street import Scene, render
 
-RENDERED = (420, 720)
+RENDERED = (300, 520)
 
 
 def lens(size: tuple[int, int], source: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Column and row in the pinhole frame (source H, W) for every pixel of the fisheye frame (H, W): r = f tan(theta), theta ~ r'."""
+    """Column and row in the pinhole frame (source H, W) for every pixel of the fisheye frame (H, W): r = f
+    tan(theta), theta ~ r'.
+    """
     height, width = size
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = (columns - width / 2) / (width / 2), (rows - height * 0.5) / (width / 2)
@@ -26,7 +28,9 @@ def lens(size: tuple[int, int], source: tuple[int, int]) -> tuple[NDArray[np.flo
 
 
 def render_fisheye(random: np.random.Generator, size: tuple[int, int] = (242, 320)) -> Scene:
-    """A frame of ``size``; labels are resampled with nearest neighbour, what the lens cannot see is black and void (0)."""
+    """A frame of ``size``; labels are resampled with nearest neighbour, what the lens cannot see is black and
+    void (0).
+    """
     scene = render(random, RENDERED, ego=False)
     columns, rows = lens(size, RENDERED)
     image = cv2.remap(scene.image, columns, rows, cv2.INTER_AREA, borderMode=cv2.BORDER_CONSTANT)

@@ -1,7 +1,8 @@
-"""Small objects from a few ellipses and polygons each: stand-ins for CIFAR, FashionMNIST, Pascal VOC and unknown obstacles.
+"""Small objects from a few ellipses and polygons each: stand-ins for CIFAR, FashionMNIST, Pascal VOC and
+unknown obstacles.
 
-A shape is a list of parts in a unit square, y downwards: ("e", cx, cy, rx, ry, shade) or ("p", x0, y0, x1, y1, ..., shade); shade
-multiplies the object's colour, negative shades are absolute greys.
+A shape is a list of parts in a unit square, y downwards: ("e", cx, cy, rx, ry, shade) or ("p", x0, y0, x1,
+y1, ..., shade); shade multiplies the object's colour, negative shades are absolute greys.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Street scenes: perspective road, pavements, facades, sky and what happens between them, with exact label maps."""
+"""Street scenes: perspective road, pavements, facades, sky and what happens between them, with exact label
+maps.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What stands and moves in a street: vehicles, people, poles, signs, lights, trees. Labels are Cityscapes' ids."""
+"""What stands and moves in a street: vehicles, people, poles, signs, lights, trees. Labels are Cityscapes'
+ids.
+"""
 
 from __future__ import annotations
 

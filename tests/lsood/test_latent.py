@@ -6,8 +6,8 @@ import torch
 from scipy.special import logsumexp
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.decomposition import PCA as SklearnPCA
-from sklearn.neighbors import KernelDensity
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KernelDensity
 
 from lsood import KDEClassifier, LaRED, LaREM
 from lsood.density import kernel_log_density

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from dropblock import DropBlock2D
-from scipy.stats import kstest, ks_2samp
+from scipy.stats import ks_2samp, kstest
 from torch import nn
 from torchvision.ops import DropBlock2d
 

@@ -1,0 +1,100 @@
+"""``python -m leaderboards.build``: tables, page and pictures from a folder of results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from leaderboards.figures import histogram_figure, roc_figure
+from leaderboards.page import page, slug
+from leaderboards.schema import Result, result_files
+from leaderboards.tables import markdown, write_csv
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def build(results: Path, out: Path) -> list[Path]:
+    """Write leaderboard.md, .csv, .html, and roc-<ood>.png and scores-<ood>.png, from every result in a
+    folder.
+
+    Raises:
+        FileNotFoundError: no results. ValueError: a result that is damaged.
+    """
+    files = result_files(results)
+    runs = {path: Result.load(path) for path in files}
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = _pictures(runs, out)
+    ordered = list(runs.values())
+    return [
+        _write(out / "leaderboard.md", lambda p: _text(p, markdown(ordered))),
+        _write(out / "leaderboard.csv", lambda p: write_csv(ordered, p)),
+        _write(out / "leaderboard.html", lambda p: _text(p, page(ordered, [q.name for q in pictures]))),
+        *pictures,
+    ]
+
+
+def _text(path: Path, content: str) -> None:
+    path.write_text(content, encoding="utf-8")
+
+
+def _write(path: Path, write: Callable[[Path], None]) -> Path:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    write(part)
+    part.replace(path)
+    return path
+
+
+def _pictures(runs: dict[Path, Result], out: Path) -> list[Path]:
+    """One ROC and one histogram picture per OoD set, of the lowest seed of every method."""
+    first: dict[str, tuple[Path, Result]] = {}
+    for path, run in sorted(runs.items(), key=lambda item: item[1].seed):
+        first.setdefault(run.method, (path, run))
+    frames = {name: run.scores(path) for name, (path, run) in first.items()}
+    pictures = []
+    for ood in dict.fromkeys(cell.name for run in runs.values() for cell in run.ood):
+        scores = {}
+        for name, frame in frames.items():
+            cell = next((c for c in first[name][1].ood if c.name == ood), None)
+            if frame is not None and cell is not None and cell.failure is None:
+                scores[name] = (_of(frame, "ind-test"), _of(frame, ood))
+        if scores:
+            run = next(iter(runs.values()))
+            mini = "MINIATURE  " if "miniature" in (run.ind.origin, *(c.origin for c in run.ood)) else ""
+            title = f"{mini}{run.ind.name} vs {ood}"
+            pictures += [out / f"roc-{slug(ood)}.png", out / f"scores-{slug(ood)}.png"]
+            roc_figure(scores, title, pictures[-2])
+            histogram_figure(scores, title, pictures[-1])
+    return pictures
+
+
+def _of(frame: pd.DataFrame, name: str):  # type: ignore[no-untyped-def]
+    return frame.loc[frame["set"] == name, "score"].to_numpy(float)
+
+
+@app.command(
+    epilog="Example: python -m leaderboards.build --results runs/cityscapes/results --out runs/cityscapes"
+)
+def main(
+    results: Annotated[Path, typer.Option(help="folder of result files")],
+    out: Annotated[Path, typer.Option(help="folder of the leaderboard")],
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+) -> None:
+    """Build leaderboard.md, leaderboard.csv, leaderboard.html and figures from results."""
+    try:
+        written = build(results, out)
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    for path in written:
+        typer.echo(str(path))
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m leaderboards.build")

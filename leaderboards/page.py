@@ -1,0 +1,77 @@
+"""The leaderboard as one self-contained HTML page: readable without JavaScript, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from leaderboards.schema import Result
+from leaderboards.tables import BANNER, CONVENTIONS, groups, is_miniature, number, rows, spread
+
+COLUMNS = (
+    ("fpr95", "FPR95", "lower"),
+    ("aupr_out", "AUPR-out", "higher"),
+    ("aupr_in", "AUPR-in", "higher"),
+    ("fpr95_in", "FPR95-in", "lower"),
+    ("fpr80_in", "FPR80-in", "lower"),
+    ("detection_error", "Det. error", "lower"),
+    ("accuracy", "Accuracy", "higher"),
+    ("mcc", "MCC", "higher"),
+    ("f1", "F1", "higher"),
+)
+
+
+def page(results: Sequence[Result], figures: Sequence[str] = ()) -> str:
+    """HTML of the leaderboard; the same results give the same bytes.
+
+    Args:
+        figures: file names of pictures beside the page; those named after an OoD set stand under its table.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("leaderboards"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["number"] = number
+    sections = [_section(title, part, figures) for title, part in groups(rows(results))]
+    return environment.get_template("leaderboard.html.j2").render(
+        sections=sections,
+        columns=COLUMNS,
+        banner=BANNER if is_miniature(results) else None,
+        conventions=CONVENTIONS,
+        runs=sorted(results, key=lambda r: (r.method, r.seed)),
+        first=results[0],
+        commands=sorted({r.command for r in results}),
+    )
+
+
+def _section(title: str, part: pd.DataFrame, figures: Sequence[str]) -> dict[str, Any]:
+    lines = []
+    for _, row in part.iterrows():
+        failed = pd.isna(row["auroc"])
+        half = 0.0 if pd.isna(row["auroc_std"]) else row["auroc_std"]
+        low = row["auroc"] - half if pd.isna(row["auroc_low"]) else row["auroc_low"]
+        high = row["auroc"] + half if pd.isna(row["auroc_high"]) else row["auroc_high"]
+        lines.append(
+            {
+                "row": row,
+                "failed": failed,
+                "auroc": spread(row, "auroc"),
+                "bar": None
+                if failed
+                else [round(100 * min(max(v, 0), 1), 2) for v in (low, row["auroc"], high)],
+                "best": not failed and row["auroc"] == part["auroc"].max(),
+            }
+        )
+    ood = part["ood"].iloc[0]
+    return {
+        "title": title,
+        "lines": lines,
+        "figures": [name for name in figures if name.split(".")[0].endswith(slug(ood))],
+    }
+
+
+def slug(name: str) -> str:
+    """A name as it stands in file names."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)

@@ -1,0 +1,210 @@
+"""The result of one run of one method: a JSON file, its scores in a parquet file beside it. Leaderboards are
+built from these alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """A metric and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class IndInfo:
+    """The in-distribution set, its three parts, and how well the network does on its test part."""
+
+    name: str
+    task: str
+    origin: str
+    fingerprint: str
+    n_fit: int
+    n_val: int
+    n_test: int
+    network_metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class OodCell:
+    """One method on one OoD set: metrics, or the reason why there are none."""
+
+    name: str
+    origin: str
+    fingerprint: str
+    n_in: int
+    n_out: int
+    metrics: dict[str, MetricValue]
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class ThresholdInfo:
+    """Alarm when score > value; chosen on n_calibration in-distribution images for the given rate."""
+
+    value: float
+    false_alarm_rate: float
+    n_calibration: int
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """The network under test; ``checkpoint`` is the sha256 of its weights."""
+
+    name: str
+    checkpoint: str
+    parameters: int
+    latent_layer: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of fit and of scoring without the shared pass, peak memory of the process, images forwarded by
+    phase.
+    """
+
+    fit_seconds: float
+    score_seconds: float
+    peak_memory_mb: float
+    images_forwarded: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Versions and hardware."""
+
+    python: str
+    torch: str
+    lightning: str
+    device: str
+    threads: int
+    platform: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run of one method on one network."""
+
+    method: str
+    paper: str
+    protocol: str
+    seed: int
+    ind: IndInfo
+    ood: list[OodCell]
+    threshold: ThresholdInfo | None
+    network: NetworkInfo
+    settings: dict[str, Any]
+    cost: Cost
+    environment: Environment
+    created: str
+    command: str
+    version: str
+    git: str | None
+    schema: int = SCHEMA
+
+    def save(self, folder: Path, scores: pd.DataFrame | None = None) -> Path:
+        """Write ``<method>-seed<seed>.json`` and, with scores (columns set, key, score), the parquet file
+        beside it.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = f"{''.join(c if c.isalnum() or c in '-_' else '_' for c in self.method)}-seed{self.seed}"
+        if scores is not None:
+            part = folder / f"{stem}.parquet.{os.getpid()}.part"
+            scores.to_parquet(part, index=False)
+            part.replace(folder / f"{stem}.parquet")
+        part = folder / f"{stem}.json.{os.getpid()}.part"
+        part.write_text(
+            json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
+        path = folder / f"{stem}.json"
+        part.replace(path)
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> Result:
+        """Read and check a result.
+
+        Raises:
+            ValueError: naming the file and the first field that is missing, unknown or of another type.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is no JSON: {error}") from error
+        if isinstance(content, dict) and content.get("schema") != SCHEMA:
+            raise ValueError(f"{path}: schema {content.get('schema')!r}, this version reads {SCHEMA}")
+        result = _build(cls, content, str(path))
+        assert isinstance(result, cls)
+        return result
+
+    def scores(self, path: Path) -> pd.DataFrame | None:
+        """The scores beside a result's JSON file; None where there are none."""
+        parquet = path.with_suffix(".parquet")
+        return pd.read_parquet(parquet) if parquet.is_file() else None
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    """A value of the annotated kind from JSON, or a ValueError that says where it is not."""
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise ValueError(f"{where} must be an object, got {type(value).__name__}")
+        hints = typing.get_type_hints(kind)
+        needed = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+        if missing := sorted(needed - set(value)):
+            raise ValueError(f"{where}: {missing[0]} is missing")
+        if extra := sorted(set(value) - set(hints)):
+            raise ValueError(f"{where}: unknown field {extra[0]}")
+        return kind(**{name: _build(hints[name], v, f"{where}: {name}") for name, v in value.items()})  # type: ignore[operator]
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        return _build(next(a for a in arguments if a is not type(None)), value, where)
+    if origin is list and isinstance(value, list):
+        return [_build(arguments[0], v, f"{where}[{i}]") for i, v in enumerate(value)]
+    if origin is dict and isinstance(value, dict):
+        return {k: _build(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise ValueError(f"{where} must be finite, got {value}")
+        return float(value)
+    if origin is None and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise ValueError(f"{where} must be {getattr(kind, '__name__', kind)}, got {value!r:.60}")
+
+
+def result_files(folder: Path) -> list[Path]:
+    """The result files of a folder, sorted.
+
+    Raises:
+        FileNotFoundError: no such folder, or none in it.
+    """
+    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    if not paths:
+        raise FileNotFoundError(f"no results (*.json) in {folder}")
+    return paths
+
+
+def load_results(folder: Path) -> list[Result]:
+    """Every result of a folder, in the order of the file names."""
+    return [Result.load(path) for path in result_files(folder)]

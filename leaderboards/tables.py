@@ -1,0 +1,189 @@
+"""From results to rows: one per method and OoD set, seeds aggregated, protocols apart."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+from rich.text import Text
+
+from leaderboards.schema import OodCell, Result
+
+METRICS = (
+    "auroc", "fpr95", "aupr_in", "aupr_out", "fpr95_in", "fpr80_in", "detection_error", "accuracy", "mcc", "f1",
+)  # fmt: skip
+CONVENTIONS = (
+    "Scores: higher = more anomalous. FPR95: OoD positive, share of in-distribution images flagged when 95 % of OoD is caught; "
+    "FPR95-in and FPR80-in: in-distribution positive. AUPR: step sum, depends on the shares of the sets. "
+    "Intervals are 95 %: DeLong for AUROC (it collapses at 0 and 1), bootstrap over images for the rest; "
+    "with several seeds mean and population standard deviation. Thresholds come from in-distribution validation images."
+)
+BANNER = "MINIATURE: generated images stand in for real data; these numbers say nothing about the real sets."
+
+
+def rows(results: Sequence[Result]) -> pd.DataFrame:
+    """One row per in-distribution set, network, protocol, OoD set and method, best AUROC first, failures
+    last.
+
+    Columns: method, ood, the metrics, threshold, <metric>_low and _high (one seed) or <metric>_std (several),
+    n_in, n_out, seeds, protocol, ind, ind_origin, ood_origin, network, network_metric, checkpoint,
+    fit_seconds, score_seconds, failure.
+    """
+
+    def group(pair: tuple[Result, OodCell]) -> tuple[str, ...]:
+        run, cell = pair
+        return (
+            run.ind.name,
+            run.ind.origin,
+            run.network.name,
+            run.protocol,
+            cell.name,
+            cell.origin,
+            run.method,
+        )
+
+    pairs = sorted(((run, cell) for run in results for cell in run.ood), key=group)
+    table = pd.DataFrame([_row(list(members)) for _, members in itertools.groupby(pairs, group)])
+    order = ["ind", "network", "protocol", "ood", "auroc", "method"]
+    ascending = [True, True, True, True, False, True]
+    return table.sort_values(order, ascending=ascending, na_position="last", ignore_index=True)
+
+
+def _row(members: list[tuple[Result, OodCell]]) -> dict[str, Any]:
+    run, cell = members[0]
+    whole = [(r, c) for r, c in members if c.failure is None]
+    row: dict[str, Any] = {"method": run.method, "ood": cell.name}
+    several = len(whole) > 1
+    for metric in METRICS:
+        values = [c.metrics[metric].value for _, c in whole if metric in c.metrics]
+        row[metric] = statistics.fmean(values) if values else None
+    thresholds = [r.threshold.value for r, _ in whole if r.threshold is not None]
+    row["threshold"] = statistics.fmean(thresholds) if thresholds else None
+    for metric in METRICS:
+        estimates = [c.metrics[metric] for _, c in whole if metric in c.metrics]
+        row[f"{metric}_low"] = estimates[0].low if estimates and not several else None
+        row[f"{metric}_high"] = estimates[0].high if estimates and not several else None
+        row[f"{metric}_std"] = (
+            statistics.pstdev(e.value for e in estimates) if several and estimates else None
+        )
+    figures = [next(iter(r.ind.network_metrics.items()), ("", None)) for r, _ in members]
+    known = [value for _, value in figures if value is not None]
+    return row | {
+        "n_in": cell.n_in,
+        "n_out": cell.n_out,
+        "seeds": len(whole),
+        "protocol": run.protocol,
+        "ind": run.ind.name,
+        "ind_origin": run.ind.origin,
+        "ood_origin": cell.origin,
+        "network": run.network.name,
+        "network_metric": f"{figures[0][0]} {statistics.fmean(known):.4f}" if known else "",
+        "checkpoint": run.network.checkpoint if len(members) == 1 else "",
+        "fit_seconds": statistics.fmean(r.cost.fit_seconds for r, _ in members),
+        "score_seconds": statistics.fmean(r.cost.score_seconds for r, _ in members),
+        "failure": next((c.failure for _, c in members if c.failure), None),
+    }
+
+
+def is_miniature(results: Sequence[Result]) -> bool:
+    """Whether any image of the results was generated."""
+    return any("miniature" in (run.ind.origin, *(cell.origin for cell in run.ood)) for run in results)
+
+
+def spread(row: Any, metric: str, scale: float = 100.0) -> str:
+    """ "97.1 [96.0, 98.2]" for one seed, "97.1 ± 0.4" for several, "" where there is no value."""
+    value = row[metric]
+    if value is None or pd.isna(value):
+        return ""
+    if pd.notna(row[f"{metric}_std"]):
+        return f"{value * scale:.1f} ± {row[f'{metric}_std'] * scale:.1f}"
+    return f"{value * scale:.1f} [{row[f'{metric}_low'] * scale:.1f}, {row[f'{metric}_high'] * scale:.1f}]"
+
+
+def number(value: Any, scale: float = 100.0) -> str:
+    """One decimal of a percentage, "" where there is no value."""
+    return "" if value is None or pd.isna(value) else f"{value * scale:.1f}"
+
+
+def groups(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Tables that may be compared: (title, rows) per in-distribution set, network, protocol and OoD set."""
+    keys = ["ind", "network", "protocol", "ood"]
+    found = []
+    for (ind, network, protocol, ood), part in table.groupby(keys, sort=False):
+        figure = part["network_metric"].iloc[0]
+        title = f"{ind} vs {ood} · {network} ({figure}) · protocol {protocol} · {part['n_in'].iloc[0]} / {part['n_out'].iloc[0]} images"
+        found.append((title, part))
+    return found
+
+
+def write_csv(results: Sequence[Result], path: Path) -> None:
+    """Every column of every row."""
+    rows(results).to_csv(path, index=False, lineterminator="\n")
+
+
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """A leaderboard for GitHub: a table per OoD set and protocol, the best AUROC bold."""
+    lines = ["# Leaderboard", ""]
+    if is_miniature(results):
+        lines += [f"> **{BANNER}**", ""]
+    for title, part in groups(rows(results)):
+        lines += [f"## {_cell(title)}", ""]
+        lines += [
+            "| method | AUROC ↑ | FPR95 ↓ | AUPR-out ↑ | AUPR-in ↑ | data |",
+            "|---|--:|--:|--:|--:|---|",
+        ]
+        best = part["auroc"].max()
+        for _, row in part.iterrows():
+            data = _cell(f"{row['ind_origin']} / {row['ood_origin']}")
+            if pd.isna(row["auroc"]):
+                lines.append(
+                    f"| {_cell(row['method'])} | failed: {_cell(str(row['failure']))} | | | | {data} |"
+                )
+                continue
+            auroc = spread(row, "auroc")
+            auroc = f"**{auroc}**" if row["auroc"] == best else auroc
+            figures = " | ".join(number(row[metric]) for metric in ("fpr95", "aupr_out", "aupr_in"))
+            lines.append(f"| {_cell(row['method'])} | {auroc} | {figures} | {data} |")
+        lines.append("")
+    run = results[0]
+    commands = sorted({r.command for r in results})
+    lines += [f"{CONVENTIONS}", ""]
+    lines += [f"Command: `{command}`" for command in commands]
+    env = run.environment
+    lines += [
+        "",
+        f"Version {run.version}, commit {run.git or 'unknown'}, torch {env.torch}, Python {env.python}, {env.device}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def rich_tables(results: Sequence[Result]) -> list[Table]:
+    """A table per OoD set and protocol for a terminal of 100 columns."""
+    tables = []
+    for title, part in groups(rows(results)):
+        table = Table(title=Text(title), title_justify="left", title_style="bold")
+        table.add_column("method")
+        for name in ("AUROC", "FPR95", "AUPR-out", "AUPR-in", "fit + score"):
+            table.add_column(name, justify="right", no_wrap=True)
+        best = part["auroc"].max()
+        for _, row in part.iterrows():
+            seconds = f"{row['fit_seconds'] + row['score_seconds']:.2f} s"
+            if pd.isna(row["auroc"]):
+                table.add_row(
+                    Text(row["method"]), Text(f"failed: {row['failure']}", style="red"), "", "", "", seconds
+                )
+                continue
+            figures = [number(row[metric]) for metric in ("fpr95", "aupr_out", "aupr_in")]
+            style = "bold green" if row["auroc"] == best else ""
+            table.add_row(Text(row["method"], style), Text(spread(row, "auroc"), style), *figures, seconds)
+        tables.append(table)
+    return tables

@@ -66,9 +66,9 @@ def smoothstep(x: Field, low: float, high: float) -> Field:
 
 def grid(shape: tuple[int, int]) -> tuple[Field, Field]:
     """Row (H, 1) and column (1, W) of every pixel as fractions of the height."""
-    height, width = shape
-    rows = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height
-    return rows, (np.arange(width, dtype=np.float32)[None] + 0.5) / height
+    height = shape[0]
+    rows, columns = (np.arange(side, dtype=np.float32) + np.float32(0.5) for side in shape)
+    return (rows / height)[:, None].astype(np.float32), (columns / height)[None].astype(np.float32)
 
 
 def blend(image: Field, paint: Field, alpha: Field) -> Field:

@@ -6,13 +6,13 @@ the maximum is taken (OpenOOD averages logits, the FSSD authors average maxima).
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
 from lsood import Activations, Detector
 from lsood.detector import Input, rows
-from lsood.probes import EnsembleProbability, Probe
+from lsood.probes import EnsembleProbability, Probe, Subject
 
 
 class DeepEnsemble(Detector):
@@ -21,8 +21,8 @@ class DeepEnsemble(Detector):
     Segmentation: the mean over pixels of 1 - max of the mean softmax.
 
     Args:
-        members: the further networks; :func:`members_hash` of them names their cached outputs.
-        members_hash: hash of the members' weights.
+        members: the further networks.
+        members_hash: hash of their weights, names their cached outputs.
     """
 
     name: ClassVar[str] = "deep-ensemble"
@@ -30,6 +30,11 @@ class DeepEnsemble(Detector):
 
     def __init__(self, members: tuple[nn.Module, ...] = (), members_hash: str = "") -> None:
         self._members, self.members_hash = tuple(members), members_hash
+
+    def attach(self, subject: Subject) -> Self:
+        if not self._members:
+            raise ValueError("needs at least two networks: give several files after --checkpoint")
+        return super().attach(subject)
 
     def _probe(self) -> EnsembleProbability:
         return EnsembleProbability(self._members, self.members_hash)

@@ -5,7 +5,7 @@ pass.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def to_file(path: Path) -> None:
 
 def watch(title: str, batches: Iterable[Any]) -> Iterator[Any]:
     """The batches, under a progress bar (a log line where there is no terminal)."""
-    total = len(batches) if hasattr(batches, "__len__") else None
+    total = len(batches) if isinstance(batches, Sized) else None
     columns = (TextColumn("{task.description:>24}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     log.info("one pass over %s (%s batches)", title, "?" if total is None else total)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

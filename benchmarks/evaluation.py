@@ -13,6 +13,7 @@ import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -89,7 +90,7 @@ class Evaluation:
         """Everything; {method: what came of it}."""
         standard = standard_probes(self.subject, self.mask_seeds)
         for name, detector in self.detectors.items():
-            self._try(name, lambda d=detector: d.attach(self.subject))
+            self._try(name, partial(detector.attach, self.subject))
         alive = {n: d for n, d in self.detectors.items() if n not in self.failures}
         fit_probes = _distinct([*standard, *(p for d in alive.values() for p in d.fit_probes())])
         probes = _distinct([*standard, *(p for d in alive.values() for p in d.probes())])
@@ -98,13 +99,13 @@ class Evaluation:
             "fit", self.data.fit_dataloader(), self.data.sets["train"].fingerprint, fit_probes
         )
         for name, detector in alive.items():
-            self._try(name, lambda d=detector: d.fit(train))
+            self._try(name, partial(detector.fit, train))
         steps = [self._try(name, detector.perturbation) for name, detector in alive.items()]
         perturbations = list({step.name: step for step in steps if step is not None}.values())
         sets = self._measure(probes, perturbations)
         self.test = sets["ind-test"]
         for name, detector in alive.items():
-            self._try(name, lambda d=detector: d.calibrate(sets["ind-val"]))
+            self._try(name, partial(detector.calibrate, sets["ind-val"]))
         return {name: self._score(name, detector, sets) for name, detector in self.detectors.items()}
 
     def _measure(self, probes: list[Probe], perturbations: list[Perturbation]) -> dict[str, Activations]:
@@ -125,12 +126,12 @@ class Evaluation:
         threshold: float | None = None
         if detector.protocol == "no-ood":
             for title, x in sets.items():
-                values = self._try(name, lambda x=x: detector.score(x))
+                values = self._try(name, partial(detector.score, x))
                 if values is not None:
                     scores[title] = _frame(title, x, values)
             if "ind-val" in scores:
                 rate = self.false_alarm_rate
-                threshold = self._try(name, lambda: threshold_at(scores["ind-val"]["score"], rate))
+                threshold = self._try(name, partial(threshold_at, scores["ind-val"]["score"], rate))
         score_seconds = time.perf_counter() - start
         cells = []
         for ood, images in self.data.ood_sets.items():

@@ -29,6 +29,7 @@ class Extraction:
         preprocessing: fingerprint of the pre-processing.
         store: folder of the cache.
         device: "cpu" or "cuda".
+        prepared: what probes prepared for this network, shared by all sets.
         watch: called with (title, batches) around every pass, to show progress; returns the batches.
 
     Attributes:
@@ -43,6 +44,7 @@ class Extraction:
     store: Path
     device: str = "cpu"
     watch: Callable[[str, Iterable[Any]], Iterable[Any]] = lambda title, batches: batches
+    prepared: dict[str, Any] = field(default_factory=dict, repr=False)
     forwarded: dict[str, int] = field(default_factory=dict)
     from_cache: int = 0
 
@@ -100,14 +102,14 @@ class Extraction:
     ) -> Activations:
         parts: list[dict[str, Tensor]] = []
         keys: list[str] = []
-        with OnePass(self.network, probes, perturbations, self.device) as run:
+        with OnePass(self.network, probes, perturbations, self.device, self.prepared) as run:
             for batch in self.watch(title, loader):
                 row = run(batch["image"], batch["key"], batch["target"])
                 target = batch["target"]
                 row["labels"] = target if target.ndim == 1 else torch.full((len(target),), -1)
                 parts.append(row)
                 keys += list(batch["key"])
-            for phase, images in run.counter.counts.items():
+            for phase, images in run.forwarded.items():
                 self.forwarded[phase] = self.forwarded.get(phase, 0) + images
         if not parts:
             raise ValueError(f"{title}: no images")

@@ -7,13 +7,14 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 import networks
+from baselines import DeepEnsemble
 from benchmarks import report
 from benchmarks.console import console, to_file, to_terminal, watch
 from benchmarks.evaluation import Evaluation, network_metrics
@@ -22,7 +23,7 @@ from benchmarks.settings import METHODS, Settings, resolve_device
 from benchmarks.trained import Trained, from_checkpoint, network_name, train
 from datamodules import DATAMODULES, NOISE, OOD_SETS, BenchmarkDataModule, cache_dir, check_names
 from leaderboards import build, load_results, rich_tables
-from lsood import Subject
+from lsood import Detector, Subject
 from lsood.methods import create, registered
 
 log = logging.getLogger("lsood-bench")
@@ -50,7 +51,6 @@ def spread(arguments: list[str]) -> list[str]:
 
 def data_module(settings: Settings) -> BenchmarkDataModule:
     """The in-distribution data module with its OoD sets, ready to load."""
-    options = {} if settings.image_size is None else {"image_size": settings.image_size}
     data = DATAMODULES[settings.ind](
         settings.data_root,
         settings.ood,
@@ -59,7 +59,7 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
         download=settings.download,
         miniature=settings.miniature,
         limit=settings.limit,
-        **options,
+        image_size=settings.image_size,
     )
     data.prepare_data()
     data.setup()
@@ -76,6 +76,19 @@ def members(settings: Settings, data: BenchmarkDataModule, seed: int) -> list[Tr
     return [train(settings, data, seed + MEMBER_SEED * i) for i in range(1, size)]
 
 
+def detectors_for(settings: Settings, data: BenchmarkDataModule, seed: int) -> dict[str, Detector]:
+    """The methods asked for, by the name they were asked by."""
+    found: dict[str, Detector] = {}
+    for name in settings.methods:
+        detector = create(name)
+        if isinstance(detector, DeepEnsemble):
+            others = members(settings, data, seed)
+            nets = tuple(other.network.to(settings.device) for other in others)
+            detector = DeepEnsemble(nets, "".join(other.weights for other in others))
+        found[name] = detector
+    return found
+
+
 def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: Path) -> None:
     """Train (or load), measure, score and save every method for one seed."""
     trained = (
@@ -83,25 +96,13 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         if settings.checkpoints
         else train(settings, data, seed)
     )
-    detectors = {name: create(name) for name in settings.methods}
-    for name, detector in detectors.items():
-        if detector.name == "deep-ensemble":
-            others = members(settings, data, seed)
-            if not others:
-                log.warning(
-                    "deep-ensemble needs further members: give several files after --checkpoint; left out"
-                )
-                continue
-            hashes = "".join(other.weights for other in others)
-            detectors[name] = type(detector)(tuple(o.network.to(settings.device) for o in others), hashes)
-    detectors = {
-        n: d for n, d in detectors.items() if d.name != "deep-ensemble" or d.params()["members_hash"]
-    }
+    detectors = detectors_for(settings, data, seed)
+    network: Any = trained.network
     subject = Subject(
         task=data.task,
         num_classes=data.num_classes,
-        layers=tuple(trained.network.feature_layers),
-        latent_layer=str(trained.network.latent_layer),
+        layers=tuple(network.feature_layers),
+        latent_layer=network.latent_layer,
         std=tuple(data.std),
         mc_samples=settings.mc_samples,
         reduction=settings.reduction,

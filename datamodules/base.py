@@ -45,7 +45,7 @@ class BenchmarkDataModule(pl.LightningDataModule):
         sets: {"train", "val", "test": ImageSet}, ood_sets: {name: ImageSet}; after :meth:`setup`.
     """
 
-    name: ClassVar[str]
+    name: str
     task: ClassVar[str]
     class_names: ClassVar[tuple[str, ...]]
     mean: ClassVar[tuple[float, ...]]

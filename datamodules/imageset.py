@@ -158,9 +158,9 @@ class ArraySet(ImageSet):
     @cached_property
     def fingerprint(self) -> str:
         """Over the contents."""
-        content = hashlib.sha256(np.ascontiguousarray(self.images))
+        content = hashlib.sha256(np.ascontiguousarray(self.images).data)
         if self.labels is not None:
-            content.update(np.ascontiguousarray(self.labels).astype(np.int64))
+            content.update(np.ascontiguousarray(self.labels, dtype=np.int64).data)
         return fingerprint_of(self.name, self.keys[0], content.hexdigest())
 
 

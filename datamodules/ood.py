@@ -318,7 +318,8 @@ def _located(name: str, data: BenchmarkDataModule) -> ImageSet:
     if data.root is None:
         if not entry.mini:
             raise FileNotFoundError(
-                f"{name} has no generated miniature; name a --data-root that holds {entry.layout}; get it from {entry.source}"
+                f"{name} has no generated miniature; name a --data-root that holds {entry.layout}; "
+                f"get it from {entry.source}"
             )
         folder = find(miniature(name, data.seed), entry.folders, entry.is_there)
     else:

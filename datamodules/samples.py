@@ -72,7 +72,7 @@ class SampleDataset(Dataset[dict[str, Any]]):
     def __getitems__(self, indices: list[int]) -> dict[str, Any] | list[dict[str, Any]]:
         images, rows = self.images, indices
         while isinstance(images, Subset):
-            images, rows = images.base, [images.indices[i] for i in rows]
+            rows, images = [images.indices[i] for i in rows], images.base
         if not isinstance(images, ArraySet) or self.dense or self.augment is not None or self.masks:
             return [self[i] for i in indices]
         labels = np.full(len(rows), UNLABELLED) if images.labels is None else images.labels[rows]

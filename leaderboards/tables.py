@@ -18,7 +18,8 @@ METRICS = (
     "auroc", "fpr95", "aupr_in", "aupr_out", "fpr95_in", "fpr80_in", "detection_error", "accuracy", "mcc", "f1",
 )  # fmt: skip
 CONVENTIONS = (
-    "Scores: higher = more anomalous. FPR95: OoD positive, share of in-distribution images flagged when 95 % of OoD is caught; "
+    "Scores: higher = more anomalous. FPR95: OoD positive, share of in-distribution images flagged when 95 % of OoD "
+    "is caught; "
     "FPR95-in and FPR80-in: in-distribution positive. AUPR: step sum, depends on the shares of the sets. "
     "Intervals are 95 %: DeLong for AUROC (it collapses at 0 and 1), bootstrap over images for the rest; "
     "with several seeds mean and population standard deviation. Thresholds come from in-distribution validation images."
@@ -116,7 +117,8 @@ def groups(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     found = []
     for (ind, network, protocol, ood), part in table.groupby(keys, sort=False):
         figure = part["network_metric"].iloc[0]
-        title = f"{ind} vs {ood} · {network} ({figure}) · protocol {protocol} · {part['n_in'].iloc[0]} / {part['n_out'].iloc[0]} images"
+        sizes = f"{part['n_in'].iloc[0]} / {part['n_out'].iloc[0]} images"
+        title = f"{ind} vs {ood} · {network} ({figure}) · protocol {protocol} · {sizes}"
         found.append((title, part))
     return found
 

@@ -54,6 +54,8 @@ class OnePass:
         probes: measured on every batch.
         perturbations: each costs one more pass of the perturbed images.
         device: where the network and the batches go.
+        prepared: what probes prepared for this network before, by name; filled in here, so that a second set
+            needs no preparation.
 
     Calling it with a batch of images (B, C, H, W), keys and (optional) targets returns {name: (B, ...) tensor
     on the CPU}.
@@ -68,12 +70,15 @@ class OnePass:
         probes: Iterable[Probe],
         perturbations: Iterable[Perturbation] = (),
         device: torch.device | str = "cpu",
+        prepared: dict[str, Any] | None = None,
     ) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
         self.device = torch.device(device)
         self.probes = list({probe.name: probe for probe in probes}.values())
         self.perturbations = list(perturbations)
         self.counter = ForwardCounter(self.network)
+        members = [member for probe in self.probes for member in getattr(probe, "members", ())]
+        self._member_counters = [ForwardCounter(member, "members") for member in members]
         wanted = {layer for probe in self.probes for layer in probe.layers}
         wanted |= {layer for perturbation in self.perturbations for layer in perturbation.layers}
         modules = dict(self.network.named_modules())
@@ -81,12 +86,23 @@ class OnePass:
             known = ", ".join(name for name in modules if name)
             raise ValueError(f"the network has no layer {unknown[0]!r}; it has: {known}")
         self.hooks = {layer: Hook(modules[layer]) for layer in sorted(wanted)}
-        self.prepared: dict[str, Any] = {}
+        self.prepared: dict[str, Any] = {} if prepared is None else prepared
         self.upstream_random: bool | None = None
 
+    @property
+    def forwarded(self) -> dict[str, int]:
+        """Images forwarded by phase: shared_pass, perturbed, preparation, sampling (full passes), members (of
+        an ensemble).
+        """
+        counts = dict(self.counter.counts)
+        if self._member_counters:
+            counts["members"] = sum(sum(counter.counts.values()) for counter in self._member_counters)
+        return counts
+
     def close(self) -> None:
-        """Remove every hook from the network."""
-        self.counter.close()
+        """Remove every hook from the networks."""
+        for counter in (self.counter, *self._member_counters):
+            counter.close()
         for hook in self.hooks.values():
             hook.close()
 
@@ -120,7 +136,7 @@ class OnePass:
     def __call__(
         self, images: Tensor, keys: Sequence[str], targets: Tensor | None = None
     ) -> dict[str, Tensor]:
-        if len(self.prepared) < len(self.probes):
+        if any(probe.name not in self.prepared for probe in self.probes):
             self._prepare(images.shape[1:])
         images = images.detach().to(self.device)
         targets = None if targets is None else targets.to(self.device)

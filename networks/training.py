@@ -98,8 +98,7 @@ def seed_everything(seed: int) -> None:
     """Seed every random generator a training uses."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.ERROR)
-        pl.seed_everything(seed, workers=True)
+        pl.seed_everything(seed, workers=True, verbose=False)
 
 
 def fit(
@@ -168,5 +167,5 @@ def _bar(progress: bool) -> list[Callback]:
 
 
 def _quiet() -> None:
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +45,7 @@ def house_number(digit: int, random: np.random.Generator) -> NDArray[np.uint8]:
     """(32, 32, 3) uint8: a digit on a wall, its neighbours cut by the border."""
     wall, ink = random.uniform(0.1, 0.9, 3), random.uniform(0, 1, 3)
     ink = np.where(np.abs(ink - wall) < 0.3, np.clip(wall + np.where(wall < 0.5, 0.5, -0.5), 0, 1), ink)
-    image = np.broadcast_to(wall, (32, 32, 3)).astype(np.float32)
+    image: NDArray[Any] = np.broadcast_to(wall, (32, 32, 3)).astype(np.float32)
     image = image * (1 + 0.06 * noise((32, 32), random, 12, 3)[..., None])
     for offset in (-17, 17, 0):
         value = digit if offset == 0 else int(random.integers(10))

@@ -50,8 +50,8 @@ WOODSCAPE_COLOURS = np.array(
      (255, 128, 128), (128, 128, 0)], dtype=np.uint8,
 )  # fmt: skip
 SOILING_COLOURS = np.array([(0, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 0)], dtype=np.uint8)
-COUNTED = {24: "pedestrian", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle",
-           19: "traffic light", 20: "traffic sign"}  # fmt: skip
+COUNTED = {24: "pedestrian", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train", 32: "motorcycle",
+           33: "bicycle", 19: "traffic light", 20: "traffic sign"}  # fmt: skip
 
 
 def cityscapes(root: Path, sizes: Sizes, random: Random) -> None:
@@ -138,7 +138,7 @@ def _frame(name: str, scene: Scene) -> dict[str, object]:
     """One frame of BDD100K's detection labels: the visible extent of every counted object of at least 20
     pixels.
     """
-    labels = []
+    labels: list[dict[str, object]] = []
     for instance in np.unique(scene.instances):
         for label, category in COUNTED.items():
             rows, columns = np.nonzero((scene.instances == instance) & (scene.labels == label))

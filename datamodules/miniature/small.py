@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -153,7 +154,7 @@ def textures(root: Path, sizes: Sizes, random: Random) -> None:
         )
 
 
-Field = NDArray[np.float32]
+Field = NDArray[Any]
 TEXTURES: dict[str, Callable[[Field, Field, Field], Field]] = {
     "banded": lambda u, v, g: 0.5 + 4 * np.sin(u),
     "chequered": lambda u, v, g: 0.5 + 8 * np.sin(u) * np.sin(v),

@@ -5,6 +5,7 @@ maps.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -325,15 +326,14 @@ def _things(
                 if random.random() < 0.7:
                     things.append((z, "car", kerb - side * 1.1))
                 z += random.uniform(5.6, 8)
-        for z in np.arange(random.uniform(6, 16), 70, random.uniform(12, 24)):
-            things.append((float(z), "pole", kerb + side * 0.5))
+        posts = np.arange(random.uniform(6, 16), 70, random.uniform(12, 24))
+        things += [(float(z), "pole", kerb + side * 0.5) for z in posts]
         if random.random() < 0.5:
-            for z in np.arange(random.uniform(8, 20), 60, random.uniform(9, 18)):
-                things.append((float(z), "tree", kerb + side * 0.9))
-        for _ in range(int(random.integers(0, 6))):
-            things.append(
-                (random.uniform(6, 45), "person", kerb + side * random.uniform(0.4, pavement - 0.2))
-            )
+            trunks = np.arange(random.uniform(8, 20), 60, random.uniform(9, 18))
+            things += [(float(z), "tree", kerb + side * 0.9) for z in trunks]
+        walkers = range(int(random.integers(0, 6)))
+        beside = (0.4, pavement - 0.2)
+        things += [(random.uniform(6, 45), "person", kerb + side * random.uniform(*beside)) for _ in walkers]
         if random.random() < 0.4:
             things.append((random.uniform(6, 25), "parked bicycle", kerb + side * random.uniform(0.6, 1.2)))
     for _ in range(int(random.integers(1, 4))):
@@ -362,7 +362,7 @@ def _things(
             traffic.two_wheeler(canvas, light, random, x, z, label, ridden=kind != "parked bicycle")
 
 
-def _develop(image: NDArray[np.float32], weather: Mood, random: np.random.Generator) -> NDArray[np.uint8]:
+def _develop(image: NDArray[Any], weather: Mood, random: np.random.Generator) -> NDArray[np.uint8]:
     """Haze with distance from the lower edge, tint, exposure, vignette, lens softness and sensor noise."""
     height, width = image.shape[:2]
     rows = np.abs(np.linspace(0, 1, height, dtype=np.float32)[:, None] - 0.45)

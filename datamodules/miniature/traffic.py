@@ -213,7 +213,8 @@ def two_wheeler(canvas: Canvas, light: Light, random: np.random.Generator, x: fl
         if label == BICYCLE:
             canvas.ellipse(centre, (r * 0.68, r * 0.82), (0.32, 0.32, 0.33), label)
     frame = pick(random, PAINT)
-    bar = [(column - half, row - thick * r), (column - half * 0.2, row - r * 1.1), (column + half * 0.7, row - r * 1.25),
+    bar = [(column - half, row - thick * r), (column - half * 0.2, row - r * 1.1),
+           (column + half * 0.7, row - r * 1.25),
            (column + half, row - thick * r), (column + half * 0.6, row + thick * r * 0.6),
            (column - half * 0.4, row + thick * r)]  # fmt: skip
     canvas.polygon(bar, tone(frame, light.front), label)

@@ -1,4 +1,6 @@
-"""One-pass samples against full passes: same numbers for the same masks, same distribution, batch mates do not matter."""
+"""One-pass samples against full passes: same numbers for the same masks, same distribution, batch mates do
+not matter.
+"""
 
 import numpy as np
 import pytest
@@ -23,7 +25,9 @@ LAYERS = [
 
 
 def same_distribution(full, ours):
-    """Kolmogorov-Smirnov per channel; rounded, because the undropped map is an atom that float32 sums hit differently."""
+    """Kolmogorov-Smirnov per channel; rounded, because the undropped map is an atom that float32 sums hit
+    differently.
+    """
     return all(
         ks_2samp(full[:, c].numpy().round(5), ours[:, c].numpy().round(5)).pvalue > 1e-3
         for c in range(full.shape[1])
@@ -36,7 +40,9 @@ def features(*shape, seed=0):
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: f"{type(layer).__module__.split('.')[0]}-{layer}")
 def test_same_distribution_as_full_passes(layer):
-    """Kolmogorov-Smirnov over 3,000 draws of the layer itself, one image at a time, against one-pass samples."""
+    """Kolmogorov-Smirnov over 3,000 draws of the layer itself, one image at a time, against one-pass
+    samples.
+    """
     x = features(1, 3, 10, 12)
     torch.manual_seed(1)
     layer.train()
@@ -80,7 +86,9 @@ def test_samples_do_not_depend_on_batch_mates_or_order():
 
 
 def test_masks_keep_the_mean_of_a_constant_map():
-    """Rescaling per sample: a constant map has the same mean under every mask (whole-batch rescaling gives 0.55 to 1.53)."""
+    """Rescaling per sample: a constant map has the same mean under every mask (whole-batch rescaling gives
+    0.55 to 1.53).
+    """
     ours = sample_latents(torch.ones(4, 2, 9, 9), DropBlock2D(0.5, 4), 32, list("abcd"))
     torch.testing.assert_close(ours, torch.ones_like(ours))
 
@@ -134,7 +142,7 @@ def test_a_random_layer_upstream_falls_back_to_full_passes():
     name = "entropy.drop.fullmean.t8.s0"
     torch.testing.assert_close(alone[name][0], both[name][1])
     assert run.upstream_random
-    assert run.counter.counts == {"shared_pass": 3, "sampling": 3 * 8}
+    assert run.forwarded == {"shared_pass": 3, "sampling": 3 * 8}
 
 
 def test_full_passes_have_the_distribution_of_the_network_with_dropout_on():

@@ -1,8 +1,17 @@
-"""Synthetic anomalies: deterministic per image, five severities, with masks for local ones."""
+"""Synthetic anomalies: what can be wrong with a camera image, drawn on your own images, reproducible image by
+image.
 
-from anomalies.base import Anomaly, Identity, Rendered
+    >>> import numpy as np
+    >>> from anomalies import Recipe
+    >>> drawn = Recipe.named("default").render(np.full((64, 128, 3), 90, np.uint8), key="a.png", seed=0)
+    >>> drawn.image.shape, drawn.kind in ("mud", "fog", "sun_flare", "rain", "snow")
+    ((64, 128, 3), True)
+"""
+
+from anomalies.base import Anomaly, Identity, Rendered, mask
 from anomalies.lighting import SunFlare
-from anomalies.recipe import ANOMALIES, AnomalousImage, Entry, Recipe, default_recipe, mask_of, recipe_names
+from anomalies.recipe import AnomalousImage, Entry, Recipe, default_recipe, recipe_names
+from anomalies.registry import ANOMALIES
 from anomalies.rng import generator
 from anomalies.soiling import Mud
 from anomalies.weather import Fog, Rain, Snow
@@ -22,6 +31,6 @@ __all__ = [
     "SunFlare",
     "default_recipe",
     "generator",
-    "mask_of",
+    "mask",
     "recipe_names",
 ]

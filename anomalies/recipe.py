@@ -1,61 +1,97 @@
-"""Recipes: which anomalies, how often, how strong. Shipped as YAML, or the user's own file."""
+"""Recipes: which anomalies, how often, how strong. Shipped as YAML files; users write their own."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from importlib.resources import files
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
+from numpy.typing import NDArray
 
-from anomalies.base import SEVERITIES, Anomaly, Field, Identity, Image
-from anomalies.lighting import SunFlare
+from anomalies.base import SEVERITIES, Anomaly, Image, Map, mask
+from anomalies.registry import create
 from anomalies.rng import generator
-from anomalies.soiling import Mud
-from anomalies.weather import Fog, Rain, Snow
 
-ANOMALIES: dict[str, type[Anomaly]] = {kind.kind: kind for kind in (Mud, Fog, SunFlare, Rain, Snow, Identity)}
-RENDERING = 1
+SHIPPED = Path(__file__).parent / "recipes"
+ENTRY_FIELDS = ("kind", "weight", "severity", "params")
 
 
 @dataclass(frozen=True)
 class AnomalousImage:
-    """A rendered image with its truth.
+    """An image with an anomaly, and what it is.
 
     Attributes:
-        image: uint8, the input's shape.
-        mask: (H, W) uint8, 1 where alpha >= .5, 255 (ignore) where .05 <= alpha < .5, else 0; None for global
-            anomalies.
-        alpha: (H, W) float32 or None. kind, severity: what was drawn.
+        image: uint8, shape of the input.
+        alpha: (H, W) float32 in [0, 1]; None for anomalies of the whole image.
+        anomaly: the anomaly with its parameters.
     """
 
     image: Image
-    mask: Image | None
-    alpha: Field | None
-    kind: str
-    severity: int
+    alpha: Map | None
+    anomaly: Anomaly
+
+    @property
+    def kind(self) -> str:
+        return self.anomaly.kind
+
+    @property
+    def severity(self) -> int:
+        return self.anomaly.severity
+
+    @property
+    def mask(self) -> Image | None:
+        """(H, W) uint8: 1 anomalous, 255 to be ignored, 0 not anomalous; None for anomalies of the whole
+        image.
+        """
+        return None if self.alpha is None else mask(self.alpha)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One kind in a recipe: drawn with probability weight / sum of weights, at one of the severities."""
+    """One kind of anomaly in a recipe.
+
+    Args:
+        kind: a key of `anomalies.ANOMALIES`.
+        weight: how often, relative to the other entries.
+        severities: one of them is drawn for each image, all equally often.
+        params: further parameters of the kind.
+
+    Raises:
+        ValueError: a weight that is not positive, an empty choice, or whatever the kind does not accept.
+    """
 
     kind: str
     weight: float = 1.0
     severities: tuple[int, ...] = SEVERITIES
+    params: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        number = isinstance(self.weight, int | float) and not isinstance(self.weight, bool)
+        if not number or not 0 < self.weight < math.inf:
+            raise ValueError(f"{self.kind}: weight must be a positive number, got {self.weight!r}")
+        if not self.severities:
+            raise ValueError(f"{self.kind}: severity must name at least one of 1 to 5")
+        for severity in self.severities:
+            self.anomaly(severity)
+
+    def anomaly(self, severity: int) -> Anomaly:
+        """This entry's anomaly at a severity."""
+        return create(self.kind, severity, **dict(self.params))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A distribution over anomalies. What an image gets depends on (recipe, seed, image key) alone.
+    """A mixture of anomalies. What an image gets is a function of (recipe, seed, key) alone.
 
-    Raises:
-        ValueError: no entries, an unknown kind (the right ones are listed), a weight that is not positive, or
-            a severity outside 1..5.
+    Args:
+        name: for messages and manifests; it changes nothing that is drawn.
+        entries: at least one.
     """
 
     name: str
@@ -63,21 +99,44 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not self.entries:
-            raise ValueError(f"recipe {self.name!r} has no entries")
+            raise ValueError(f"recipe {self.name}: has no entries")
+
+    def choose(self, key: str, seed: int = 0) -> Anomaly:
+        """The anomaly of an image."""
+        which, how_strong = generator(seed, "recipe", key).random(2)
+        reached = list(accumulate(entry.weight for entry in self.entries))
+        chosen = next((i for i, total in enumerate(reached) if which * reached[-1] < total), -1)
+        entry = self.entries[chosen]
+        return entry.anomaly(entry.severities[int(how_strong * len(entry.severities))])
+
+    def render(
+        self, image: Image, key: str, seed: int = 0, labels: NDArray[Any] | None = None
+    ) -> AnomalousImage:
+        """Draw an image's anomaly.
+
+        Args:
+            image: (H, W, 3) RGB or (H, W, 1) grey uint8; not modified.
+            key: of the image. seed: of the data set.
+            labels: (H, W) training ids, for kinds that depend on the scene.
+
+        Raises:
+            ValueError: an image of another type or shape.
+        """
+        anomaly = self.choose(key, seed)
+        rendered = anomaly.render(image, generator(seed, anomaly.kind, key), labels)
+        return AnomalousImage(rendered.image, rendered.alpha, anomaly)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 in hex over everything that decides about pixels: kinds and their versions, weights,
+        severities, parameters. Not the name.
+        """
+        content = []
         for entry in self.entries:
-            if entry.kind not in ANOMALIES:
-                raise ValueError(
-                    f"recipe {self.name!r}: unknown kind {entry.kind!r}; kinds: {', '.join(ANOMALIES)}"
-                )
-            if not entry.weight > 0:
-                raise ValueError(
-                    f"recipe {self.name!r}: weight of {entry.kind} must be positive, got {entry.weight}"
-                )
-            if not entry.severities or not set(entry.severities) <= set(SEVERITIES):
-                given = ", ".join(map(str, entry.severities)) or "none"
-                raise ValueError(
-                    f"recipe {self.name!r}: severities of {entry.kind} must lie in 1..5, got {given}"
-                )
+            settings = asdict(entry.anomaly(entry.severities[0])) | {"severity": entry.severities}
+            version = entry.anomaly(entry.severities[0]).version
+            content.append([entry.kind, version, float(entry.weight), settings])
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def named(cls, name: str) -> Recipe:
@@ -88,73 +147,76 @@ class Recipe:
         """
         if name not in recipe_names():
             raise ValueError(f"unknown recipe {name!r}; recipes: {', '.join(recipe_names())}")
-        return cls.parse(name, (files("anomalies") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8"))
+        return cls.parse(name, (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8"))
 
     @classmethod
     def load(cls, path: Path | str) -> Recipe:
-        """A recipe from a YAML file: a list of entries with kind, and optionally weight and severities."""
+        """A recipe from a YAML file, see `parse`.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: a file that is no recipe; the message names file, entry and value.
+        """
         path = Path(path)
-        return cls.parse(path.stem, path.read_text(encoding="utf-8"))
+        if not path.is_file():
+            raise FileNotFoundError(f"no recipe file {path}")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"recipe {path}: not a text file") from None
+        return cls.parse(str(path), text)
 
     @classmethod
     def parse(cls, name: str, text: str) -> Recipe:
-        """A recipe from YAML text.
+        """A recipe from YAML: a list of entries.
+
+            - kind: mud            # a key of anomalies.ANOMALIES
+              weight: 2            # optional, 1
+              severity: [3, 4]     # optional: 1 to 5, a list of them, or mixed (all five), the default
+              params: {albedo: [0.5, 0.4, 0.3]}     # optional
 
         Raises:
-            ValueError: no YAML list of entries, or an entry with another field.
+            ValueError: anything else, in one line.
         """
         try:
-            content: Any = yaml.safe_load(text)
+            content = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise ValueError(f"recipe {name!r} is no YAML: {str(error).splitlines()[0]}") from error
-        if not isinstance(content, list) or not all(isinstance(e, dict) and "kind" in e for e in content):
-            raise ValueError(f"recipe {name!r} must be a list of entries, each with a kind")
-        entries = []
-        for entry in content:
-            if extra := set(entry) - {"kind", "weight", "severities"}:
-                raise ValueError(
-                    f"recipe {name!r}: {entry['kind']} has the unknown field {sorted(extra)[0]!r}"
-                )
-            severities = tuple(entry.get("severities", SEVERITIES))
-            entries.append(Entry(entry["kind"], entry.get("weight", 1.0), severities))
-        return cls(name, tuple(entries))
-
-    @property
-    def fingerprint(self) -> str:
-        """sha256 in hex over the entries and the version of the rendering."""
-        content = [[e.kind, e.weight, e.severities] for e in self.entries]
-        return hashlib.sha256(json.dumps([RENDERING, content]).encode()).hexdigest()
-
-    def choose(self, key: str, seed: int = 0) -> Anomaly:
-        """The anomaly an image gets."""
-        random = generator(seed, "recipe", key, 0)
-        weights = np.array([entry.weight for entry in self.entries])
-        entry = self.entries[int(random.choice(len(weights), p=weights / weights.sum()))]
-        return ANOMALIES[entry.kind](int(random.choice(entry.severities)))
-
-    def render(self, image: Image, key: str, seed: int = 0, labels: Image | None = None) -> AnomalousImage:
-        """Draw the image's anomaly on a copy; see `anomalies.Anomaly.render`."""
-        anomaly = self.choose(key, seed)
-        drawn = anomaly.render(image, generator(seed, anomaly.kind, key, anomaly.severity), labels)
-        mask = None if drawn.alpha is None else mask_of(drawn.alpha)
-        return AnomalousImage(drawn.image, mask, drawn.alpha, anomaly.kind, anomaly.severity)
-
-
-def mask_of(alpha: Field) -> Image:
-    """(H, W) uint8 from opacity: 1 anomalous (>= .5), 255 ignore (.05 to .5), 0 normal: SMIYC's and
-    Fishyscapes' convention.
-    """
-    return np.select([alpha >= 0.5, alpha >= 0.05], [1, 255], 0).astype(np.uint8)
+            mark = getattr(error, "problem_mark", None)
+            where = f" (line {mark.line + 1})" if mark else ""
+            raise ValueError(f"recipe {name}: not valid YAML{where}") from None
+        if not isinstance(content, list):
+            raise ValueError(f"recipe {name}: must be a list of entries, each with a kind")
+        try:
+            return cls(name, tuple(_entry(item) for item in content))
+        except ValueError as error:
+            raise ValueError(f"recipe {name}: {str(error).removeprefix(f'recipe {name}: ')}") from None
 
 
 def recipe_names() -> list[str]:
     """Names of the shipped recipes."""
-    folder = files("anomalies") / "recipes"
-    return sorted(
-        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
-    )
+    return sorted(path.relative_to(SHIPPED).with_suffix("").as_posix() for path in SHIPPED.rglob("*.yaml"))
 
 
 def default_recipe(ind: str) -> Recipe:
-    """The recipe of ``<ind>-anomalies``: every kind of this release equally often, at mixed severities."""
+    """What ``<ind>-anomalies`` uses when no recipe is given: "default" for every data set, so that results
+    compare.
+    """
     return Recipe.named("default")
+
+
+def _entry(item: Any) -> Entry:
+    if not isinstance(item, Mapping) or "kind" not in item:
+        raise ValueError(f"every entry needs a kind, got {item!r}")
+    for field in item:
+        if field not in ENTRY_FIELDS:
+            raise ValueError(f"{item['kind']}: unknown field {field!r}; fields: {', '.join(ENTRY_FIELDS)}")
+    severity, params = item.get("severity", "mixed"), item.get("params", {})
+    if not isinstance(params, Mapping):
+        raise ValueError(f"{item['kind']}: params must be names with values, got {params!r}")
+    severities = SEVERITIES if severity == "mixed" else severity if isinstance(severity, list) else [severity]
+    values = tuple(sorted((str(name), _hashable(value)) for name, value in params.items()))
+    return Entry(str(item["kind"]), item.get("weight", 1.0), tuple(severities), values)
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(_hashable(part) for part in value) if isinstance(value, list) else value

@@ -1,6 +1,4 @@
-"""Randomness without state: a generator per (seed, kind, image key, severity), the same in any order and any
-process.
-"""
+"""Random numbers that depend on what is drawn, not on when or where."""
 
 from __future__ import annotations
 
@@ -9,12 +7,18 @@ import hashlib
 import numpy as np
 
 
-def generator(seed: int, kind: str, key: str, severity: int) -> np.random.Generator:
-    """PCG64 seeded by a stable hash of its arguments.
+def generator(seed: int, kind: str, key: str, severity: int = 0) -> np.random.Generator:
+    """The random generator of one anomaly on one image.
 
-    Example:
-        >>> int(generator(0, "fog", "a.png", 3).integers(1000)) == int(generator(0, "fog", "a.png",
-        3).integers(1000)) True
+    A function of its arguments alone, so any image can be made again by itself, in any order and process.
+
+    Args:
+        seed: of the whole data set.
+        kind: of the anomaly.
+        key: of the image.
+        severity: 0 gives all severities the same numbers: the same dirt, more of it, so that severities can
+            be compared image by image. Recipes do this.
     """
-    digest = hashlib.blake2b(f"{seed}\0{kind}\0{key}\0{severity}".encode(), digest_size=16).digest()
+    name = "\0".join((str(int(seed)), kind, key, str(int(severity))))
+    digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(int.from_bytes(digest, "little"))))

@@ -1,72 +1,125 @@
-"""Dirt on the lens. It sits far out of focus: opacity edges are soft, and the scene behind thin dirt is
-defocused, not just tinted.
+"""Dirt on the lens. It lies far in front of the focal plane: its edges are soft, and what shines through it
+is out of focus.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from anomalies.base import Anomaly, Field
-from anomalies.fields import blend, blur, fbm, quarter, resize, smoothstep
+from anomalies.base import Anomaly, Image, Map, Rendered
+from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, warped, working_shape
+from anomalies.light import colour, enlarged_alpha, over
 
 COVERAGE = (0.03, 0.08, 0.18, 0.32, 0.50)
-OPAQUE_SHARE = (0.05, 0.15, 0.30, 0.45, 0.65)
-DEFOCUS = (0.004, 0.008, 0.012, 0.018, 0.025)
-MUD = np.array(
-    [[0.30, 0.23, 0.16], [0.38, 0.31, 0.23], [0.24, 0.20, 0.16], [0.42, 0.36, 0.28]], dtype=np.float32
-)
+DENSE_SHARE = (0.10, 0.10, 0.25, 0.45, 0.65)
+DENSE_OPACITY = (0.70, 0.85, 0.85, 0.85, 0.85)
+LARGEST_OPACITY = (0.79, 0.97, 0.98, 0.99, 1.00)
+BLUR_BEHIND = (0.010, 0.013, 0.016, 0.020, 0.025)
+EDGE_OPACITY = 0.035
+DEFOCUS = 0.004
+EDGE_BLUR = 0.005
+DROPS_PER_SQUARE = 90
+SMALLEST_DROP = 0.8
 
 
 @dataclass(frozen=True)
 class Mud(Anomaly):
-    """Splashed mud: clumps with a film around them, lit by a heavily blurred copy of the frame so that it
-    follows day and night.
+    """Splashed mud and dirt on the lens: patches and drops, thin at the edge, opaque in the middle.
 
-    Severity: share of pixels with opacity above .05 of 3, 8, 18, 32, 50 %; of those, 5 to 65 % opaque;
-    defocus behind the film .004 to .025 of the height.
+    The severity sets the share of the image that is covered (opacity >= 0.05): 3, 8, 18, 32, 50 %; how much of
+    that is opaque (>= 0.8): none, 10, 25, 45, 65 %; and the blur behind thin dirt: 0.010 to 0.025 H. At every
+    severity the dirt lies in the same places; it grows outwards. Opaque mud has the colour of soil, lit by a
+    heavily blurred copy of the image, so that it is dark at night.
+
+    Args:
+        albedo: share of the light that the dirt reflects in red, green, blue.
+
+    Raises:
+        ValueError: an albedo that is not three numbers from 0 to 1.
     """
 
-    kind: ClassVar[str] = "mud"
-    family: ClassVar[str] = "soiling"
-    level: ClassVar[str] = "pixel"
+    kind = "mud"
+    family = "soiling"
+    level = "pixel"
 
-    def draw(self, image: Field, random: np.random.Generator) -> tuple[Field, Field | None]:
-        shape, step = image.shape[:2], self.severity - 1
-        opacity = resize(self._opacity(quarter(shape), random), shape)
-        opacity = np.where(opacity < 0.02, 0, np.clip(opacity, 0, 0.98)).astype(np.float32)
-        height = shape[0]
-        defocused = blur(image, DEFOCUS[step] * height)
-        light = blur(image, 0.15 * height).mean(axis=2, keepdims=True)
-        grain = 0.75 + 0.5 * fbm(shape, random, 0.03, 4)
-        albedo = MUD[random.integers(len(MUD))] * grain[..., None]
-        paint = albedo * (0.25 + 1.3 * light)
-        film = smoothstep(opacity, 0.0, 0.35)
-        return blend(blend(image, defocused, film), paint, opacity), opacity
+    albedo: tuple[float, float, float] = (0.46, 0.37, 0.27)
 
-    def _opacity(self, small: tuple[int, int], random: np.random.Generator) -> Field:
-        """Opacity whose coverage and opaque share are those of the severity, for one random pattern."""
-        splash = self._splashes(small, random)
-        field = 0.45 * fbm(small, random, 0.35, 5) + 0.25 * fbm(small, random, 0.08, 3) + 0.45 * splash
-        field = blur(field.astype(np.float32), 0.006 * small[0])
-        coverage = COVERAGE[self.severity - 1]
-        edge, core = np.quantile(field, [1 - coverage, 1 - coverage * OPAQUE_SHARE[self.severity - 1]])
-        margin = max(core - edge, 0.02)
-        return blur(smoothstep(field, edge - 0.12 * margin, edge + 1.25 * margin), 0.005 * small[0])
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        numbers = isinstance(self.albedo, tuple) and all(isinstance(a, int | float) for a in self.albedo)
+        if not numbers or len(self.albedo) != 3 or not all(0 <= a <= 1 for a in self.albedo):
+            raise ValueError(f"mud: albedo must be three numbers from 0 to 1, got {self.albedo!r}")
 
-    @staticmethod
-    def _splashes(small: tuple[int, int], random: np.random.Generator) -> Field:
-        """Blobs and drops thrown from below, largest near the lower edge; in [0, 1]."""
-        canvas = np.zeros(small, dtype=np.float32)
-        height, width = small
-        for _ in range(60):
-            row, column = 1 - random.random() ** 1.6, random.random()
-            size = height * 0.012 * (1 + 7 * random.random() ** 3)
-            axes = (max(1, round(size)), max(1, round(size * (1 + random.random()))))
-            angle, strength = 90 * random.random(), 0.4 + 0.6 * random.random()
-            centre = (round(column * width), round(row * height))
-            cv2.ellipse(canvas, centre, axes, angle, 0, 360, float(strength), -1, cv2.LINE_AA)
-        return blur(canvas, 0.02 * height)
+    def draw(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None) -> Rendered:
+        full = (image.shape[0], image.shape[1])
+        shape = working_shape(full)
+        thickness = _thickness(rng, shape)
+        shade = 1 + np.float32(0.10) * fbm(rng, shape, shape[0] / 12, octaves=4)
+        opacity = blurred(self._opacity(thickness), max(0.5, EDGE_BLUR * shape[0]))
+        small = resized(image, shape).reshape(*shape, -1)
+        dirt = self._lit(image, small, shade * (1.05 - np.float32(0.35) * opacity))
+        behind = blurred(small, self.of(BLUR_BEHIND) * shape[0]).reshape(small.shape)
+        # The scene counts once sharp and once defocused; defocused and dirt together are one soft layer.
+        defocused = (1 - opacity) * smoothstep(opacity, 0.02, 0.35)
+        weight = opacity + defocused
+        layer = (opacity[..., None] * dirt + defocused[..., None] * behind) / np.maximum(weight, 1e-3)[
+            ..., None
+        ]
+        layer = resized(np.clip(layer + 0.5, 0, 255).astype(np.uint8), full).reshape(image.shape)
+        drawn = over(image, layer, enlarged_alpha(weight, full))
+        return Rendered(drawn, enlarged_alpha(opacity, full))
+
+    def _opacity(self, thickness: Map) -> Map:
+        """Opacity that reaches the severity's coverage and opaque share exactly: logistic in the thickness
+        through two of its quantiles.
+        """
+        covered, dense = self.of(COVERAGE), self.of(COVERAGE) * self.of(DENSE_SHARE)
+        edge, core = np.quantile(thickness, (1 - covered, 1 - dense))
+        low, high = _logit(EDGE_OPACITY), _logit(self.of(DENSE_OPACITY))
+        slope = (high - low) / max(core - edge, 1e-6)
+        exponent = np.float32(low) + (thickness - np.float32(edge)) * np.float32(slope)
+        opacity = 1 / (1 + np.exp(-np.clip(exponent, -30, 30)))
+        return np.minimum(opacity, np.float32(self.of(LARGEST_OPACITY))).astype(np.float32)
+
+    def _lit(self, image: Image, small: Image, shade: Map) -> Map:
+        """Colour of the dirt, (h, w, C) 0 to 255."""
+        shape = (small.shape[0], small.shape[1])
+        light = blurred(small, 0.12 * shape[0]).reshape(small.shape).astype(np.float32)
+        light = 0.6 * light + 0.4 * light.mean(axis=(0, 1)) + 12
+        return light * colour(self.albedo, image) * np.float32(1.25) * shade[..., None]
+
+
+def _logit(p: float) -> float:
+    return math.log(p / (1 - p))
+
+
+def _thickness(rng: np.random.Generator, shape: Shape) -> Map:
+    """Relative thickness of the dirt: torn patches, gathered in some parts of the lens, and drops."""
+    h = shape[0]
+    gathered = fbm(rng, shape, 0.7 * h, octaves=2)
+    patches = fbm(rng, shape, 0.22 * h, octaves=6, gain=0.6)
+    dirt = warped(0.55 * patches + 2.2 * _drops(rng, shape), rng, 0.018 * h, 0.09 * h)
+    return blurred(0.75 * gathered + dirt, max(0.8, DEFOCUS * h))
+
+
+def _drops(rng: np.random.Generator, shape: Shape) -> Map:
+    """Thickness of drops, mostly small ones, drawn out along one direction of splash."""
+    h, w = shape
+    count = round(DROPS_PER_SQUARE * w / h)
+    centres = rng.random((count, 2)) * (w, h)
+    radii = np.minimum(0.005 * h / rng.random(count) ** 0.6, 0.05 * h)
+    direction = rng.uniform(0, 180)
+    angles = direction + rng.normal(0, 15, count)
+    ratios = rng.uniform(1, 1.6, count)
+    large = radii >= SMALLEST_DROP
+    drops = np.zeros(shape, dtype=np.float32)
+    for x, y, radius, angle, ratio in np.column_stack((centres, radii, angles, ratios))[large]:
+        axes = (max(1, round(16 * radius * ratio)), max(1, round(16 * radius / ratio)))
+        cv2.ellipse(drops, (round(16 * x), round(16 * y)), axes, angle, 0, 360, 1.0, -1, cv2.LINE_8, 4)
+    return blurred(drops, 0.004 * h)

@@ -1,140 +1,171 @@
-"""Fog, rain and snow. Without a depth map a pixel's distance is that of the ground plane at its row, and far
-above the horizon.
-"""
+"""Fog, rain and snow between scene and camera."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, Literal
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from anomalies.base import Anomaly, Field
-from anomalies.fields import blur, fbm, grid, smoothstep
+from anomalies.base import Anomaly, Image, Map, Rendered
+from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, working_shape
+from anomalies.light import coloured, luma, over, screened, sky_light, toned, uniform
+from anomalies.particles import scattered, streaks
 
-VISIBILITY = (600.0, 300.0, 150.0, 75.0, 40.0)
-HORIZON, CAMERA_HEIGHT, FOCAL = 0.42, 1.3, 2.2
-NEAREST, FARTHEST = 4.0, 300.0
-
-
-def ground_depth(shape: tuple[int, int]) -> Field:
-    """(H, 1) distance in metres by row, for a camera 1.3 m above the road that sees the horizon at .42 of the
-    height.
-
-    Above the horizon scenery gets nearer again: facades and trees stand beside the road.
-    """
-    rows, _ = grid(shape)
-    below = CAMERA_HEIGHT * FOCAL / np.maximum(rows - HORIZON, 1e-3)
-    above = FARTHEST * (1 - 0.75 * np.clip((HORIZON - rows) / HORIZON, 0, 1))
-    return np.where(rows > HORIZON, np.clip(below, NEAREST, FARTHEST), above).astype(np.float32)
+KOSCHMIEDER = 2.996
+VISIBILITY = (600, 300, 150, 75, 40)
+HORIZON = 0.42
+FOCAL_LENGTH = 2.2
+CAMERA_HEIGHT = 1.3
+STREET_HALF_WIDTH = 10.0
+END_OF_STREET = 150.0
+SKY_DISTANCE = 400.0
+OBJECT_DISTANCE = 16.0
+SCENE_ROWS = 64
+Scene = Literal["auto", "road", "object"]
 
 
 @dataclass(frozen=True)
 class Fog(Anomaly):
-    """Koschmieder's law I = J t + A (1 - t), t = exp(-beta d), beta = 2.996 / visibility, with drifting
-    density.
+    """Fog after Koschmieder: image x t + airlight x (1 - t), t = exp(-2.996 distance / visibility).
 
-    Severity: meteorological visibility 600, 300, 150, 75, 40 m; the air light A is the frame's bright sky,
-    veiled grey.
+    The severity sets the visibility: 600, 300, 150, 75, 40 m (the first three are those of Foggy Cityscapes,
+    Sakaridis et al. 2018). Its density varies by 15 % over the image.
+
+    Args:
+        scene: "road" takes distances from a street that runs to a horizon at 0.42 of the height, between
+            facades; "object" puts everything 16 m away; "auto" is "object" for images below 64 rows.
+
+    Raises:
+        ValueError: another scene.
     """
 
-    kind: ClassVar[str] = "fog"
-    family: ClassVar[str] = "weather"
-    level: ClassVar[str] = "image"
+    kind = "fog"
+    family = "weather"
+    level = "image"
 
-    def draw(self, image: Field, random: np.random.Generator) -> tuple[Field, Field | None]:
-        shape = image.shape[:2]
-        density = 0.85 + 0.3 * fbm(shape, random, 0.5, 4, stretch=2)
-        beta = 2.996 / VISIBILITY[self.severity - 1]
-        transmission = np.exp(-beta * ground_depth(shape) * density)[..., None]
-        bright = np.quantile(
-            image[:: max(1, shape[0] // 64), :: max(1, shape[1] // 64)].reshape(-1, 3), 0.97, axis=0
-        )
-        grey = bright.mean() * np.array([0.98, 1.0, 1.02])
-        air = np.clip(0.75 * grey + 0.25 * bright, 0.25, 0.93).astype(np.float32)
-        return image * transmission + air * (1 - transmission), None
+    scene: Scene = "auto"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scene not in ("auto", "road", "object"):
+            raise ValueError(f'fog: scene must be "auto", "road" or "object", got {self.scene!r}')
+
+    def draw(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None) -> Rendered:
+        full = (image.shape[0], image.shape[1])
+        shape = working_shape(full)
+        density = 1 + np.float32(0.15) * np.clip(fbm(rng, shape, 0.5 * shape[0], octaves=4), -2, 2)
+        distance = self._distance(resized(image, shape))
+        clear = np.exp(-KOSCHMIEDER / self.of(VISIBILITY) * distance * density).astype(np.float32)
+        air = uniform(sky_light(image), image.shape)
+        return Rendered(over(image, air, 1 - resized(clear, full)), None)
+
+    def _distance(self, small: Image) -> Map:
+        rows = small.shape[0]
+        if self.scene == "object" or (self.scene == "auto" and rows < SCENE_ROWS):
+            return np.full(small.shape[:2], OBJECT_DISTANCE, dtype=np.float32)
+        return street_distance(small)
+
+
+def street_distance(image: Image) -> Map:
+    """Distances in metres guessed from the position in the image: flat ground, facades 10 m to both sides,
+    the end of the street after 150 m, sky beyond.
+
+    Args:
+        image: (h, w) or (h, w, C) uint8; bright smooth parts above the horizon are taken for sky.
+
+    Returns:
+        (h, w) float32.
+    """
+    h, w = image.shape[:2]
+    rows = ((np.arange(h, dtype=np.float32) + 0.5) / h - HORIZON)[:, None]
+    columns = np.abs((np.arange(w, dtype=np.float32) + 0.5 - w / 2) / h)[None, :]
+    ground = np.maximum(rows, 0) / np.float32(FOCAL_LENGTH * CAMERA_HEIGHT)
+    facade = columns / np.float32(FOCAL_LENGTH * STREET_HALF_WIDTH)
+    # The nearest of the three, without a kink where one takes over from another.
+    distance = 1 / np.sqrt(ground**2 + facade**2 + np.float32(END_OF_STREET**-2))
+    sky = _sky(image, rows)
+    return distance + sky * (SKY_DISTANCE - distance)
+
+
+def _sky(image: Image, rows: Map) -> Map:
+    """How much each pixel looks like sky, 0 to 1."""
+    h = image.shape[0]
+    bright = blurred(luma(image), 0.01 * h)
+    rough = blurred(np.abs(luma(image) - bright), 0.01 * h)
+    level = float(np.quantile(bright[: h // 2], 0.95))
+    looks = smoothstep(bright, 0.6 * level, 0.9 * level) * (1 - smoothstep(rough, 2.0, 8.0))
+    return blurred(looks * (rows < 0), 0.01 * h).astype(np.float32)
+
+
+RAIN_STREAKS = (160, 420, 950, 1900, 3400)
+RAIN_OPACITY = (0.16, 0.19, 0.22, 0.26, 0.30)
+RAIN_CLARITY = (0.97, 0.92, 0.86, 0.80, 0.72)
+RAIN_DARKENING = (0.97, 0.94, 0.91, 0.87, 0.83)
 
 
 @dataclass(frozen=True)
 class Rain(Anomaly):
-    """Streaks of falling drops in three distances, a veil that takes contrast, and less light.
+    """Falling rain: streaks of the drops' motion, a veil of spray, less light.
 
-    Severity: 150 to 3,200 streaks per megapixel of a 1,024-row frame, length .02 to .06 of the height,
-    contrast .97 to .72.
+    The severity sets the number of streaks on a square of the image height: 160, 420, 950, 1900, 3400; their
+    opacity: 0.16 to 0.30; the contrast left by the veil: 0.97 to 0.72; the light left: 0.97 to 0.83. Streaks
+    are 0.02 to 0.08 H long, nearer ones longer, wider and fainter, within 15 degrees of one direction.
     """
 
-    kind: ClassVar[str] = "rain"
-    family: ClassVar[str] = "weather"
-    level: ClassVar[str] = "image"
+    kind = "rain"
+    family = "weather"
+    level = "image"
 
-    STREAKS: ClassVar[tuple[int, ...]] = (300, 600, 1100, 1900, 3200)
-    CONTRAST: ClassVar[tuple[float, ...]] = (0.95, 0.89, 0.83, 0.77, 0.70)
+    def draw(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None) -> Rendered:
+        full = (image.shape[0], image.shape[1])
+        tilt = np.deg2rad(rng.uniform(-15, 15))
+        drops = scattered(rng, full, RAIN_STREAKS[-1], self.of(RAIN_STREAKS))
+        light = streaks(drops, full, tilt=tilt, length=(0.02, 0.08), width=(0.0008, 0.0022), spread=0.04)
+        air = sky_light(image) * np.float32(self.of(RAIN_DARKENING))
+        veiled = _veiled(image, air, self.of(RAIN_CLARITY), self.of(RAIN_DARKENING))
+        return Rendered(screened(veiled, coloured(light, self.of(RAIN_OPACITY) * air)), None)
 
-    def draw(self, image: Field, random: np.random.Generator) -> tuple[Field, Field | None]:
-        height, width = image.shape[:2]
-        step = self.severity - 1
-        light = np.zeros((height, width), dtype=np.float32)
-        slant = random.uniform(-0.25, 0.25)
-        count = round(self.STREAKS[step] * 1.05 * width / height)
-        starts = random.random((max(self.STREAKS) * 3 + 1, 4))[:count]
-        for column, row, size, strength in starts:
-            length = (0.015 + 0.06 * size**2) * height
-            begin = np.array(
-                [column * (width + 0.2 * height) - 0.1 * height, row * 1.1 * height - 0.1 * height]
-            )
-            end = begin + length * np.array([slant, 1.0])
-            ends = [tuple(np.round(point * 16).astype(int).tolist()) for point in (begin, end)]
-            thickness = max(1, round(0.0012 * height * (1 + 1.5 * size**2)))
-            cv2.line(light, ends[0], ends[1], float(0.08 + 0.22 * strength), thickness, cv2.LINE_AA, 4)
-        streaks = blur(light, max(0.0006 * height, 0.3))[..., None]
-        contrast = self.CONTRAST[step]
-        veil = np.float32(image.mean()) * np.array([0.97, 1.0, 1.04], dtype=np.float32)
-        dim = contrast * image + (1 - contrast) * veil
-        return (dim * (1 - 0.06 * self.severity)) * (1 - streaks) + streaks * np.maximum(
-            veil * 1.6, 0.55
-        ), None
+
+SNOW_FLAKES = (130, 330, 750, 1400, 2400)
+SNOW_CLARITY = (0.96, 0.91, 0.85, 0.78, 0.70)
+SNOW_GROUND = (0.0, 0.10, 0.20, 0.35, 0.50)
 
 
 @dataclass(frozen=True)
 class Snow(Anomaly):
-    """Flakes in three distances, near ones large and blurred by motion, over a whitened and veiled scene.
+    """Falling snow: flakes near and far, a bright veil, snow that settles on the ground.
 
-    Severity: 100 to 2,400 flakes per megapixel of a 1,024-row frame; ground whitened by 0 to 50 %.
+    The severity sets the number of flakes on a square of the image height: 130, 330, 750, 1400, 2400; the
+    contrast left by the veil: 0.96 to 0.70; how white the ground is: 0 to 0.5. Flakes are 0.0024 to
+    0.010 H wide, near ones out of focus and drawn out by their motion.
     """
 
-    kind: ClassVar[str] = "snow"
-    family: ClassVar[str] = "weather"
-    level: ClassVar[str] = "image"
+    kind = "snow"
+    family = "weather"
+    level = "image"
 
-    FLAKES: ClassVar[tuple[int, ...]] = (250, 500, 900, 1500, 2400)
-    WHITENING: ClassVar[tuple[float, ...]] = (0.05, 0.14, 0.24, 0.36, 0.50)
-    LAYERS: ClassVar[tuple[tuple[float, float, float], ...]] = (
-        (0.0012, 0.55, 0.6),
-        (0.0028, 0.3, 0.75),
-        (0.0065, 0.15, 0.85),
-    )
+    def draw(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None) -> Rendered:
+        full = (image.shape[0], image.shape[1])
+        tilt = np.deg2rad(rng.uniform(-35, 35))
+        flakes = scattered(rng, full, SNOW_FLAKES[-1], self.of(SNOW_FLAKES))
+        light = streaks(flakes, full, tilt=tilt, length=(0.002, 0.016), width=(0.0024, 0.010), spread=0.3)
+        air = np.minimum(sky_light(image) * np.float32(1.1), 235)
+        ground = self._ground(rng, full)
+        veiled = _veiled(image, air, self.of(SNOW_CLARITY), 1.0)
+        settled = over(veiled, uniform(air, image.shape), ground)
+        return Rendered(screened(settled, coloured(light, air)), None)
 
-    def draw(self, image: Field, random: np.random.Generator) -> tuple[Field, Field | None]:
-        height, width = image.shape[:2]
-        step = self.severity - 1
-        rows, _ = grid((height, width))
-        up_facing = smoothstep(rows, 0.35, 0.75) * fbm((height, width), random, 0.15, 5)
-        white = self.WHITENING[step] * np.clip(0.25 + 1.2 * up_facing, 0, 1)[..., None]
-        brightness = np.clip(np.float32(np.quantile(image[::4, ::4], 0.9)) * 1.05, 0.35, 0.95)
-        scene = image * (1 - white) + white * brightness
-        total = self.FLAKES[step] * 1.05 * width / height
-        drift = random.uniform(-0.6, 0.6)
-        for size, share, opacity in self.LAYERS:
-            light = np.zeros((height, width), dtype=np.float32)
-            for column, row, radius in random.random((int(max(self.FLAKES) * 4 * share) + 1, 3))[
-                : round(total * share)
-            ]:
-                r = max(size * height * (0.6 + 0.8 * radius), 0.45)
-                centre = np.array([column * width, row * height])
-                tail = centre + 1.6 * r * np.array([drift, 1.0])
-                ends = [tuple(np.round(point * 16).astype(int).tolist()) for point in (centre, tail)]
-                cv2.line(light, ends[0], ends[1], float(opacity), max(1, round(2 * r)), cv2.LINE_AA, 4)
-            flakes = blur(light, 0.4 * size * height)[..., None]
-            scene = scene * (1 - flakes) + flakes * max(float(brightness), 0.75)
-        return scene, None
+    def _ground(self, rng: np.random.Generator, full: Shape) -> Map:
+        shape = working_shape(full)
+        flat = fbm(rng, (shape[0], max(1, shape[1] // 4)), 0.08 * shape[0], octaves=5, gain=0.7)
+        patches = smoothstep(resized(flat, shape), -0.9, 0.9)
+        rows = (np.arange(shape[0], dtype=np.float32)[:, None] + 0.5) / shape[0]
+        return resized(self.of(SNOW_GROUND) * patches * smoothstep(rows, HORIZON, HORIZON + 0.15), full)
+
+
+def _veiled(image: Image, air: Map, clarity: float, light: float) -> Image:
+    """light x (clarity x image + (1 - clarity) x air), per channel."""
+    levels = np.arange(256, dtype=np.float32)[:, None]
+    return toned(image, light * (clarity * levels + (1 - clarity) * air[None]))

@@ -97,6 +97,7 @@ class LaRED(LatentDensity):
         bandwidth: of the kernel, in units of a whitened component's standard deviation; 1 in the reference.
 
     Example:
+        >>> import torch
         >>> _ = torch.manual_seed(0)
         >>> detector = LaRED(pca=2).fit(torch.randn(200, 5))
         >>> bool(detector.score(torch.full((1, 5), 4.0)) > detector.score(torch.zeros(1, 5)))

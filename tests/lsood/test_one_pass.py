@@ -24,10 +24,9 @@ def keys(n, prefix="k"):
 def measure(network, detectors, x, names, perturbed=True, batch=8):
     probes = standard_probes(SUBJECT) + [p for d in detectors for p in d.probes()]
     steps = [s for d in detectors if (s := d.perturbation()) is not None] if perturbed else []
-    parts = []
     with OnePass(network, probes, steps) as run:
-        for i in range(0, len(x), batch):
-            parts.append(run(x[i : i + batch], names[i : i + batch]))
+        starts = range(0, len(x), batch)
+        parts = [run(x[i : i + batch], names[i : i + batch]) for i in starts]
     joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return Activations(joined | {"labels": torch.arange(len(x)) % 4}, names), run.forwarded
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from anomalies import Recipe, default_recipe
 from datamodules.augment import crop_and_flip, shift_and_flip
@@ -169,7 +168,7 @@ class BenchmarkDataModule(pl.LightningDataModule):
         return crop_and_flip if self.task == "segmentation" else shift_and_flip
 
     def train_dataloader(self, batch_size: int | None = None) -> Loader:
-        """Augmented and shuffled by a seeded generator; a last batch of a single image is left out (batch
+        """Augmented and shuffled by (seed, epoch); a last batch of a single image is left out (batch
         norm needs two).
         """
         size = batch_size or self.batch_size
@@ -177,8 +176,7 @@ class BenchmarkDataModule(pl.LightningDataModule):
         return DataLoader(
             dataset,
             batch_size=size,
-            shuffle=True,
-            generator=torch.Generator().manual_seed(self.seed),
+            sampler=EpochSampler(len(dataset), self.seed),
             num_workers=self.num_workers,
             collate_fn=collate,
             drop_last=len(dataset) % size == 1 and len(dataset) > size,
@@ -212,6 +210,23 @@ class BenchmarkDataModule(pl.LightningDataModule):
     def anomaly_test_dataloader(self) -> Loader:
         """Test images with anomalies."""
         return self._loader(self.anomalies_of("test"))
+
+
+class EpochSampler(Sampler[int]):
+    """A permutation of n images that is a function of (seed, epoch) alone."""
+
+    def __init__(self, n: int, seed: int = 0) -> None:
+        self.n, self.seed, self.epoch = n, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """The epoch whose order comes next; Lightning calls it."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.n).tolist())
+
+    def __len__(self) -> int:
+        return self.n
 
 
 def hold_out(images: ImageSet, share: float, seed: int) -> tuple[Subset, Subset]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,13 +32,17 @@ class TrainingModule(pl.LightningModule):
 
     metric_name = ""
 
-    def __init__(self, network: nn.Module, recipe: TrainingRecipe, metric: Metric) -> None:
+    def __init__(self, network: nn.Module, recipe: TrainingRecipe, metric: Metric, seed: int = 0) -> None:
         super().__init__()
-        self.network, self.recipe, self.metric = network, recipe, metric
+        self.network, self.recipe, self.metric, self.seed = network, recipe, metric, seed
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the network."""
         return self.network(x)
+
+    def on_train_epoch_start(self) -> None:
+        """Dropout and augmentation are a function of (seed, epoch): a resumed training equals one in a piece."""
+        torch.manual_seed(self.seed * 10_007 + self.current_epoch)
 
     def _loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         logits = self.network(batch["image"])
@@ -78,8 +84,8 @@ class ClassificationModule(TrainingModule):
 
     metric_name = "accuracy"
 
-    def __init__(self, network: nn.Module, recipe: TrainingRecipe, num_classes: int) -> None:
-        super().__init__(network, recipe, MulticlassAccuracy(num_classes, average="micro"))
+    def __init__(self, network: nn.Module, recipe: TrainingRecipe, num_classes: int, seed: int = 0) -> None:
+        super().__init__(network, recipe, MulticlassAccuracy(num_classes, average="micro"), seed)
 
 
 class SegmentationModule(TrainingModule):
@@ -87,8 +93,8 @@ class SegmentationModule(TrainingModule):
 
     metric_name = "miou"
 
-    def __init__(self, network: nn.Module, recipe: TrainingRecipe, num_classes: int) -> None:
-        super().__init__(network, recipe, MulticlassJaccardIndex(num_classes, ignore_index=IGNORE))
+    def __init__(self, network: nn.Module, recipe: TrainingRecipe, num_classes: int, seed: int = 0) -> None:
+        super().__init__(network, recipe, MulticlassJaccardIndex(num_classes, ignore_index=IGNORE), seed)
 
 
 MODULES = {"classification": ClassificationModule, "segmentation": SegmentationModule}
@@ -118,7 +124,7 @@ def fit(
 
     Args:
         task: "classification" or "segmentation".
-        train_loader: batches of the recipe's size, shuffled by a generator of its own.
+        train_loader: batches of the recipe's size; a sampler with ``set_epoch`` is told the epoch.
         work_dir: holds last.ckpt while the training runs.
         device: "cpu" or "cuda" (bf16 mixed precision).
         seed: of dropout and augmentation; same seed, same device: same weights.
@@ -133,7 +139,7 @@ def fit(
     if task not in MODULES:
         raise ValueError(f"unknown task {task!r}; tasks: {', '.join(MODULES)}")
     seed_everything(seed)
-    module = MODULES[task](network, recipe, num_classes)
+    module = MODULES[task](network, recipe, num_classes, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _quiet()
@@ -143,7 +149,7 @@ def fit(
             devices=1,
             precision="bf16-mixed" if device == "cuda" else "32-true",
             callbacks=[
-                ModelCheckpoint(work_dir, filename="epoch", save_last=True, save_top_k=0),
+                _last(work_dir),
                 *_bar(progress),
             ],
             logger=False,
@@ -153,13 +159,26 @@ def fit(
         )
         last = work_dir / LAST
         resume = str(last) if last.is_file() else None
-        trainer.fit(module, train_loader, val_loader, ckpt_path=resume, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            trainer.fit(module, train_loader, val_loader, ckpt_path=resume, weights_only=True)
+        except SystemExit:  # Lightning's answer to Ctrl-C; it also leaves the signal ignored
+            raise KeyboardInterrupt from None
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, handler)
     network.eval().cpu()
     figures = trainer.callback_metrics
     names = {f"val_{module.metric_name}": module.metric_name, "val_loss": "loss"}
     return {name: float(figures[logged]) for logged, name in names.items() if logged in figures}
+
+
+def _last(work_dir: Path) -> ModelCheckpoint:
+    """Keeps work_dir/last.ckpt, written after every epoch."""
+    stem = LAST.removesuffix(".ckpt")
+    return ModelCheckpoint(
+        work_dir, filename=stem, save_on_train_epoch_end=True, enable_version_counter=False
+    )
 
 
 def _bar(progress: bool) -> list[Callback]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from lsood.reductions import REDUCTIONS
+
 METHODS = ("msp", "odin", "mahalanobis", "fssd", "deep-ensemble", "lared", "larem")
 
 
@@ -50,6 +52,10 @@ class Settings:
         if self.mc_samples < 2:
             raise ValueError(
                 f"--mc-samples must be at least 2 (an entropy needs a spread), got {self.mc_samples}"
+            )
+        if self.reduction not in REDUCTIONS:
+            raise ValueError(
+                f"--reduction: unknown reduction {self.reduction!r}; known: {', '.join(REDUCTIONS)}"
             )
         for name, value in (
             ("--batch-size", self.batch_size),

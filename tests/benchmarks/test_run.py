@@ -3,6 +3,8 @@
 import json
 import os
 import pickle
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -120,7 +122,7 @@ def test_a_second_run_and_a_second_method_forward_nothing(first_run, monkeypatch
 def test_a_damaged_cache_is_made_anew(first_run):
     arguments, out, _ = first_run
     cache = os.environ["LSOOD_CACHE"]
-    files = sorted(__import__("pathlib").Path(cache, "activations").rglob("*.safetensors"))
+    files = sorted(Path(cache, "activations").rglob("*.safetensors"))
     for path in files:
         path.write_bytes(path.read_bytes()[:-7] + b"damaged")
     before = pd.read_csv(out / "leaderboard.csv")
@@ -179,20 +181,6 @@ def settings(**options):
     )
 
 
-class Trap:
-    """An OoD loader that must not be touched before everything is fitted and calibrated."""
-
-    def __init__(self, loader):
-        self.loader, self.open = loader, False
-
-    def __len__(self):
-        return len(self.loader)
-
-    def __iter__(self):
-        assert self.open, "OoD images were read before fit and calibration were done"
-        return iter(self.loader)
-
-
 def test_ood_images_reach_neither_fit_nor_calibration(small_miniatures, tmp_path, monkeypatch):
     """Scores, thresholds and fitted states are the same whatever the OoD set is."""
     found = {}
@@ -234,7 +222,7 @@ class Broken(Detector):
 
 def test_a_failing_method_is_a_failed_cell_and_the_others_go_on(first_run, tmp_path, monkeypatch):
     arguments, *_ = first_run
-    monkeypatch.setattr("sys.path", [os.path.dirname(__file__), *__import__("sys").path])
+    monkeypatch.setattr("sys.path", [str(Path(__file__).parent), *sys.path])
     module = __name__.rsplit(".", 1)[-1]
     done = call(*arguments, "--out", tmp_path, "--methods", "msp", f"{module}:Constant", f"{module}:Broken")
     assert done.exit_code == 0, done.output
@@ -267,7 +255,7 @@ def test_a_no_op_anomaly_gives_a_half(small_miniatures, tmp_path):
 
 
 def test_images_forwarded_by_a_large_run_stay_below_the_peer(tmp_path):
-    """1,000 fit, 500 in-distribution, 6 x 500 OoD images: pytorch-ood 0.4 forwards 94,000 as documented for 17 methods."""
+    """1,000 fit, 500 in-distribution, 6 x 500 OoD images: pytorch-ood 0.4 as documented: 94,000."""
     data = CIFAR10DataModule(miniature=True, limit=5)
     data.setup()
     torch.manual_seed(0)
@@ -313,7 +301,7 @@ def refuse(done, code, message):
         (("--ind", "cityscape", "--ood", "svhn"), "--ind cityscape: choose one of cityscapes, woodscape"),
         (("--ind", "cifar10"), "--ood needs at least one OoD set"),
         (("--ind", "cifar10", "--ood", "svnh"), "unknown OoD set 'svnh'; did you mean 'svhn'? OoD sets:"),
-        (("--ind", "cifar10", "--ood", "svhn", "--methods", "odn"), "unknown method 'odn'; did you mean 'odin'? methods:"),
+        (("--ind", "cifar10", "--ood", "svhn", "--methods", "odn"), "unknown method 'odn'; did you mean 'odin'?"),
         (("--ind", "cifar10", "--ood", "svhn", "--network", "vgg"), "unknown network 'vgg'; networks: lenet"),
         (("--ind", "cifar10", "--ood", "svhn", "--mc-samples", "1"), "--mc-samples must be at least 2"),
         (("--ind", "cifar10", "--ood", "svhn", "--device", "tpu"), "--device must be auto, cpu or cuda"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytorch_lightning as pl
-from torch.utils.data import DataLoader, Sampler
+import torch
+from torch.utils.data import DataLoader
 
 from anomalies import Recipe, default_recipe
 from datamodules.augment import crop_and_flip, shift_and_flip
@@ -168,15 +169,16 @@ class BenchmarkDataModule(pl.LightningDataModule):
         return crop_and_flip if self.task == "segmentation" else shift_and_flip
 
     def train_dataloader(self, batch_size: int | None = None) -> Loader:
-        """Augmented and shuffled by (seed, epoch); a last batch of a single image is left out (batch
-        norm needs two).
+        """Augmented and shuffled, both seeded per epoch by `networks.fit`; a last batch of a single image is
+        left out (batch norm needs two).
         """
         size = batch_size or self.batch_size
         dataset = self._dataset(self.sets["train"], self.augment)
         return DataLoader(
             dataset,
             batch_size=size,
-            sampler=EpochSampler(len(dataset), self.seed),
+            shuffle=True,
+            generator=torch.Generator().manual_seed(self.seed),
             num_workers=self.num_workers,
             collate_fn=collate,
             drop_last=len(dataset) % size == 1 and len(dataset) > size,
@@ -210,23 +212,6 @@ class BenchmarkDataModule(pl.LightningDataModule):
     def anomaly_test_dataloader(self) -> Loader:
         """Test images with anomalies."""
         return self._loader(self.anomalies_of("test"))
-
-
-class EpochSampler(Sampler[int]):
-    """A permutation of n images that is a function of (seed, epoch) alone."""
-
-    def __init__(self, n: int, seed: int = 0) -> None:
-        self.n, self.seed, self.epoch = n, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """The epoch whose order comes next; Lightning calls it."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.n).tolist())
-
-    def __len__(self) -> int:
-        return self.n
 
 
 def hold_out(images: ImageSet, share: float, seed: int) -> tuple[Subset, Subset]:

@@ -21,8 +21,8 @@ class CamVidDataModule(BenchmarkDataModule):
     name = "camvid"
     task = "segmentation"
     class_names = tuple(CLASSES)
-    mean = (0.4118, 0.4251, 0.4323)
-    std = (0.3043, 0.3096, 0.3031)
+    mean = (0.4118, 0.4256, 0.4323)
+    std = (0.3069, 0.3111, 0.3069)
     default_size = (180, 240)
     miniature_size: ClassVar[tuple[int, int] | None] = (120, 160)
     folders = ("camvid", "CamVid")

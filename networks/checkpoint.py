@@ -13,12 +13,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-PREFIXES = ("network.", "model.", "module.", "deeplab_v3plus_model.")
+PREFIXES = ("network.", "model.", "module.")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
 
 
 def _read(path: Path) -> Any:
+    if path.is_dir():
+        raise ValueError(f"checkpoint {path} is a folder; name a file in it ({', '.join(SUFFIXES)})")
     if not path.is_file():
-        raise FileNotFoundError(f"checkpoint {path} does not exist or is no file")
+        raise FileNotFoundError(f"checkpoint {path} does not exist")
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"checkpoint {path} must end in one of {', '.join(SUFFIXES)}")
     if path.suffix == ".safetensors":
         try:
             return load_file(path)
@@ -32,7 +37,8 @@ def _read(path: Path) -> Any:
             "save the state dict alone, best as safetensors"
         ) from error
     except Exception as error:  # whatever a parser of damaged bytes may raise
-        raise ValueError(f"checkpoint {path} cannot be read: {str(error).splitlines()[0]}") from error
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ValueError(f"checkpoint {path} cannot be read ({reason})") from error
 
 
 def _state(content: Any, path: Path) -> dict[str, Tensor]:
@@ -47,51 +53,65 @@ def _state(content: Any, path: Path) -> dict[str, Tensor]:
     return content
 
 
+def _without_prefix(state: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state under the names of the network, where a wrapper put a prefix before them."""
+    for prefix in PREFIXES:
+        stripped = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        if len(stripped.keys() & expected.keys()) > len(state.keys() & expected.keys()):
+            return stripped
+    return state
+
+
+def _difference(state: dict[str, Tensor], expected: dict[str, Tensor]) -> str | None:
+    if missing := [name for name in expected if name not in state]:
+        return f"it has no {missing[0]!r} ({len(missing)} missing)"
+    if extra := [name for name in state if name not in expected]:
+        return f"unknown {extra[0]!r} ({len(extra)} too many)"
+    for name, tensor in state.items():
+        if tensor.shape != expected[name].shape:
+            return f"{name!r} has shape {tuple(tensor.shape)} instead of {tuple(expected[name].shape)}"
+    return None
+
+
 def load_weights(network: nn.Module, path: str | Path) -> None:
     """Load weights into a network.
 
-    Accepts .safetensors, or a torch file of a state dict, {"state_dict": ...} or a Lightning checkpoint (a
-    common prefix of the names, such as ``network.``, is dropped; entries beside the network, such as metrics,
-    are left out).
+    Accepts .safetensors, or a torch file (.pt, .pth, .ckpt) of a state dict, {"state_dict": ...} or a
+    Lightning checkpoint (a common prefix of the names, such as ``network.``, is dropped; entries beside the
+    network, such as metrics, are left out). When an error is raised the network is as before.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not readable, holding code, or of another architecture; one line that says where.
     """
     path = Path(path)
-    state = _state(_read(path), path)
     expected = network.state_dict()
-    for prefix in PREFIXES:
-        stripped = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        if stripped and len(set(stripped) & set(expected)) > len(set(state) & set(expected)):
-            state = stripped
-    kind = type(network).__name__
-    if missing := [name for name in expected if name not in state]:
-        raise ValueError(
-            f"checkpoint {path} is not of this {kind}: it has no {missing[0]!r} ({len(missing)} missing)"
-        )
-    if extra := [name for name in state if name not in expected]:
-        raise ValueError(
-            f"checkpoint {path} is not of this {kind}: unknown {extra[0]!r} ({len(extra)} too many)"
-        )
-    for name, value in state.items():
-        if value.shape != expected[name].shape:
-            shapes = f"{tuple(value.shape)} instead of {tuple(expected[name].shape)}"
-            raise ValueError(f"checkpoint {path} is not of this {kind}: {name!r} has shape {shapes}")
+    state = _without_prefix(_state(_read(path), path), expected)
+    if difference := _difference(state, expected):
+        raise ValueError(f"checkpoint {path} is not of this {type(network).__name__}: {difference}")
     network.load_state_dict(state)
 
 
 def save_weights(network: nn.Module, path: str | Path) -> None:
-    """Write the state dict as safetensors, whole or not at all."""
+    """Write the state dict as safetensors, whole or not at all; folders are made.
+
+    Raises:
+        ValueError: the name does not end in .safetensors.
+    """
     path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"weights are saved as .safetensors, got {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    save_file({name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}, part)
-    part.replace(path)
+    try:
+        save_file({name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def weights_hash(network: nn.Module) -> str:
-    """sha256 over names, types, shapes and bytes of the state dict, in hex."""
+    """sha256, in hex, over the network's class and names, types, shapes and bytes of its state dict."""
     content = hashlib.sha256(type(network).__name__.encode())
     for name, tensor in sorted(network.state_dict().items()):
         content.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())

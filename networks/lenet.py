@@ -11,12 +11,15 @@ class LeNet(nn.Module):
     """conv 32 - conv 64 - max-pool - fc 128 - fc K, 1.2 M parameters at 28 x 28.
 
     DropBlock2D (p .25, block 3) on the pooled map takes the place of the authors' Dropout2d(.25); Dropout(.5)
-    before the last layer.
+    before the last layer. ``relu1`` and ``relu2`` lie before the max-pool, as FSSD (SafeAI 2021) hooks them.
 
     Args:
         num_classes: K.
         channels: of the images (B, channels, H, W).
         image_size: (H, W), at least 16 x 16; fixes the width of the first fully connected layer.
+
+    Raises:
+        ValueError: ``image_size`` below 16 x 16, or, in a forward pass, images of another size.
     """
 
     feature_layers = ("relu1", "relu2", "relu3")
@@ -24,7 +27,7 @@ class LeNet(nn.Module):
 
     def __init__(self, num_classes: int, channels: int = 3, image_size: tuple[int, int] = (28, 28)) -> None:
         super().__init__()
-        height, width = image_size
+        height, width = self.image_size = tuple(image_size)
         if min(height, width) < 16:
             raise ValueError(f"lenet needs images of at least 16x16 pixels, got {height}x{width}")
         self.conv1, self.relu1 = nn.Conv2d(channels, 32, 3), nn.ReLU()
@@ -37,6 +40,9 @@ class LeNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) -> logits (B, K)."""
+        if tuple(x.shape[-2:]) != self.image_size:
+            (height, width), given = self.image_size, f"{x.shape[-2]}x{x.shape[-1]}"
+            raise ValueError(f"this lenet takes images of {height}x{width} pixels (image_size), got {given}")
         x = self.relu2(self.conv2(self.relu1(self.conv1(x))))
         x = torch.flatten(self.drop_block(self.pool(x)), 1)
         return self.fc2(self.dropout(self.relu3(self.fc1(x))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -13,14 +14,22 @@ def focal_loss(logits: Tensor, target: Tensor, gamma: float = 2.0) -> Tensor:
 
     Args:
         logits: (B, K) or (B, K, H, W).
-        target: (B,) or (B, H, W) int64; 255 is ignored and does not count in the mean (the reference averages
-            over it too).
+        target: (B,) or (B, H, W) int64; 255 is ignored and does not count in the mean (the LaREx code
+            averages over it too).
+        gamma: at least 0; how much less well-classified elements count.
 
     Returns:
         Scalar; 0 when nothing is labelled.
+
+    Raises:
+        ValueError: negative gamma.
     """
-    cross_entropy = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="none")
+    if gamma < 0:
+        raise ValueError(f"gamma of the focal loss must be at least 0, got {gamma}")
     labelled = (target != IGNORE).sum().clamp_min(1)
     if gamma == 0:
-        return cross_entropy.sum() / labelled
-    return ((1 - (-cross_entropy).exp()).clamp_min(0) ** gamma * cross_entropy).sum() / labelled
+        return F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="sum") / labelled
+    cross_entropy = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="none")
+    # the lower end keeps the slope of x^gamma finite at 0 for gamma below 1
+    missing = -torch.expm1(-cross_entropy)
+    return (missing.clamp_min(torch.finfo(logits.dtype).tiny) ** gamma * cross_entropy).sum() / labelled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,60 +25,94 @@ class NetworkSpec:
     description: str
     build: Callable[..., nn.Module]
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options of the constructor."""
+        return tuple(
+            n for n in inspect.signature(self.build).parameters if n not in ("num_classes", "channels")
+        )
+
+
+def _classifier(description: str, build: Callable[..., nn.Module]) -> NetworkSpec:
+    return NetworkSpec("classification", description, build)
+
+
+def _segmenter(description: str, build: Callable[..., nn.Module]) -> NetworkSpec:
+    return NetworkSpec("segmentation", description, build)
+
 
 NETWORKS: dict[str, NetworkSpec] = {
-    "lenet": NetworkSpec("classification", "LeNet of the FSSD authors, 28x28, 1.2 M parameters", LeNet),
-    "resnet18": NetworkSpec("classification", "ResNet-18, 3x3 stem for 32x32 images", ResNet),
-    "resnet18-imagenet": NetworkSpec(
-        "classification",
-        "ResNet-18, 7x7 stem, dropout .3, as in LaREx",
-        partial(ResNet, stem="imagenet", dropout=0.3),
+    "lenet": _classifier("LeNet of the FSSD authors, 28x28, 1.2 M parameters", LeNet),
+    "resnet18": _classifier("ResNet-18, 3x3 stem for 32x32 images", ResNet),
+    "resnet18-imagenet": _classifier(
+        "ResNet-18, 7x7 stem, dropout .3, as in LaREx", partial(ResNet, stem="imagenet", dropout=0.3)
     ),
-    "resnet18-sn": NetworkSpec(
-        "classification", "ResNet-18 with spectral norm on stages 3 and 4", partial(ResNet, spectral=True)
+    "resnet18-sn": _classifier(
+        "ResNet-18, spectral norm on stages 3 and 4 and the last layer, as in LaREx",
+        partial(ResNet, spectral_norm=True),
     ),
-    "resnet34": NetworkSpec("classification", "ResNet-34, 3x3 stem", partial(ResNet, blocks=(3, 4, 6, 3))),
-    "resnet18-small": NetworkSpec(
-        "classification", "ResNet-18 a quarter as wide, for CPUs", partial(ResNet, width=16)
+    "resnet18-small": _classifier("ResNet-18 a quarter as wide, for CPUs", partial(ResNet, width=16)),
+    "resnet34": _classifier("ResNet-34, 3x3 stem", partial(ResNet, blocks=(3, 4, 6, 3))),
+    "deeplabv3plus": _segmenter("DeepLabv3+ with ResNet-101, as in LaREx", DeepLabV3Plus),
+    "deeplabv3plus-resnet18": _segmenter(
+        "DeepLabv3+ with ResNet-18", partial(DeepLabV3Plus, encoder="resnet18", block_size=4)
     ),
-    "deeplabv3plus": NetworkSpec("segmentation", "DeepLabv3+ with ResNet-101, as in LaREx", DeepLabV3Plus),
-    "deeplabv3plus-resnet18": NetworkSpec(
-        "segmentation",
-        "DeepLabv3+ with ResNet-18, for CPUs",
-        partial(DeepLabV3Plus, encoder="resnet18", block_size=4),
+    "deeplabv3plus-small": _segmenter(
+        "DeepLabv3+ with a small MobileNetV3, for CPUs and miniatures",
+        partial(DeepLabV3Plus, encoder="tu-mobilenetv3_small_100", decoder_channels=64, block_size=4),
     ),
-    "unet": NetworkSpec("segmentation", "U-Net with 32 to 256 filters, as in LaREx", UNet),
-    "unet-small": NetworkSpec(
-        "segmentation",
-        "U-Net with 12 to 96 filters, for CPUs",
-        partial(UNet, filters=(12, 24, 48, 96), block_size=4),
+    "unet": _segmenter("U-Net with 32 to 256 filters, as in LaREx", UNet),
+    "unet-small": _segmenter(
+        "U-Net with 12 to 96 filters, for CPUs", partial(UNet, filters=(12, 24, 48, 96), block_size=4)
     ),
+}
+
+DEFAULTS = {  # in-distribution set: (network, network of its miniature)
+    "fashion-mnist": ("lenet", "lenet"),
+    "cifar10": ("resnet18", "resnet18-small"),
+    "cityscapes": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),
+    "woodscape": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),
+    "bdd100k": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),
+    "camvid": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),
 }
 
 
 def build(name: str, num_classes: int, channels: int = 3, **options: Any) -> nn.Module:
     """A network with random weights.
 
-    Every network has ``feature_layers`` (names of layers whose outputs are features, shallow to deep) and
-    ``latent_layer`` (name of the dropout layer that is sampled).
+    Every network has ``feature_layers`` (names of layers whose outputs are features, shallow to deep, without
+    the logits) and ``latent_layer`` (name of the dropout layer that is sampled); each of these layers is
+    called once in a forward pass.
+
+    Args:
+        name: one of ``NETWORKS``.
+        num_classes: K.
+        channels: of the images.
+        options: of the network, e.g. ``image_size=(32, 32)`` of lenet; see ``NETWORKS[name].options``.
 
     Raises:
-        ValueError: unknown name (the right ones are listed) or option.
+        ValueError: unknown name or option (the right ones are listed), or an option out of range.
     """
     if name not in NETWORKS:
         near = difflib.get_close_matches(name, NETWORKS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(f"unknown network {name!r}; {hint}networks: {', '.join(NETWORKS)}")
-    try:
-        return NETWORKS[name].build(num_classes, channels, **options)
-    except TypeError as error:
-        raise ValueError(f"network {name!r}: {error}") from error
+    spec = NETWORKS[name]
+    if unknown := [option for option in options if option not in spec.options]:
+        raise ValueError(
+            f"network {name!r} has no option {unknown[0]!r}; its options: {', '.join(spec.options)}"
+        )
+    if num_classes < 1 or channels < 1:
+        raise ValueError(f"num_classes and channels must be at least 1, got {num_classes} and {channels}")
+    return spec.build(num_classes, channels, **options)
 
 
 def default_network(ind: str, miniature: bool) -> str:
-    """The network a data set is benchmarked on when none is named; a small one for miniatures."""
-    if ind == "fashion-mnist":
-        return "lenet"
-    if ind == "cifar10":
-        return "resnet18-small" if miniature else "resnet18"
-    return "deeplabv3plus-resnet18"
+    """The network a data set is benchmarked on when none is named.
+
+    Raises:
+        ValueError: a data set without one.
+    """
+    if ind not in DEFAULTS:
+        raise ValueError(f"no default network for {ind!r}; name one of {', '.join(NETWORKS)}")
+    return DEFAULTS[ind][miniature]

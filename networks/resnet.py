@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dropblock import DropBlock2D
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils import parametrizations
 
 
 class Block(nn.Module):
@@ -13,10 +13,9 @@ class Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
+        self.bn1, self.relu1 = nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.relu = nn.ReLU(inplace=True)
+        self.bn2, self.relu2 = nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
             self.shortcut = nn.Sequential(
@@ -24,8 +23,8 @@ class Block(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
-        return self.relu(y + self.shortcut(x))
+        y = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
+        return self.relu2(y + self.shortcut(x))
 
 
 class ResNet(nn.Module):
@@ -36,14 +35,14 @@ class ResNet(nn.Module):
         channels: of the images.
         blocks: per stage; (2, 2, 2, 2) is ResNet-18, (3, 4, 6, 3) ResNet-34.
         stem: "cifar" (3x3, stride 1: for 32 x 32 images) or "imagenet" (7x7, stride 2, max-pool).
-        width: channels of the first stage; doubled by each further one.
-        dropout: before the last layer.
-        spectral: spectral norm on the 3x3 convolutions of stages 3 and 4 and on the last layer, where LaREx
-            has it (stem, stages 1 and 2 and shortcuts are left as they are, so this bounds no Lipschitz
-            constant).
+        width: channels of the first stage, 16 to 128; doubled by each further one.
+        dropout: probability before the last layer; .3 in LaREx.
+        spectral_norm: on the 3x3 convolutions of stages 3 and 4 and on the last layer, where LaREx has it.
+            Stem, stages 1 and 2, shortcuts and batch norm are left as they are: this bounds no Lipschitz
+            constant of the network, and nothing up to the sampled layer is normalised.
 
     Raises:
-        ValueError: unknown stem.
+        ValueError: unknown stem, a width or dropout out of range.
     """
 
     feature_layers = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -57,11 +56,13 @@ class ResNet(nn.Module):
         stem: str = "cifar",
         width: int = 64,
         dropout: float = 0.0,
-        spectral: bool = False,
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
         if stem not in ("cifar", "imagenet"):
             raise ValueError(f'stem must be "cifar" or "imagenet", got {stem!r}')
+        if not 16 <= width <= 128:
+            raise ValueError(f"width must lie in 16 to 128, got {width}")
         first = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
         if stem == "imagenet":
             first = nn.Conv2d(channels, width, 7, 2, 3, bias=False)
@@ -77,10 +78,11 @@ class ResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        if spectral:
+        if spectral_norm:
             for block in (*self.layer3, *self.layer4):
-                block.conv1, block.conv2 = spectral_norm(block.conv1), spectral_norm(block.conv2)
-            self.fc = spectral_norm(self.fc)
+                parametrizations.spectral_norm(block.conv1)
+                parametrizations.spectral_norm(block.conv2)
+            parametrizations.spectral_norm(self.fc)
 
     @staticmethod
     def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:

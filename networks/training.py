@@ -1,190 +1,205 @@
-"""Training with Lightning: one module per task, one `fit` that resumes and repeats."""
+"""Training with Lightning: one `fit` that resumes, repeats and keeps quiet."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import rich
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
-from torch import Tensor, nn
-from torchmetrics import Metric
-from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
+from torch import nn
+from torch.utils.data import DataLoader
 
-from networks.losses import IGNORE, focal_loss
+from networks.callbacks import EpochLog, EpochSeeds
+from networks.modules import MODULES, ClassificationModule, SegmentationModule, TrainingModule
 from networks.recipes import TrainingRecipe
 
+__all__ = ["ClassificationModule", "SegmentationModule", "fit", "seed_everything"]
+
 LAST = "last.ckpt"
-
-
-class TrainingModule(pl.LightningModule):
-    """Loss, optimiser and schedule of a recipe around a network; subclasses name their metric.
-
-    Batches are dicts with "image" (B, C, H, W) float32 and "target" int64. Logs train_loss, val_loss and the
-    metric.
-    """
-
-    metric_name = ""
-
-    def __init__(self, network: nn.Module, recipe: TrainingRecipe, metric: Metric, seed: int = 0) -> None:
-        super().__init__()
-        self.network, self.recipe, self.metric, self.seed = network, recipe, metric, seed
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits of the network."""
-        return self.network(x)
-
-    def on_train_epoch_start(self) -> None:
-        """Dropout and augmentation are a function of (seed, epoch): a resumed training equals one in a piece."""
-        torch.manual_seed(self.seed * 10_007 + self.current_epoch)
-
-    def _loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        logits = self.network(batch["image"])
-        return focal_loss(logits.float(), batch["target"], self.recipe.focal_gamma), logits
-
-    def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
-        loss, _ = self._loss(batch)
-        self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["image"]))
-        return loss
-
-    def validation_step(self, batch: dict[str, Any], index: int) -> None:
-        loss, logits = self._loss(batch)
-        self.metric.update(logits.argmax(1), batch["target"])
-        size = len(batch["image"])
-        self.log("val_loss", loss, batch_size=size)
-        self.log(f"val_{self.metric_name}", self.metric, prog_bar=True, batch_size=size)
-
-    def configure_optimizers(self) -> Any:
-        recipe = self.recipe
-        if recipe.optimizer == "sgd":
-            optimizer: torch.optim.Optimizer = torch.optim.SGD(
-                self.parameters(), recipe.lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
-            )
-        else:
-            optimizer = torch.optim.AdamW(self.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule: torch.optim.lr_scheduler.LRScheduler
-        if recipe.schedule == "none":
-            return optimizer
-        if recipe.schedule == "cosine":
-            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        else:
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=max(steps, 2))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-class ClassificationModule(TrainingModule):
-    """Logs val_accuracy."""
-
-    metric_name = "accuracy"
-
-    def __init__(self, network: nn.Module, recipe: TrainingRecipe, num_classes: int, seed: int = 0) -> None:
-        super().__init__(network, recipe, MulticlassAccuracy(num_classes, average="micro"), seed)
-
-
-class SegmentationModule(TrainingModule):
-    """Logs val_miou; pixels of target 255 are ignored."""
-
-    metric_name = "miou"
-
-    def __init__(self, network: nn.Module, recipe: TrainingRecipe, num_classes: int, seed: int = 0) -> None:
-        super().__init__(network, recipe, MulticlassJaccardIndex(num_classes, ignore_index=IGNORE), seed)
-
-
-MODULES = {"classification": ClassificationModule, "segmentation": SegmentationModule}
+log = logging.getLogger("lsood-bench")
 
 
 def seed_everything(seed: int) -> None:
-    """Seed every random generator a training uses."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pl.seed_everything(seed, workers=True, verbose=False)
+    """Seed every random generator a training uses, those of loader processes too."""
+    pl.seed_everything(seed, workers=True, verbose=False)
 
 
 def fit(
     network: nn.Module,
     task: str,
     num_classes: int,
-    train_loader: Iterable[Any],
-    val_loader: Iterable[Any],
+    train_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     recipe: TrainingRecipe,
-    work_dir: Path,
+    work_dir: str | Path,
     device: str = "cpu",
     seed: int = 0,
     progress: bool = True,
 ) -> dict[str, float]:
-    """Train a network in place; an interrupted training of the same work_dir goes on after its last whole
+    """Train a network in place; an interrupted training of the same folder goes on after its last whole
     epoch.
 
+    Seeds, and with them a ``generator`` of the loader, are set anew for every epoch: same seed, same device:
+    same weights, interrupted or not (exactly so for loaders without processes of their own; on a GPU for
+    classification, as bilinear upsampling and the pixel loss have no repeatable gradient there).
+
     Args:
+        network: its weights are the starting point.
         task: "classification" or "segmentation".
-        train_loader: batches of the recipe's size; a sampler with ``set_epoch`` is told the epoch.
-        work_dir: holds last.ckpt while the training runs.
-        device: "cpu" or "cuda" (bf16 mixed precision).
-        seed: of dropout and augmentation; same seed, same device: same weights.
+        train_loader: batches of the recipe's size, shuffled by a generator of its own.
+        val_loader: held-out batches; measured about five times in a training.
+        work_dir: keeps last.ckpt, a whole training state, after every epoch.
+        device: "cpu", "cuda", "cuda:1", ...
+        seed: of order, dropout and augmentation.
+        progress: a bar on a terminal; elsewhere one line per validation in the log.
 
     Returns:
         {"accuracy" or "miou": ..., "loss": ...} on the validation set. The network is left in evaluation mode
         on the CPU.
 
     Raises:
-        ValueError: unknown task. KeyboardInterrupt: passed on.
+        ValueError: unknown task or device; a folder that holds another training.
+        KeyboardInterrupt: passed on.
     """
     if task not in MODULES:
         raise ValueError(f"unknown task {task!r}; tasks: {', '.join(MODULES)}")
+    where = _device(device)
     seed_everything(seed)
-    module = MODULES[task](network, recipe, num_classes, seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _quiet()
-        trainer = pl.Trainer(
-            max_epochs=recipe.epochs,
-            accelerator="gpu" if device == "cuda" else "cpu",
-            devices=1,
-            precision="bf16-mixed" if device == "cuda" else "32-true",
-            callbacks=[
-                _last(work_dir),
-                *_bar(progress),
-            ],
-            logger=False,
-            enable_progress_bar=progress,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
-        last = work_dir / LAST
-        resume = str(last) if last.is_file() else None
-        handler = signal.getsignal(signal.SIGINT)
-        try:
+    module = MODULES[task](network, recipe, num_classes)
+    batches = len(train_loader)
+    module.training_identity = {**dataclasses.asdict(recipe), "seed": seed, "batches_per_epoch": batches}
+    last = Path(work_dir) / LAST
+    resume = str(last) if _resumable(last, module) else None
+    with _quiet(), _repeatable(where.type == "cuda" and task == "classification"):
+        trainer = _trainer(recipe, last.parent, where, seed, progress)
+        with _interruptible(trainer):
             trainer.fit(module, train_loader, val_loader, ckpt_path=resume, weights_only=True)
-        except SystemExit:  # Lightning's answer to Ctrl-C; it also leaves the signal ignored
-            raise KeyboardInterrupt from None
-        finally:
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGINT, handler)
+            figures: dict[str, Any] = dict(trainer.callback_metrics)
+            if "val_loss" not in figures:  # the checkpoint was that of the last epoch
+                figures = dict(trainer.validate(module, val_loader, verbose=False)[0])
     network.eval().cpu()
-    figures = trainer.callback_metrics
-    names = {f"val_{module.metric_name}": module.metric_name, "val_loss": "loss"}
-    return {name: float(figures[logged]) for logged, name in names.items() if logged in figures}
+    return {
+        module.metric_name: float(figures[f"val_{module.metric_name}"]),
+        "loss": float(figures["val_loss"]),
+    }
 
 
-def _last(work_dir: Path) -> ModelCheckpoint:
-    """Keeps work_dir/last.ckpt, written after every epoch."""
-    stem = LAST.removesuffix(".ckpt")
-    return ModelCheckpoint(
-        work_dir, filename=stem, save_on_train_epoch_end=True, enable_version_counter=False
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f'unknown device {name!r}; name "cpu", "cuda" or "cuda:<number>"') from error
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f'cannot train on device {name!r}; name "cpu", "cuda" or "cuda:<number>"')
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f'there is no device {name!r} here ({torch.cuda.device_count()} GPUs); "cpu" works')
+    return device
+
+
+def _resumable(last: Path, module: TrainingModule) -> bool:
+    """Whether a training state is there and whole; ValueError when it is that of another training."""
+    if not last.is_file():
+        return False
+    try:
+        state = torch.load(last, map_location="cpu", weights_only=True)
+        was, weights = state["training_identity"], state["state_dict"]
+    except Exception as error:  # whatever a parser of damaged bytes may raise
+        log.warning("%s cannot be read and the training starts anew (%s)", last, type(error).__name__)
+        return False
+    now = module.training_identity
+    changed = [
+        f"{name} was {was.get(name)}, is {value}" for name, value in now.items() if was.get(name) != value
+    ]
+    shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    if shapes != {name: tuple(value.shape) for name, value in weights.items()}:
+        changed.append("another network")
+    if changed:
+        raise ValueError(f"{last} is of another training ({changed[0]}); remove it or name another folder")
+    return True
+
+
+def _trainer(
+    recipe: TrainingRecipe, folder: Path, device: torch.device, seed: int, progress: bool
+) -> pl.Trainer:
+    bar = progress and rich.get_console().is_terminal
+    reports: list[Callback] = [RichProgressBar(leave=False)] if bar else [EpochLog()] if progress else []
+    checkpoint = ModelCheckpoint(folder, save_last=True, save_top_k=0, save_on_train_epoch_end=True)
+    precision: Any = recipe.precision
+    if precision == "auto":
+        precision = "bf16-mixed" if device.type == "cuda" else "32-true"
+    return pl.Trainer(
+        max_epochs=recipe.epochs,
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        precision=precision,
+        callbacks=[EpochSeeds(seed), checkpoint, *reports],
+        check_val_every_n_epoch=_validation_interval(recipe.epochs),
+        default_root_dir=folder,
+        logger=False,
+        enable_progress_bar=bar,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
     )
 
 
-def _bar(progress: bool) -> list[Callback]:
-    return [RichProgressBar(leave=False)] if progress else []
+def _validation_interval(epochs: int) -> int:
+    """Epochs between validations: about five in a training, the last one after its last epoch."""
+    return next(n for n in range(max(1, epochs // 5), 0, -1) if epochs % n == 0)
 
 
-def _quiet() -> None:
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+@contextmanager
+def _interruptible(trainer: pl.Trainer) -> Iterator[None]:
+    """Ctrl+C as KeyboardInterrupt: Lightning leaves the process and lets it ignore further signals."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _repeatable(active: bool) -> Iterator[None]:
+    before, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    if active:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's remarks about devices, workers and products off the screen."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

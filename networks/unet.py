@@ -28,11 +28,18 @@ class UNet(nn.Module):
     """Average-pool down, bilinear up, DropBlock2D (p .5, block 8 in the reference) on the deepest map,
     sampled there.
 
+    Features: the output of every block on the way down and of the last block on the way up. Images whose
+    sides are no multiples of the deepest stride are padded and the logits cropped back.
+
     Args:
         num_classes: K.
         channels: of the images.
-        filters: per level; (32, 64, 128, 256) in the reference for Cityscapes.
+        filters: per level, at least two; in the reference (32, 64, 128, 256) for Cityscapes and
+            (32, 64, 128) for WoodScape.
         drop_probability, block_size: of DropBlock2D.
+
+    Raises:
+        ValueError: fewer than two levels.
     """
 
     latent_layer = "drop_block"
@@ -46,21 +53,24 @@ class UNet(nn.Module):
         block_size: int = 8,
     ) -> None:
         super().__init__()
-        inputs = (channels, *filters[:-1])
-        self.down = nn.ModuleList(block(i, o) for i, o in zip(inputs, filters, strict=True))
+        if len(filters) < 2:
+            raise ValueError(f"a U-Net needs the filters of at least two levels, got {tuple(filters)}")
+        shallow, deep = filters[:-1], filters[1:]
+        self.down = nn.ModuleList(block(i, o) for i, o in zip((channels, *shallow), filters, strict=True))
         self.drop_block = DropBlock2D(drop_probability, block_size)
-        pairs = list(zip(filters[::-1], filters[-2::-1], strict=False))
-        self.up = nn.ModuleList(block(deep + skip, skip) for deep, skip in pairs)
+        self.up = nn.ModuleList(
+            block(below + skip, skip) for below, skip in zip(deep[::-1], shallow[::-1], strict=True)
+        )
         self.head = nn.Conv2d(filters[0], num_classes, 1)
-        self.feature_layers = (*(f"down.{i}" for i in range(len(filters))), f"up.{len(pairs) - 1}")
+        self.feature_layers = (*(f"down.{i}" for i in range(len(self.down))), f"up.{len(self.up) - 1}")
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) -> logits (B, K, H, W)."""
         height, width = x.shape[-2:]
-        x = pad_to(x, 2 ** (len(self.down) - 1))
+        x = pad_to(x, 2 ** len(self.up))
         skips: list[Tensor] = []
         for i, level in enumerate(self.down):
-            x = level(x if i == 0 else F.avg_pool2d(x, 2))
+            x = level(F.avg_pool2d(x, 2) if i else x)
             skips.append(x)
         x = self.drop_block(x)
         for level, skip in zip(self.up, skips[-2::-1], strict=True):

@@ -52,7 +52,7 @@ def test_doctests():
         result = doctest.testmod(importlib.import_module(name), extraglobs={}, verbose=False)
         assert result.failed == 0, name
         ran += result.attempted
-    assert ran > 20
+    assert ran >= 15
 
 
 @pytest.mark.parametrize(

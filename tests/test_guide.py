@@ -43,7 +43,7 @@ def test_the_guide_runs_to_its_tables(guide, tmp_path):
     assert {"auroc", "fpr@95", "aupr", "threshold"} <= set(table.columns)
     assert table.auroc.between(0, 1).all()
     samples, h_z = guide["test_samples"], guide["test_h_z"]
-    assert samples.shape == (16 * 10, 512) and h_z.shape == (16, 512)
+    assert samples.shape == (16 * 10, 576) and h_z.shape == (16, 576)
     assert (tmp_path / "roc.png").stat().st_size > 5000
 
 

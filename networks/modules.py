@@ -1,0 +1,99 @@
+"""One LightningModule per task around a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
+
+from networks.losses import IGNORE, focal_loss
+from networks.recipes import TrainingRecipe
+
+
+class TrainingModule(pl.LightningModule):
+    """Loss, optimiser and schedule of a recipe around a network; subclasses name their metric.
+
+    Batches are dicts with "image" (B, C, H, W) float32 and "target" int64. Logs train_loss, val_loss and the
+    metric.
+    """
+
+    metric_name = ""
+
+    def __init__(self, network: nn.Module, recipe: TrainingRecipe, metric: Metric) -> None:
+        super().__init__()
+        self.network, self.recipe, self.metric = network, recipe, metric
+        self.training_identity: dict[str, Any] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of the network."""
+        return self.network(x)
+
+    def _loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        logits = self.network(batch["image"])
+        return focal_loss(logits.float(), batch["target"], self.recipe.gamma), logits
+
+    def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
+        """Loss of a batch."""
+        loss, _ = self._loss(batch)
+        self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["image"]))
+        return loss
+
+    def validation_step(self, batch: dict[str, Any], index: int) -> None:
+        """Loss and metric of a batch."""
+        loss, logits = self._loss(batch)
+        self.metric.update(logits.argmax(1), batch["target"])
+        size = len(batch["image"])
+        self.log("val_loss", loss, batch_size=size)
+        self.log(f"val_{self.metric_name}", self.metric, prog_bar=True, batch_size=size)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what tells this training from another one of the same folder."""
+        checkpoint["training_identity"] = self.training_identity
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and, per step, schedule of the recipe."""
+        recipe, optimizer = self.recipe, self._optimizer()
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule: torch.optim.lr_scheduler.LRScheduler
+        if recipe.schedule == "none":
+            return optimizer
+        if recipe.schedule == "cosine":
+            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        else:
+            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=max(steps, 2))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        recipe = self.recipe
+        if recipe.optimizer == "sgd":
+            return torch.optim.SGD(
+                self.parameters(), recipe.lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
+            )
+        return torch.optim.AdamW(self.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
+
+
+class ClassificationModule(TrainingModule):
+    """Logs val_accuracy."""
+
+    metric_name = "accuracy"
+
+    def __init__(self, network: nn.Module, recipe: TrainingRecipe, num_classes: int) -> None:
+        super().__init__(network, recipe, MulticlassAccuracy(num_classes, average="micro"))
+
+
+class SegmentationModule(TrainingModule):
+    """Logs val_miou, the mean over classes that occur in labels or predictions; pixels of target 255 are
+    ignored.
+    """
+
+    metric_name = "miou"
+
+    def __init__(self, network: nn.Module, recipe: TrainingRecipe, num_classes: int) -> None:
+        super().__init__(network, recipe, MulticlassJaccardIndex(num_classes, ignore_index=IGNORE))
+
+
+MODULES = {"classification": ClassificationModule, "segmentation": SegmentationModule}

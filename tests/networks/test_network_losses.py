@@ -1,0 +1,53 @@
+"""The loss against torch's cross-entropy and the formula written out."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from networks import focal_loss
+
+
+def case(shape):
+    torch.manual_seed(0)
+    logits, target = 3 * torch.randn(shape), torch.randint(0, shape[1], (shape[0], *shape[2:]))
+    target.view(-1)[::3] = 255
+    return logits, target
+
+
+@pytest.mark.parametrize("shape", [(7, 4), (2, 4, 5, 7)])
+def test_gamma_0_is_cross_entropy_over_labelled_elements(shape):
+    logits, target = case(shape)
+    expected = F.cross_entropy(logits, target, ignore_index=255)
+    torch.testing.assert_close(focal_loss(logits, target, 0), expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 4.0])
+@pytest.mark.parametrize("shape", [(7, 4), (2, 4, 5, 7)])
+def test_the_formula_over_labelled_elements(shape, gamma):
+    logits, target = case(shape)
+    kept = target != 255
+    p = logits.softmax(1).gather(1, target.clamp_max(3)[:, None])[:, 0][kept]
+    torch.testing.assert_close(focal_loss(logits, target, gamma), (-((1 - p) ** gamma) * p.log()).mean())
+
+
+@pytest.mark.parametrize("gamma", [0, 0.5, 2.0])
+def test_ignored_elements_move_neither_value_nor_gradient(gamma):
+    logits, target = case((2, 4, 5, 7))
+    other = torch.where((target == 255)[:, None], torch.full_like(logits, 50.0), logits).requires_grad_()
+    loss = focal_loss(other, target, gamma)
+    torch.testing.assert_close(loss, focal_loss(logits, target, gamma))
+    loss.backward()
+    assert (other.grad.movedim(1, -1)[target == 255] == 0).all()
+
+
+@pytest.mark.parametrize("gamma", [0, 0.5, 2.0])
+def test_certain_and_unlabelled_elements_stay_finite(gamma):
+    logits = torch.tensor([[200.0, 0.0], [0.0, 200.0]], requires_grad=True)
+    focal_loss(logits, torch.tensor([0, 0]), gamma).backward()
+    assert torch.isfinite(logits.grad).all()
+    assert focal_loss(logits, torch.tensor([255, 255]), gamma) == 0
+
+
+def test_negative_gamma():
+    with pytest.raises(ValueError, match="at least 0, got -1"):
+        focal_loss(torch.zeros(1, 2), torch.zeros(1, dtype=torch.long), -1)

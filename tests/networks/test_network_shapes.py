@@ -1,0 +1,155 @@
+"""What every network promises: logits of the right shape, layers to hook, DropBlock only in training."""
+
+import pytest
+import torch
+from dropblock import DropBlock2D
+from torch.nn.utils.parametrize import is_parametrized
+
+from networks import NETWORKS, build
+from networks.padding import pad_to
+
+SMALL = {"deeplabv3plus": {"encoder": "resnet18"}, "resnet34": {"width": 16}}  # same code, less time
+SEGMENTERS = [name for name, spec in NETWORKS.items() if spec.task == "segmentation"]
+
+
+def small(name, classes=5, **options):
+    torch.manual_seed(0)
+    return build(name, classes, **(SMALL.get(name, {}) | options)).eval()
+
+
+def watch(network, x):
+    """Output of every hooked layer, once per call, and whether a later layer changed it."""
+    outputs = {name: [] for name in (*network.feature_layers, network.latent_layer)}
+    handles = [
+        network.get_submodule(name).register_forward_hook(
+            lambda _m, _i, out, name=name: outputs[name].append((out, out.clone()))
+        )
+        for name in outputs
+    ]
+    with torch.no_grad():
+        logits = network(x)
+    for handle in handles:
+        handle.remove()
+    return logits, outputs
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_hooked_layers_are_called_once_and_keep_their_output(name):
+    size = (28, 28) if name == "lenet" else (32, 64)
+    network = small(name)
+    logits, outputs = watch(network, torch.rand(2, 3, *size))
+    assert logits.shape == ((2, 5) if NETWORKS[name].task == "classification" else (2, 5, *size))
+    for layer, calls in outputs.items():
+        assert len(calls) == 1, f"{layer} is called {len(calls)} times"
+        kept, copy = calls[0]
+        assert kept.shape[0] == 2 and torch.equal(kept, copy), f"{layer} is overwritten"
+
+
+@pytest.mark.parametrize(
+    "name, size, shapes",
+    [
+        ("lenet", (28, 28), {"relu1": (32, 26, 26), "relu2": (64, 24, 24), "relu3": (128,),
+                             "drop_block": (64, 12, 12)}),
+        ("resnet18", (32, 32), {"stem": (64, 32, 32), "layer1": (64, 32, 32), "layer2": (128, 16, 16),
+                                "layer3": (256, 8, 8), "layer4": (512, 4, 4), "drop_block": (128, 16, 16)}),
+        ("resnet18-imagenet", (128, 128), {"stem": (64, 64, 64), "layer1": (64, 32, 32), "drop_block": (128, 16, 16)}),
+        ("resnet18-small", (32, 32), {"stem": (16, 32, 32), "layer4": (128, 4, 4)}),
+        ("deeplabv3plus-resnet18", (64, 128), {"low_level": (64, 16, 32), "deepest": (512, 4, 8),
+                                               "fused": (256, 16, 32), "drop_block1": (512, 4, 8)}),
+        ("deeplabv3plus-small", (64, 128), {"deepest": (576, 4, 8), "drop_block1": (576, 4, 8)}),
+        ("unet", (32, 64), {"down.0": (32, 32, 64), "down.3": (256, 4, 8), "up.2": (32, 32, 64),
+                            "drop_block": (256, 4, 8)}),
+    ],
+)  # fmt: skip
+def test_layers_have_the_published_shapes(name, size, shapes):
+    _, outputs = watch(small(name), torch.rand(1, 3, *size))
+    assert {layer: tuple(outputs[layer][0][0].shape[1:]) for layer in shapes} == shapes
+
+
+def test_the_reference_deeplab_samples_2048_channels_with_its_drop_block():
+    with torch.device("meta"):
+        network = build("deeplabv3plus", 19).eval()
+        network(torch.rand(1, 3, 64, 64))
+        assert network.encoder.out_channels[-1] == 2048
+    assert (network.drop_block1.drop_prob, network.drop_block1.block_size) == (0.5, 8)
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_any_image_size_is_segmented_at_its_own_size(name):
+    network = small(name)
+    for size in [(45, 70), (33, 16), (48, 31)]:
+        with torch.no_grad():
+            assert network(torch.rand(1, 3, *size)).shape == (1, 5, *size)
+
+
+@pytest.mark.parametrize("name", ["lenet", "resnet18-small", "deeplabv3plus-small", "unet-small"])
+def test_grey_images(name):
+    size = (28, 28) if name == "lenet" else (32, 32)
+    with torch.no_grad():
+        assert build(name, 3, 1).eval()(torch.rand(2, 1, *size)).shape[:2] == (2, 3)
+
+
+def test_lenet_takes_the_image_size_it_was_built_for():
+    assert build("lenet", 4, image_size=(16, 33)).eval()(torch.rand(1, 3, 16, 33)).shape == (1, 4)
+    with pytest.raises(ValueError, match=r"takes images of 28x28 pixels .* got 32x32"):
+        build("lenet", 4)(torch.rand(1, 3, 32, 32))
+    with pytest.raises(ValueError, match="at least 16x16 pixels, got 15x20"):
+        build("lenet", 4, image_size=(15, 20))
+
+
+@pytest.mark.parametrize("name", ["lenet", "resnet18-small", "deeplabv3plus-small", "unet-small"])
+def test_drop_block_drops_in_training_only(name):
+    network = small(name)
+    block = network.get_submodule(network.latent_layer)
+    assert isinstance(block, DropBlock2D)
+    x = torch.ones(8, 3, 12, 16)
+    assert torch.equal(block(x), x)
+    torch.manual_seed(0)
+    dropped = (block.train()(x) == 0).float().mean()
+    assert 0.1 < dropped < 0.6
+
+
+def test_drop_share_of_the_small_segmenter_is_that_of_the_reference():
+    """On 128 x 256 images the map is 8 x 16; a third of it drops, and never all of it."""
+    block = small("deeplabv3plus-small").drop_block1.train()
+    torch.manual_seed(0)
+    kept = (block(torch.ones(4000, 1, 8, 16)) > 0).float().mean(dim=(1, 2, 3))
+    assert 1 - kept.mean().item() == pytest.approx(0.34, abs=0.02)
+    assert kept.min() > 0
+
+
+@pytest.mark.parametrize("name", ["deeplabv3plus-small", "unet-small"])
+def test_a_batch_of_one_trains(name):
+    network = small(name).train()
+    network(torch.rand(1, 3, 64, 64)).mean().backward()
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
+
+
+def test_pooled_batch_norm_is_plain_batch_norm_otherwise():
+    network = small("deeplabv3plus-small").train()
+    layer = next(m for m in network.modules() if type(m).__name__ == "PooledBatchNorm")
+    x = torch.randn(6, layer.num_features, 1, 1)
+    torch.testing.assert_close(layer(x), torch.nn.BatchNorm2d(layer.num_features)(x))
+
+
+def test_spectral_norm_bounds_what_it_normalises_and_nothing_else():
+    network = build("resnet18-sn", 5, width=16).train()
+    with torch.no_grad():
+        for module in network.modules():
+            if is_parametrized(module):
+                module.parametrizations.weight.original.mul_(7)
+        for _ in range(40):
+            network(torch.rand(2, 3, 16, 16))
+    network.eval()
+    normalised = {name for name, module in network.named_modules() if is_parametrized(module, "weight")}
+    expected = {f"layer{s}.{b}.conv{c}" for s in (3, 4) for b in (0, 1) for c in (1, 2)} | {"fc"}
+    assert normalised == expected
+    for name in normalised:
+        weight = network.get_submodule(name).weight.detach().flatten(1)
+        assert torch.linalg.svdvals(weight)[0].item() == pytest.approx(1, abs=0.03), name
+
+
+def test_padding_repeats_the_last_row_and_column():
+    x = torch.arange(6.0).view(1, 1, 2, 3)
+    assert pad_to(x, 4)[0, 0].tolist() == [[0, 1, 2, 2], [3, 4, 5, 5], [3, 4, 5, 5], [3, 4, 5, 5]]
+    assert pad_to(x[..., :2], 2).shape == (1, 1, 2, 2)

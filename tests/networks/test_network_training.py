@@ -1,0 +1,160 @@
+"""Training repeats, resumes to the same weights, keeps quiet and leaves nothing lying about."""
+
+import dataclasses
+import logging
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from networks import TrainingRecipe, build, fit, weights_hash
+
+RECIPE = TrainingRecipe(3, 8, "adam", 2e-3)
+
+
+class Noisy(Dataset):
+    """Images whose colour is their class, with an augmentation that draws from the global generator."""
+
+    def __init__(self, n, dense=False, augment=False):
+        generator = torch.Generator().manual_seed(1)
+        self.images, self.dense, self.augment = torch.rand(n, 3, 16, 16, generator=generator), dense, augment
+        for i in range(n):
+            self.images[i, i % 3] += 1
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, i):
+        target = torch.full((16, 16), i % 3) if self.dense else torch.tensor(i % 3)
+        if self.dense:
+            target[0] = 255
+        image = self.images[i] + 0.1 * torch.randn(3, 1, 1) if self.augment else self.images[i]
+        return {"image": image, "target": target, "key": str(i)}
+
+
+def train(folder, recipe=RECIPE, seed=0, stop_at=None, dense=False, progress=False):
+    """Weights and figures of a training; ``stop_at``: Ctrl+C in that training batch."""
+    torch.manual_seed(5)
+    network = build("unet-small", 3, filters=(4, 8)) if dense else build("lenet", 3, image_size=(16, 16))
+    batches = 0
+
+    def count(module, _):
+        nonlocal batches
+        batches += module.training
+        if module.training and batches == stop_at:
+            raise KeyboardInterrupt
+
+    network.register_forward_pre_hook(count)
+    loader = DataLoader(Noisy(24, dense, True), 8, shuffle=True, generator=torch.Generator().manual_seed(0))
+    task = "segmentation" if dense else "classification"
+    figures = fit(
+        network,
+        task,
+        3,
+        loader,
+        DataLoader(Noisy(12, dense), 8),
+        recipe,
+        folder,
+        seed=seed,
+        progress=progress,
+    )
+    return network, figures
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_same_seed_same_weights(tmp_path, dense):
+    first, figures = train(tmp_path / "a", dense=dense)
+    again, _ = train(tmp_path / "b", dense=dense)
+    other, _ = train(tmp_path / "c", dense=dense, seed=1)
+    assert weights_hash(first) == weights_hash(again) != weights_hash(other)
+    assert set(figures) == {"miou" if dense else "accuracy", "loss"}
+    assert not first.training
+
+
+def test_figures_are_those_of_the_trained_network(tmp_path):
+    network, figures = train(tmp_path, dataclasses.replace(RECIPE, epochs=8))
+    batch = next(iter(DataLoader(Noisy(12), 12)))
+    with torch.no_grad():
+        logits = network(batch["image"])
+    assert figures["accuracy"] == pytest.approx((logits.argmax(1) == batch["target"]).float().mean().item())
+    loss = torch.nn.functional.cross_entropy(logits, batch["target"])
+    assert figures["loss"] == pytest.approx(loss.item(), rel=1e-4)
+    assert figures["accuracy"] > 0.8
+
+
+@pytest.mark.parametrize("stop_at", [4, 5, 8])
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, stop_at):
+    """Three batches an epoch: stopped at the first batch of the second epoch, inside it, and in the third."""
+    whole, figures = train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "cut", stop_at=stop_at)
+    resumed, again = train(tmp_path / "cut")
+    assert weights_hash(resumed) == weights_hash(whole)
+    assert again == pytest.approx(figures)
+
+
+def test_ctrl_c_works_again_after_an_interruption(tmp_path):
+    import signal
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, stop_at=2)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_finished_training_is_measured_not_repeated(tmp_path):
+    first, figures = train(tmp_path)
+    again, same = train(tmp_path, stop_at=1)
+    assert weights_hash(again) == weights_hash(first)
+    assert same == pytest.approx(figures)
+
+
+def test_a_folder_of_another_training_is_refused(tmp_path):
+    train(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"last.ckpt is of another training \(lr was 0.002, is 0.1\); remove it"
+    ):
+        train(tmp_path, dataclasses.replace(RECIPE, lr=0.1))
+    with pytest.raises(ValueError, match=r"another training \(seed was 0, is 3\)"):
+        train(tmp_path, seed=3)
+    with pytest.raises(ValueError, match="another network"):
+        train(tmp_path, dense=True)
+
+
+def test_a_damaged_training_state_starts_anew(tmp_path, caplog):
+    whole, _ = train(tmp_path)
+    content = (tmp_path / "last.ckpt").read_bytes()
+    (tmp_path / "last.ckpt").write_bytes(content[: len(content) // 2])
+    again, _ = train(tmp_path)
+    assert "cannot be read and the training starts anew" in caplog.text
+    assert weights_hash(again) == weights_hash(whole)
+
+
+def test_nothing_is_printed_and_nothing_left_but_the_state(tmp_path, monkeypatch, capfd, caplog):
+    monkeypatch.chdir(tmp_path)
+    with caplog.at_level(logging.INFO, logger="lsood-bench"):
+        train(tmp_path / "work", progress=True)
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+    assert [record.name for record in caplog.records] == ["lsood-bench"] * 3, "one line an epoch, no others"
+    assert "epoch 3 of 3: train_loss" in caplog.records[-1].getMessage()
+    assert "val_accuracy" in caplog.records[-1].getMessage()
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()] == ["work/last.ckpt"]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "none"])
+def test_every_optimizer_and_schedule_lowers_the_loss(tmp_path, optimizer, schedule):
+    recipe = TrainingRecipe(4, 8, optimizer, 0.02 if optimizer == "sgd" else 1e-3, 1e-4, schedule, "focal")
+    _, start = train(tmp_path / "start", dataclasses.replace(recipe, lr=1e-9))
+    _, figures = train(tmp_path / "trained", recipe)
+    assert figures["loss"] < start["loss"]
+
+
+def test_wrong_task_and_device(tmp_path):
+    network = build("lenet", 3, image_size=(16, 16))
+    with pytest.raises(ValueError, match="unknown task 'regression'; tasks: classification, segmentation"):
+        fit(network, "regression", 3, [], [], RECIPE, tmp_path)
+    for device in ("gpu", "mps", "cuda:99"):
+        with pytest.raises(ValueError, match=f"device '{device}'"):
+            fit(network, "classification", 3, [], [], RECIPE, tmp_path, device=device)

@@ -22,7 +22,8 @@ from benchmarks.extraction import Extraction
 from benchmarks.settings import METHODS, Settings, resolve_device
 from benchmarks.trained import Trained, from_checkpoint, network_name, train
 from datamodules import DATAMODULES, NOISE, OOD_SETS, BenchmarkDataModule, cache_dir, check_names
-from leaderboards import build, load_results, rich_tables
+from leaderboards import load_results, rich_tables
+from leaderboards.build import build
 from lsood import Detector, Subject
 from lsood.methods import create, registered
 

@@ -1,6 +1,5 @@
 """Results on disk, and the tables, pages and pictures made of them."""
 
-from leaderboards.build import build
 from leaderboards.schema import (
     Cost,
     Environment,
@@ -23,7 +22,6 @@ __all__ = [
     "OodCell",
     "Result",
     "ThresholdInfo",
-    "build",
     "load_results",
     "markdown",
     "rich_tables",

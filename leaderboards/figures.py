@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 Scores = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -62,13 +63,14 @@ def roc_figure(scores: Scores, title: str, path: Path) -> None:
 
 
 def histogram_figure(scores: Scores, title: str, path: Path) -> None:
-    """Score histograms, one panel per method; each panel shows the central 99 % of its scores."""
+    """Score histograms, one panel per method; the outermost bars hold the lowest 0.5 % and the highest
+    2.5 % of the scores."""
     columns = min(4, len(scores))
     lines = -(-len(scores) // columns)
     figure = Figure(figsize=(3.1 * columns, 2.3 * lines + 0.5), dpi=120, layout="constrained")
     for i, (name, (inside, outside)) in enumerate(scores.items()):
         axes = figure.add_subplot(lines, columns, i + 1)
-        low, high = np.quantile(np.concatenate([inside, outside]), [0.005, 0.995])
+        low, high = np.quantile(np.concatenate([inside, outside]), [0.005, 0.975])
         bins = np.linspace(low, high if high > low else low + 1, 31).tolist()
         for values, colour, label in ((inside, IN, "in-distribution"), (outside, OUT, "OoD")):
             axes.hist(
@@ -82,6 +84,7 @@ def histogram_figure(scores: Scores, title: str, path: Path) -> None:
         axes.set_title(name, fontsize=9)
         axes.set_yticks([])
         axes.tick_params(labelsize=7)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.set_xlabel("anomaly score", fontsize=7)
         if i == 0:
             axes.legend(fontsize=7)

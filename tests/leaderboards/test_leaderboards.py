@@ -20,13 +20,12 @@ from leaderboards import (
     OodCell,
     Result,
     ThresholdInfo,
-    build,
     load_results,
     markdown,
     rich_tables,
     rows,
 )
-from leaderboards.build import app
+from leaderboards.build import app, build
 from leaderboards.figures import _curve
 from leaderboards.tables import METRICS
 

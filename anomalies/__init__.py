@@ -8,11 +8,13 @@ image.
     ((64, 128, 3), True)
 """
 
-from anomalies.base import Anomaly, Identity, Rendered, mask
+from anomalies.base import Anomaly, Rendered, mask
+from anomalies.controls import Identity
 from anomalies.lighting import SunFlare
 from anomalies.recipe import AnomalousImage, Entry, Recipe, default_recipe, recipe_names
 from anomalies.registry import ANOMALIES
 from anomalies.rng import generator
+from anomalies.scene import Scene
 from anomalies.soiling import Mud
 from anomalies.weather import Fog, Rain, Snow
 
@@ -27,6 +29,7 @@ __all__ = [
     "Rain",
     "Recipe",
     "Rendered",
+    "Scene",
     "Snow",
     "SunFlare",
     "default_recipe",

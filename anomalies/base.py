@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalies.scene import VOID, Scene
+
 Image = NDArray[np.uint8]
 Map = NDArray[np.float32]
 T = TypeVar("T")
+UNKNOWN = Scene()
 
 SEVERITIES = (1, 2, 3, 4, 5)
 SMALLEST = 16
@@ -27,10 +30,20 @@ class Rendered:
         image: uint8, shape of the input.
         alpha: (H, W) float32 in [0, 1], where and how strongly the image was changed; None for anomalies of
             the whole image.
+        labels: (H, W) uint8 training ids after the anomaly (warped with the image, 255 under an object); None
+            where they stay as they were.
+        instances: (H, W) uint16, 1, 2, ... per object; None where there are none to tell apart.
+        soiling: (H, W) uint8, WoodScape's 0 clean, 1 transparent, 2 semi-transparent, 3 opaque; None for other
+            families.
+        details: what was drawn, for the manifest: {name: number, text or list of them}.
     """
 
     image: Image
     alpha: Map | None
+    labels: NDArray[np.uint8] | None = None
+    instances: NDArray[np.uint16] | None = None
+    soiling: NDArray[np.uint8] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,26 +76,27 @@ class Anomaly(ABC):
         if type(self.severity) is not int or self.severity not in SEVERITIES:
             raise ValueError(f"{self.kind}: severity must be an integer from 1 to 5, got {self.severity!r}")
 
-    def render(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None = None) -> Rendered:
+    def render(self, image: Image, rng: np.random.Generator, scene: Scene = UNKNOWN) -> Rendered:
         """Draw the anomaly on a copy of an image.
 
         Args:
             image: (H, W, 3) RGB or (H, W, 1) grey uint8, H and W at least 16.
             rng: the only source of randomness; see `anomalies.rng.generator`.
-            labels: (H, W) training ids, for kinds that depend on the scene.
+            scene: labels and depth, for kinds that depend on them.
 
         Returns:
-            The new image, and its alpha map if the level is "pixel".
+            The new image, its alpha map if the level is "pixel", and whatever else the kind knows.
 
         Raises:
-            ValueError: an image or labels of another type or shape.
+            ValueError: an image or a map of another type or shape.
         """
-        _check(self.kind, image, labels)
-        rendered = self.draw(np.ascontiguousarray(image), rng, labels)
-        return Rendered(rendered.image.reshape(image.shape), rendered.alpha)
+        _check(self.kind, image)
+        scene.check(self.kind, (image.shape[0], image.shape[1]))
+        rendered = self.draw(np.ascontiguousarray(image), rng, scene)
+        return replace(rendered, image=rendered.image.reshape(image.shape))
 
     @abstractmethod
-    def draw(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None) -> Rendered:
+    def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         """`render` on checked input. Must not write to the image, and must take the same random numbers
         whatever the severity.
         """
@@ -92,33 +106,24 @@ class Anomaly(ABC):
         return table[self.severity - 1]
 
 
-@dataclass(frozen=True)
-class Identity(Anomaly):
-    """No anomaly: the pixels of the input, for controls. The severity has no effect."""
-
-    kind = "identity"
-    family = "control"
-    level = "pixel"
-
-    def draw(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None) -> Rendered:
-        return Rendered(image.copy(), np.zeros(image.shape[:2], dtype=np.float32))
-
-
-def mask(alpha: Map) -> Image:
+def mask(alpha: Map, scene: Scene = UNKNOWN) -> Image:
     """Pixel labels from an alpha map, in the convention of SegmentMeIfYouCan and Fishyscapes.
 
     Args:
         alpha: (H, W) in [0, 1].
+        scene: its void is to be ignored where it is not anomalous.
 
     Returns:
-        (H, W) uint8: 1 anomalous (alpha >= 0.5), 255 to be ignored (0.05 <= alpha < 0.5), 0 not anomalous.
+        (H, W) uint8: 1 anomalous (alpha >= 0.5), 255 to be ignored (0.05 <= alpha < 0.5, void), 0 not anomalous.
     """
     labels = (alpha >= IGNORED).astype(np.uint8) * np.uint8(255)
+    if scene.labels is not None:
+        labels[scene.labels == VOID] = 255
     labels[alpha >= ANOMALOUS] = 1
     return labels
 
 
-def _check(kind: str, image: Image, labels: NDArray[Any] | None) -> None:
+def _check(kind: str, image: Image) -> None:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         found = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
         raise ValueError(f"{kind}: image must be a numpy array of uint8 (0 to 255), got {found}")
@@ -128,5 +133,3 @@ def _check(kind: str, image: Image, labels: NDArray[Any] | None) -> None:
         raise ValueError(
             f"{kind}: image must be at least {SMALLEST}x{SMALLEST} pixels, got {image.shape[:2]}"
         )
-    if labels is not None and labels.shape != image.shape[:2]:
-        raise ValueError(f"{kind}: labels must have the image's shape {image.shape[:2]}, got {labels.shape}")

@@ -7,11 +7,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Map, Rendered
 from anomalies.fields import Shape, blurred, resized, working_shape
 from anomalies.light import LUMA, brightest_channel, luma, screened
+from anomalies.scene import Scene
 
 VEIL = (0.25, 0.40, 0.55, 0.70, 0.85)
 RADIUS = (0.05, 0.08, 0.12, 0.17, 0.24)
@@ -36,7 +36,7 @@ class SunFlare(Anomaly):
     family = "lighting"
     level = "pixel"
 
-    def draw(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None) -> Rendered:
+    def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         full = (image.shape[0], image.shape[1])
         shape = working_shape(full)
         sun = _in_the_sky(rng, resized(image, shape))
@@ -95,3 +95,6 @@ def _in_the_sky(rng: np.random.Generator, small: Image) -> tuple[float, float]:
     contrast = blurred(brightness, 0.04 * h) - np.float32(0.6) * blurred(brightness, 0.2 * h)
     best = int(np.argmax(contrast[y.astype(int), x.astype(int)]))
     return float(x[best]), float(y[best])
+
+
+KINDS: tuple[type[Anomaly], ...] = (SunFlare,)

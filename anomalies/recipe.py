@@ -11,12 +11,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from anomalies.base import SEVERITIES, Anomaly, Image, Map, mask
+from anomalies.base import SEVERITIES, UNKNOWN, Anomaly, Image, Rendered, mask
 from anomalies.registry import create
 from anomalies.rng import generator
+from anomalies.scene import Scene
 
 SHIPPED = Path(__file__).parent / "recipes"
 ENTRY_FIELDS = ("kind", "weight", "severity", "params")
@@ -27,14 +29,19 @@ class AnomalousImage:
     """An image with an anomaly, and what it is.
 
     Attributes:
-        image: uint8, shape of the input.
-        alpha: (H, W) float32 in [0, 1]; None for anomalies of the whole image.
+        rendered: pixels and maps.
         anomaly: the anomaly with its parameters.
+        scene: of the clean image.
     """
 
-    image: Image
-    alpha: Map | None
+    rendered: Rendered
     anomaly: Anomaly
+    scene: Scene = UNKNOWN
+
+    @property
+    def image(self) -> Image:
+        """uint8, shape of the input."""
+        return self.rendered.image
 
     @property
     def kind(self) -> str:
@@ -49,7 +56,12 @@ class AnomalousImage:
         """(H, W) uint8: 1 anomalous, 255 to be ignored, 0 not anomalous; None for anomalies of the whole
         image.
         """
-        return None if self.alpha is None else mask(self.alpha)
+        return None if self.rendered.alpha is None else mask(self.rendered.alpha, self.scene)
+
+    @property
+    def labels(self) -> NDArray[np.uint8] | None:
+        """(H, W) training ids that belong to the new image; None where the scene had none."""
+        return self.scene.labels if self.rendered.labels is None else self.rendered.labels
 
 
 @dataclass(frozen=True)
@@ -109,22 +121,20 @@ class Recipe:
         entry = self.entries[chosen]
         return entry.anomaly(entry.severities[int(how_strong * len(entry.severities))])
 
-    def render(
-        self, image: Image, key: str, seed: int = 0, labels: NDArray[Any] | None = None
-    ) -> AnomalousImage:
+    def render(self, image: Image, key: str, seed: int = 0, scene: Scene = UNKNOWN) -> AnomalousImage:
         """Draw an image's anomaly.
 
         Args:
             image: (H, W, 3) RGB or (H, W, 1) grey uint8; not modified.
             key: of the image. seed: of the data set.
-            labels: (H, W) training ids, for kinds that depend on the scene.
+            scene: labels and depth, for kinds that depend on them.
 
         Raises:
             ValueError: an image of another type or shape.
         """
         anomaly = self.choose(key, seed)
-        rendered = anomaly.render(image, generator(seed, anomaly.kind, key), labels)
-        return AnomalousImage(rendered.image, rendered.alpha, anomaly)
+        rendered = anomaly.render(image, generator(seed, anomaly.kind, key), scene)
+        return AnomalousImage(rendered, anomaly, scene)
 
     @property
     def fingerprint(self) -> str:

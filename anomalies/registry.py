@@ -5,13 +5,38 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from anomalies.base import Anomaly, Identity
-from anomalies.lighting import SunFlare
-from anomalies.soiling import Mud
-from anomalies.weather import Fog, Rain, Snow
+from anomalies import (
+    blur,
+    compat,
+    controls,
+    geometric,
+    imagenet_c,
+    lighting,
+    noise,
+    objects,
+    patches,
+    sensor,
+    soiling,
+    weather,
+)
+from anomalies.base import Anomaly
 
+FAMILIES = (
+    objects,
+    soiling,
+    weather,
+    lighting,
+    sensor,
+    blur,
+    noise,
+    geometric,
+    patches,
+    controls,
+    imagenet_c,
+    compat,
+)
 ANOMALIES: dict[str, type[Anomaly]] = {
-    anomaly.kind: anomaly for anomaly in (Mud, Fog, SunFlare, Rain, Snow, Identity)
+    anomaly.kind: anomaly for family in FAMILIES for anomaly in family.KINDS
 }
 
 

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Map, Rendered
 from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, warped, working_shape
 from anomalies.light import colour, enlarged_alpha, over
+from anomalies.scene import Scene
 
 COVERAGE = (0.03, 0.08, 0.18, 0.32, 0.50)
 DENSE_SHARE = (0.10, 0.10, 0.25, 0.45, 0.65)
@@ -56,7 +55,7 @@ class Mud(Anomaly):
         if not numbers or len(self.albedo) != 3 or not all(0 <= a <= 1 for a in self.albedo):
             raise ValueError(f"mud: albedo must be three numbers from 0 to 1, got {self.albedo!r}")
 
-    def draw(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None) -> Rendered:
+    def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         full = (image.shape[0], image.shape[1])
         shape = working_shape(full)
         thickness = _thickness(rng, shape)
@@ -123,3 +122,6 @@ def _drops(rng: np.random.Generator, shape: Shape) -> Map:
         axes = (max(1, round(16 * radius * ratio)), max(1, round(16 * radius / ratio)))
         cv2.ellipse(drops, (round(16 * x), round(16 * y)), axes, angle, 0, 360, 1.0, -1, cv2.LINE_8, 4)
     return blurred(drops, 0.004 * h)
+
+
+KINDS: tuple[type[Anomaly], ...] = (Mud,)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Map, Rendered
 from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, working_shape
 from anomalies.light import coloured, luma, over, screened, sky_light, toned, uniform
 from anomalies.particles import scattered, streaks
+from anomalies.scene import Scene
 
 KOSCHMIEDER = 2.996
 VISIBILITY = (600, 300, 150, 75, 40)
@@ -52,7 +52,7 @@ class Fog(Anomaly):
         if self.scene not in ("auto", "road", "object"):
             raise ValueError(f'fog: scene must be "auto", "road" or "object", got {self.scene!r}')
 
-    def draw(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None) -> Rendered:
+    def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         full = (image.shape[0], image.shape[1])
         shape = working_shape(full)
         density = 1 + np.float32(0.15) * np.clip(fbm(rng, shape, 0.5 * shape[0], octaves=4), -2, 2)
@@ -118,7 +118,7 @@ class Rain(Anomaly):
     family = "weather"
     level = "image"
 
-    def draw(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None) -> Rendered:
+    def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         full = (image.shape[0], image.shape[1])
         tilt = np.deg2rad(rng.uniform(-15, 15))
         drops = scattered(rng, full, RAIN_STREAKS[-1], self.of(RAIN_STREAKS))
@@ -146,7 +146,7 @@ class Snow(Anomaly):
     family = "weather"
     level = "image"
 
-    def draw(self, image: Image, rng: np.random.Generator, labels: NDArray[Any] | None) -> Rendered:
+    def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         full = (image.shape[0], image.shape[1])
         tilt = np.deg2rad(rng.uniform(-35, 35))
         flakes = scattered(rng, full, SNOW_FLAKES[-1], self.of(SNOW_FLAKES))
@@ -169,3 +169,6 @@ def _veiled(image: Image, air: Map, clarity: float, light: float) -> Image:
     """light x (clarity x image + (1 - clarity) x air), per channel."""
     levels = np.arange(256, dtype=np.float32)[:, None]
     return toned(image, light * (clarity * levels + (1 - clarity) * air[None]))
+
+
+KINDS: tuple[type[Anomaly], ...] = (Fog, Rain, Snow)

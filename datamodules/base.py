@@ -203,7 +203,7 @@ class BenchmarkDataModule(pl.LightningDataModule):
 
     def anomalies_of(self, part: str) -> AnomalousSet:
         """The images of a part with anomalies drawn on them."""
-        return AnomalousSet(self.sets[part], self.recipe, self.seed)
+        return AnomalousSet(self.sets[part], self.recipe, self.seed, classes=self.class_names)
 
     def anomaly_val_dataloader(self) -> Loader:
         """Validation images with anomalies."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies import Recipe
+from anomalies import Recipe, Scene
 from datamodules.reading import Image, read_image, read_label
 
 Target = int | NDArray[np.uint8] | None
@@ -184,17 +184,30 @@ class AnomalousSet(ImageSet):
     """A set's images with anomalies drawn on them: a function of (recipe, seed, key), whatever the order or
     the worker.
 
-    The target stays that of the clean image; images with a local anomaly carry its mask.
+    The target is that of the clean image, moved with it where an anomaly moves pixels; images with a local
+    anomaly carry its mask.
+
+    Args:
+        classes: names of the training ids of the targets, so that anomalies know where the road is.
     """
 
-    def __init__(self, base: ImageSet, recipe: Recipe, seed: int = 0, name: str | None = None) -> None:
-        self.base, self.recipe, self.seed = base, recipe, seed
+    def __init__(
+        self,
+        base: ImageSet,
+        recipe: Recipe,
+        seed: int = 0,
+        name: str | None = None,
+        classes: Sequence[str] = (),
+    ) -> None:
+        self.base, self.recipe, self.seed, self.classes = base, recipe, seed, tuple(classes)
         self.name, self.origin, self.keys = name or f"{base.name}-anomalies", base.origin, base.keys
 
     def read(self, index: int) -> Item:
         item = self.base.read(index)
-        rendered = self.recipe.render(item.image, item.key, self.seed)
-        return Item(rendered.image, item.target, item.key, rendered.mask)
+        scene = Scene(item.target, self.classes) if isinstance(item.target, np.ndarray) else Scene()
+        drawn = self.recipe.render(item.image, item.key, self.seed, scene)
+        target = item.target if drawn.labels is None else drawn.labels
+        return Item(drawn.image, target, item.key, drawn.mask)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -23,7 +23,7 @@ END_OF_STREET = 150.0
 SKY_DISTANCE = 400.0
 OBJECT_DISTANCE = 16.0
 SCENE_ROWS = 64
-Scene = Literal["auto", "road", "object"]
+Layout = Literal["auto", "road", "object"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Fog(Anomaly):
     family = "weather"
     level = "image"
 
-    scene: Scene = "auto"
+    scene: Layout = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()

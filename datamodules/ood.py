@@ -307,7 +307,7 @@ def load_ood(name: str, data: BenchmarkDataModule) -> ImageSet:
     if name.endswith("-anomalies"):
         ind = name.removesuffix("-anomalies")
         base = data.sets["test"] if ind == data.name else _located(ind, data)
-        return AnomalousSet(base, data.recipe, data.seed, name, data.class_names)
+        return AnomalousSet(base, data.recipe, data.seed, name, DATAMODULES[ind].class_names)
     if name == data.name:
         raise ValueError(f"{name} is the in-distribution set; name another OoD set")
     return _located(name, data)

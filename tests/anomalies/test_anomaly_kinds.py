@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalies import ANOMALIES, Identity, Mud, generator, mask
+from anomalies import ANOMALIES, Identity, Mud, Scene, generator, mask
 
 KINDS = sorted(set(ANOMALIES) - {"identity"})
 SHAPES = [(16, 16, 3), (32, 32, 1), (32, 32, 3), (97, 61, 3), (256, 512, 3), (520, 400, 1)]
@@ -155,7 +155,7 @@ def test_bad_images(image, message):
 
 def test_bad_labels():
     with pytest.raises(ValueError, match=r"labels must have the image's shape \(32, 32\), got \(16, 16\)"):
-        Mud().render(scene((32, 32, 3)), generator(0, "mud", "a"), np.zeros((16, 16), np.uint8))
+        Mud().render(scene((32, 32, 3)), generator(0, "mud", "a"), Scene(np.zeros((16, 16), np.uint8)))
 
 
 @pytest.mark.parametrize("severity", [0, 6, -1, 2.5, 3.0, "3", True, None])

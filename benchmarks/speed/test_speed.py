@@ -24,6 +24,7 @@ from lsood.probes import LatentEntropy, Subject, standard_probes
 PASSES, K, FLOOR = 16, 5, 1e-5
 SEGMENTATION = ("deeplabv3plus-resnet18", (3, 128, 256))
 CLASSIFICATION = ("resnet18", (3, 32, 32))
+LAREX = [("resnet18-imagenet", (3, 32, 32)), CLASSIFICATION]  # the reference's ResNet-18 has the 7x7 stem
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,6 +39,9 @@ def setting(name, shape, images):
     """A network in evaluation mode, images with keys, and the subject detectors are bound to."""
     torch.manual_seed(0)
     network = networks.build(name, 10, shape[0]).eval().requires_grad_(False)
+    if name == "resnet18-imagenet":
+        # Blocks of 5 would drop all of its 4x4 map here, where the layer divides by 0.
+        network.drop_block.block_size = 2
     x = torch.randn(images, *shape)
     subject = Subject(
         task=networks.NETWORKS[name].task,
@@ -95,8 +99,9 @@ def fitted():
 
 
 @pytest.mark.benchmark(group="LaREx, ResNet-18 at 32x32")
-def test_larex_by_the_reference_procedure(benchmark, fitted):
-    network, x, _, subject = setting(*CLASSIFICATION, images=4)
+@pytest.mark.parametrize("network_and_shape", LAREX, ids=lambda p: p[0])
+def test_larex_by_the_reference_procedure(benchmark, fitted, network_and_shape):
+    network, x, _, subject = setting(*network_and_shape, images=4)
     layer = network.get_submodule(subject.latent_layer)
     layer.train()
 
@@ -110,8 +115,9 @@ def test_larex_by_the_reference_procedure(benchmark, fitted):
 
 
 @pytest.mark.benchmark(group="LaREx, ResNet-18 at 32x32")
-def test_larex_in_one_pass(benchmark, fitted):
-    network, x, keys, subject = setting(*CLASSIFICATION, images=64)
+@pytest.mark.parametrize("network_and_shape", LAREX, ids=lambda p: p[0])
+def test_larex_in_one_pass(benchmark, fitted, network_and_shape):
+    network, x, keys, subject = setting(*network_and_shape, images=64)
     probe = LatentEntropy(subject.latent_layer, PASSES, subject.reduction, 0)
     with OnePass(network, [probe]) as one_pass:
 

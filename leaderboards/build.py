@@ -61,7 +61,9 @@ def _pictures(runs: dict[Path, Result], out: Path) -> list[Path]:
         for name, frame in frames.items():
             cell = next((c for c in first[name][1].ood if c.name == ood), None)
             if frame is not None and cell is not None and cell.failure is None:
-                scores[name] = (_of(frame, "ind-test"), _of(frame, ood))
+                protocol = first[name][1].protocol
+                label = name if protocol == "no-ood" else f"{name} ({protocol})"
+                scores[label] = (_of(frame, "ind-test"), _of(frame, ood))
         if scores:
             run = next(iter(runs.values()))
             mini = "MINIATURE  " if "miniature" in (run.ind.origin, *(c.origin for c in run.ood)) else ""

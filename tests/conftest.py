@@ -1,5 +1,6 @@
 """Shared by all tests: one thread, a cache of its own, small networks."""
 
+import logging
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -16,6 +17,13 @@ def _own_cache(tmp_path_factory):
     if "LSOOD_TEST_CACHE" not in os.environ:
         os.environ["LSOOD_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     os.environ.pop("LSOOD_DATA", None)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_log():
+    """The runner redirects the project's log lines; no test sees what another one redirected."""
+    log = logging.getLogger("lsood-bench")
+    log.handlers, log.propagate = [], True
 
 
 class TinyNet(nn.Module):

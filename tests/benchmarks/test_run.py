@@ -254,12 +254,11 @@ def test_a_no_op_anomaly_gives_a_half(small_miniatures, tmp_path):
         assert scored.cells[0].metrics["auroc"].value == pytest.approx(0.5, abs=1e-9), name
 
 
-def test_images_forwarded_by_a_large_run_stay_below_the_peer(tmp_path):
+def test_images_forwarded_by_a_large_run_stay_below_the_peer(tmp_path, tiny):
     """1,000 fit, 500 in-distribution, 6 x 500 OoD images: pytorch-ood 0.4 as documented: 94,000."""
     data = CIFAR10DataModule(miniature=True, limit=5)
     data.setup()
-    torch.manual_seed(0)
-    network = build("resnet18-small", 10, width=4).eval()
+    network = tiny(classes=10)
     random = np.random.default_rng(0)
     from datamodules.imageset import ArraySet
 
@@ -270,7 +269,6 @@ def test_images_forwarded_by_a_large_run_stay_below_the_peer(tmp_path):
     data.preprocess = type(data.preprocess)((8, 8), data.mean, data.std)
     data.image_size = (8, 8)
     data.batch_size = 250
-    network.drop_block.block_size = 1
     data.sets = {"train": images("train", 1000), "val": images("val", 100), "test": images("test", 500)}
     data.ood_sets = {f"ood{i}": images(f"ood{i}", 500) for i in range(6)}
     subject = Subject("classification", 10, network.feature_layers, network.latent_layer, data.std)

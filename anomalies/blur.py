@@ -17,7 +17,7 @@ from anomalies.scene import Scene
 RADIUS = (0.0015, 0.003, 0.005, 0.008, 0.012)
 SMALLEST_RADIUS = (0.7, 0.9, 1.15, 1.45, 1.8)
 SIGMA = (0.001, 0.002, 0.003, 0.005, 0.008)
-SMALLEST_SIGMA = (0.35, 0.45, 0.58, 0.75, 1.0)
+SMALLEST_SIGMA = (0.45, 0.58, 0.72, 0.9, 1.15)
 LENGTH = (0.006, 0.012, 0.02, 0.035, 0.055)
 SMALLEST_LENGTH = (1.5, 2.0, 2.6, 3.4, 4.4)
 ZOOM = (0.005, 0.01, 0.02, 0.035, 0.05)
@@ -26,6 +26,7 @@ LENS_TOLERANCE = 0.08
 SIDEWAYS = 0.7
 FINEST_RADIUS = 2.5
 OVERSAMPLING = 8
+FINEST_STREAM, CROPPED = 2.5, 4
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class GaussianBlur(Anomaly):
     """Softness as from a smeared filter glass or heavy noise reduction.
 
     The severity sets the standard deviation: 0.001, 0.002, 0.003, 0.005, 0.008 H, on small images at least
-    0.35, 0.45, 0.58, 0.75, 1.0 pixels. It varies by up to 8 %.
+    0.45, 0.58, 0.72, 0.9, 1.15 pixels. It varies by up to 8 %.
     """
 
     kind = "gaussian_blur"
@@ -119,15 +120,12 @@ class ZoomBlur(Anomaly):
         x, y = (w - 1) * (0.5 + rng.uniform(-0.1, 0.1)), (h - 1) * (scene.horizon + rng.uniform(-0.02, 0.02))
         reach = math.hypot(max(x, w - x), max(y, h - y))
         growth = math.log(1 + max(self.of(ZOOM), self.of(SMALLEST_ZOOM) / reach))
-        doublings = max(1, math.ceil(math.log2(growth * reach / 1.5)))
+        doublings = max(1, math.ceil(math.log2(growth * reach / FINEST_STREAM)))
         drawn: Any = image
         for i in range(doublings):
             scale = math.exp(growth * 2 ** (i - doublings))
-            about = np.array([[scale, 0, x * (1 - scale)], [0, scale, y * (1 - scale)]])
-            larger = cv2.warpAffine(
-                drawn, about, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-            )
-            drawn = cv2.addWeighted(drawn, 0.5, larger.reshape(drawn.shape), 0.5, 0).reshape(image.shape)
+            larger = _enlarged(drawn, scale, x, y)
+            drawn = cv2.addWeighted(drawn, 0.5, larger, 0.5, 0).reshape(image.shape)
         return Rendered(drawn, None)
 
 
@@ -155,6 +153,19 @@ def _averaged(fine: NDArray[Any]) -> Map:
     n = fine.shape[0] // OVERSAMPLING
     coarse = fine.reshape(n, OVERSAMPLING, n, OVERSAMPLING).mean(axis=(1, 3))
     return (coarse / coarse.sum()).astype(np.float32)
+
+
+def _enlarged(image: Image, scale: float, x: float, y: float) -> Image:
+    """The image enlarged about a point in it, at the size of the image."""
+    h, w = image.shape[:2]
+    margins = [(1 - 1 / scale) * part for part in (y, h - 1 - y, x, w - 1 - x)]
+    if max(margins) < CROPPED:
+        about = np.array([[scale, 0, x * (1 - scale)], [0, scale, y * (1 - scale)]])
+        larger: Any = cv2.warpAffine(image, about, (w, h), borderMode=cv2.BORDER_REFLECT_101)
+    else:  # Margins of whole pixels make it three times as fast.
+        top, bottom, left, right = (round(margin) for margin in margins)
+        larger = cv2.resize(image[top : h - bottom, left : w - right], (w, h), interpolation=cv2.INTER_LINEAR)
+    return larger.reshape(image.shape)
 
 
 def _with_moved(image: Image, step: list[int]) -> Image:

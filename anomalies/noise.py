@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.faults import InColour
+from anomalies.faults import SMALL, InColour, stronger
 from anomalies.fields import resized
 from anomalies.scene import Scene
 
@@ -20,13 +20,14 @@ SIGMA = (0.01, 0.02, 0.04, 0.08, 0.15)
 PHOTONS = (400, 150, 60, 25, 10)
 DARK_COUNT = 0.5
 LUMINANCE = (0.01, 0.02, 0.035, 0.055, 0.08)
-CHROMA = (0.02, 0.04, 0.07, 0.11, 0.15)
+CHROMA = (0.012, 0.022, 0.036, 0.055, 0.08)
 GRAIN = 0.0025
 QUALITY = (40, 25, 15, 10, 6)
 JPEG_BLOCK = 16
 SCALE = (0.7, 0.5, 0.35, 0.25, 0.15)
 TILE = 512
-ENLARGED_BY = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
+SMALLER_STILL = 0.93 ** np.arange(24)
+ENLARGED_BY = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class IsoNoise(InColour):
     """A high sensitivity setting: fine noise of the brightness and coarser blots of colour.
 
     The severity sets the standard deviations, in parts of white: brightness 0.01, 0.02, 0.035, 0.055, 0.08;
-    both colour differences 0.02, 0.04, 0.07, 0.11, 0.15. The blots are 0.0025 H (Gaussian), at least 0.6 pixels.
+    both colour differences 0.012, 0.022, 0.036, 0.055, 0.08. The blots are 0.0025 H (Gaussian), at least 0.6 pixels.
     """
 
     kind = "iso_noise"
@@ -94,7 +95,8 @@ class Jpeg(Anomaly):
     """Compressed far too much: blocks, ringing, washed-out colours.
 
     The severity sets the quality of the JPEG: 40, 25, 15, 10, 6. The grid of its blocks starts at a pixel that
-    is drawn, as in a frame that was cropped after an earlier compression.
+    is drawn, as in a frame that was cropped after an earlier compression. Up to 128 x 128 pixels the quality is
+    lowered, if need be, until the error is larger than that of the severity below.
     """
 
     kind = "jpeg"
@@ -105,21 +107,25 @@ class Jpeg(Anomaly):
         h, w = image.shape[:2]
         top, left = (int(n) for n in rng.integers(0, JPEG_BLOCK, 2))
         padded: Any = cv2.copyMakeBorder(image, top, 0, left, 0, cv2.BORDER_REFLECT_101)
-        bgr = padded.reshape(h + top, w + left, -1)[..., ::-1]
-        code = cv2.imencode(".jpg", np.ascontiguousarray(bgr), [cv2.IMWRITE_JPEG_QUALITY, self.of(QUALITY)])[
-            1
-        ]
-        decoded: Any = cv2.imdecode(code, cv2.IMREAD_UNCHANGED)
-        decoded = decoded.reshape(bgr.shape)[top:, left:, ::-1]
-        return Rendered(np.ascontiguousarray(decoded), None)
+        bgr = np.ascontiguousarray(padded.reshape(h + top, w + left, -1)[..., ::-1])
+
+        def coded(quality: float) -> Image:
+            code = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])[1]
+            decoded: Any = cv2.imdecode(code, cv2.IMREAD_UNCHANGED)
+            return np.ascontiguousarray(decoded.reshape(bgr.shape)[top:, left:, ::-1])
+
+        if h * w > SMALL:
+            return Rendered(coded(self.of(QUALITY)), None)
+        return Rendered(stronger(image, coded, [range(q, 0, -1) for q in QUALITY[: self.severity]]), None)
 
 
 @dataclass(frozen=True)
 class Downscale(Anomaly):
-    """Too low a resolution, enlarged again: by repeated pixels, linearly or cubically (drawn).
+    """Too low a resolution, enlarged again, linearly or cubically (drawn).
 
     The severity sets the scale: 0.7, 0.5, 0.35, 0.25, 0.15, never below 2 pixels. Where the pixel grid starts
-    is drawn.
+    is drawn. Up to 128 x 128 pixels it is a smaller scale, if need be, so that the error is larger than that of
+    the severity below.
     """
 
     kind = "downscale"
@@ -128,13 +134,18 @@ class Downscale(Anomaly):
 
     def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         h, w = image.shape[:2]
-        cell = 1 / self.of(SCALE)
-        top, left = (int(n * cell) for n in rng.random(2))
-        how = ENLARGED_BY[rng.integers(len(ENLARGED_BY))]
-        padded: Any = cv2.copyMakeBorder(image, top, 0, left, 0, cv2.BORDER_REFLECT_101)
-        size = (max(2, round((h + top) / cell)), max(2, round((w + left) / cell)))
-        enlarged: Any = cv2.resize(resized(padded, size), (w + left, h + top), interpolation=how)
-        return Rendered(np.ascontiguousarray(enlarged[top:, left:]).reshape(image.shape), None)
+        phases, how = rng.random(2), ENLARGED_BY[rng.integers(len(ENLARGED_BY))]
+
+        def coarse(scale: float) -> Image:
+            top, left = (int(phase / scale) for phase in np.minimum(phases, scale * (min(h, w) - 1)))
+            padded: Any = cv2.copyMakeBorder(image, top, 0, left, 0, cv2.BORDER_REFLECT_101)
+            size = (max(2, round((h + top) * scale)), max(2, round((w + left) * scale)))
+            enlarged: Any = cv2.resize(resized(padded, size), (w + left, h + top), interpolation=how)
+            return np.ascontiguousarray(enlarged[top:, left:]).reshape(image.shape)
+
+        if h * w > SMALL:
+            return Rendered(coarse(self.of(SCALE)), None)
+        return Rendered(stronger(image, coarse, [s * SMALLER_STILL for s in SCALE[: self.severity]]), None)
 
 
 def _tile_shape(image: Image) -> tuple[int, int, int]:

@@ -14,16 +14,15 @@ from anomalies.fields import blurred, resized, smoothstep, working_shape
 from anomalies.light import enlarged_alpha, over
 from anomalies.scene import Scene
 from anomalies.sensor_colour import BayerMismatch, ChannelFault, Quantisation
+from anomalies.sensor_rows import Flicker, RowNoise
 from anomalies.transmission import BandMissing, BitErrors, BlockLoss, TornFrame
 
-DEFECTS = (1e-3, 2e-3, 4e-3, 7e-3, 1.2e-2)
+DEFECTS = (5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2)
 HOT, CLEAR = 0.7, 50
-RED_BLUE = ((0.25, 0.5, 0.25), (0.5, 1.0, 0.5), (0.25, 0.5, 0.25))
-GREEN = ((0.0, 0.25, 0.0), (0.25, 1.0, 0.25), (0.0, 0.25, 0.0))
+RED_BLUE = np.array([[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]])
+GREEN = np.array([[0, 0.25, 0], [0.25, 1, 0.25], [0, 0.25, 0]])
 LINES = (1 / 1024, 3 / 1024, 8 / 1024, 20 / 1024, 50 / 1024)
 COLUMN, COMPLETE, AMPLIFIER = 0.7, 0.7, 60
-ROW_GAIN = (0.01, 0.02, 0.04, 0.08, 0.16)
-ROW_OFFSET = 64
 FALLOFF = (0.30, 0.45, 0.60, 0.75, 0.90)
 COVERED = (0.20, 0.40, 0.60, 0.80, 0.95)
 
@@ -33,7 +32,7 @@ class DeadPixels(InColour):
     """Hot (stuck at white) and dead (stuck at black) pixels of a sensor with a Bayer pattern. Demosaicing
     spreads each over its neighbours, so that it shows as a small red, green or blue cross or blot.
 
-    The severity sets the share of the sensor's pixels that are broken: 0.001, 0.002, 0.004, 0.007, 0.012,
+    The severity sets the share of the sensor's pixels that are broken: 0.0005, 0.001, 0.0025, 0.005, 0.01,
     on small images at least 3, 6, 9, 12, 15. Seven of ten are hot; one that would hardly show is of the other
     sort. Alpha is 1 in every pixel that demosaicing changes by 3 levels or more.
     """
@@ -49,19 +48,17 @@ class DeadPixels(InColour):
         n = amount(self.severity, DEFECTS, h * w, step=3)
         rows, columns = np.divmod(places[:n], w)
         channels = rows % 2 + columns % 2  # RGGB
-        level = image[rows, columns, channels].astype(np.float32)
+        level = image[rows, columns, channels].astype(np.int16)
         bright = np.where(hot[:n], level <= 255 - CLEAR, level < CLEAR)
         error = np.where(bright, 255 - level, -level)
-        errors = np.zeros((h + 2, w + 2, 3), dtype=np.float32)
-        weights = np.asarray((RED_BLUE, GREEN, RED_BLUE), dtype=np.float32)[channels]
-        for dy in range(3):
-            for dx in range(3):
-                np.add.at(errors, (rows + dy, columns + dx, channels), error * weights[:, dy, dx])
-        drawn = image.copy()
-        for dy in range(3):
-            for dx in range(3):
-                y, x = np.clip(rows + dy - 1, 0, h - 1), np.clip(columns + dx - 1, 0, w - 1)
-                drawn[y, x] = np.clip(np.rint(image[y, x] + errors[y + 1, x + 1]), 0, 255)
+        planes: Any = list(cv2.split(image))
+        for channel, kernel in enumerate((RED_BLUE, GREEN, RED_BLUE)):
+            of_channel = channels == channel
+            errors = np.zeros((h, w), dtype=np.int16)
+            errors[rows[of_channel], columns[of_channel]] = error[of_channel]
+            spread = cv2.filter2D(errors, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+            planes[channel] = cv2.add(planes[channel], spread, dtype=cv2.CV_8U)
+        drawn: Any = cv2.merge(planes)
         return drawn
 
 
@@ -98,29 +95,6 @@ class DeadLines(Anomaly):
             drawn[where] = np.where(free[:, None], new, drawn[where])
             alpha[where] = 1
         return Rendered(drawn, alpha)
-
-
-@dataclass(frozen=True)
-class RowNoise(Anomaly):
-    """Fixed pattern of a sensor whose rows are amplified differently: horizontal stripes.
-
-    The severity sets the standard deviation of the rows' gain: 0.01, 0.02, 0.04, 0.08, 0.16. Their offset has
-    64 levels times that, so that the stripes show in the dark as well.
-    """
-
-    kind = "row_noise"
-    family = "sensor"
-    level = "image"
-
-    def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
-        gain, offset = rng.standard_normal((2, image.shape[0], 1)) * self.of(ROW_GAIN)
-        tables = np.arange(256) * (1 + gain) + ROW_OFFSET * offset
-        levels = np.rint(tables).clip(0, 255).astype(np.uint8)
-        drawn = np.empty_like(image)
-        for row, table in enumerate(levels):
-            changed: Any = cv2.LUT(image[row : row + 1], table)
-            drawn[row : row + 1] = changed.reshape(1, *image.shape[1:])
-        return Rendered(drawn, None)
 
 
 @dataclass(frozen=True)
@@ -196,6 +170,7 @@ KINDS: tuple[type[Anomaly], ...] = (
     BayerMismatch,
     Quantisation,
     RowNoise,
+    Flicker,
     Vignetting,
     LensCap,
     TornFrame,

@@ -20,7 +20,7 @@ SIGMA = (0.01, 0.02, 0.04, 0.08, 0.15)
 PHOTONS = (400, 150, 60, 25, 10)
 DARK_COUNT = 0.5
 LUMINANCE = (0.01, 0.02, 0.035, 0.055, 0.08)
-CHROMA = (0.012, 0.022, 0.036, 0.055, 0.08)
+CHROMA = (0.01, 0.018, 0.03, 0.045, 0.065)
 GRAIN = 0.0025
 QUALITY = (40, 25, 15, 10, 6)
 JPEG_BLOCK = 16
@@ -71,7 +71,7 @@ class IsoNoise(InColour):
     """A high sensitivity setting: fine noise of the brightness and coarser blots of colour.
 
     The severity sets the standard deviations, in parts of white: brightness 0.01, 0.02, 0.035, 0.055, 0.08;
-    both colour differences 0.012, 0.022, 0.036, 0.055, 0.08. The blots are 0.0025 H (Gaussian), at least 0.6 pixels.
+    both colour differences 0.01, 0.018, 0.03, 0.045, 0.065. The blots are 0.0025 H (Gaussian), at least 0.6 pixels.
     """
 
     kind = "iso_noise"

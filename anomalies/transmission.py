@@ -19,7 +19,7 @@ SHORTEST_RUN, LONGEST_RUN = 0.05, 0.20
 BLOCK = 1 / 64
 EMPTY_CODE = (0.0, 135.0, 0.0)
 BURSTS = (50, 200, 800, 3000, 12000)
-BURST_SHARES = (0.003, 0.01, 0.03, 0.08, 0.2)
+BURST_SHARES = (0.002, 0.006, 0.014, 0.028, 0.05)
 BURST_LENGTH = 0.03
 TORN = (0.08, 0.18, 0.32, 0.50, 0.75)
 TEARS, SHORTEST_SHIFT, LONGEST_SHIFT = 3, 0.03, 0.20
@@ -105,7 +105,7 @@ class BitErrors(InColour):
     """Bits flip on the way: bursts that hit the same bit of neighbouring bytes, in red, green and blue alike.
 
     The severity sets the number of bursts per H x H pixels: 50, 200, 800, 3000, 12000, on small images at most
-    0.003, 0.01, 0.03, 0.08, 0.2 of the pixels; their length is drawn, on average 0.03 H + 3 bytes. One of the
+    0.002, 0.006, 0.014, 0.028, 0.05 of the pixels; their length is drawn, on average 0.03 H + 3 bytes. One of the
     two upper bits flips, the others hardly show.
     """
 

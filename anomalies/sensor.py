@@ -33,7 +33,7 @@ class DeadPixels(InColour):
     spreads each over its neighbours, so that it shows as a small red, green or blue cross or blot.
 
     The severity sets the share of the sensor's pixels that are broken: 0.0005, 0.001, 0.0025, 0.005, 0.01,
-    on small images at least 3, 6, 9, 12, 15. Seven of ten are hot; one that would hardly show is of the other
+    on small images at least 5, 10, 15, 20, 25. Seven of ten are hot; one that would hardly show is of the other
     sort. Alpha is 1 in every pixel that demosaicing changes by 3 levels or more.
     """
 
@@ -43,9 +43,9 @@ class DeadPixels(InColour):
 
     def faulty(self, image: Image, rng: np.random.Generator) -> Image:
         h, w = image.shape[:2]
-        most = amount(5, DEFECTS, h * w, step=3)
+        most = amount(5, DEFECTS, h * w, step=5)
         places, hot = rng.choice(h * w, most, replace=False), rng.random(most) < HOT
-        n = amount(self.severity, DEFECTS, h * w, step=3)
+        n = amount(self.severity, DEFECTS, h * w, step=5)
         rows, columns = np.divmod(places[:n], w)
         channels = rows % 2 + columns % 2  # RGGB
         level = image[rows, columns, channels].astype(np.int16)

@@ -56,7 +56,7 @@ def test_demosaicing_spreads_a_dead_pixel():
     image = uniform(100, (64, 64, 3))
     rendered = render("dead_pixels", 1, image, "b")
     change = rendered.image.astype(int) - image
-    own, broken = broken_sites(rendered.image)
+    _, broken = broken_sites(rendered.image)
     for row, column in np.argwhere(broken[2:-2, 2:-2]) + 2:
         channel = row % 2 + column % 2
         around = change[row - 1 : row + 2, column - 1 : column + 2, channel] / change[row, column, channel]
@@ -135,7 +135,7 @@ def test_channel_faults(fault, severity):
 
 
 def test_unknown_channel_fault():
-    with pytest.raises(ValueError, match="channel_fault: fault must be one of drop, .*got 'lost'"):
+    with pytest.raises(ValueError, match=r"channel_fault: fault must be one of drop, .*got 'lost'"):
         ChannelFault(3, "lost")
 
 

@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 from anomalies import ANOMALIES, Identity, Mud, Scene, generator, mask
 
 KINDS = sorted(set(ANOMALIES) - {"identity"})
+# A uniform image has no texture to blur or move, a black one no light to lose.
+NEED_TEXTURE = {"defocus", "downscale", "gaussian_blur", "jpeg", "motion_blur", "torn_frame", "zoom_blur"}
+NEED_LIGHT = {"flicker", "vignetting"}
 SHAPES = [(16, 16, 3), (32, 32, 1), (32, 32, 3), (97, 61, 3), (256, 512, 3), (520, 400, 1)]
 
 
@@ -55,9 +58,11 @@ def test_severity_is_strictly_monotone(kind, shape):
         assert np.all(np.diff(means) > 0), f"not monotone: {means}"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - NEED_TEXTURE))
 @pytest.mark.parametrize("level", [0, 110, 225])
 def test_uniform_images_change_more_with_severity(kind, level):
+    if level == 0 and kind in NEED_LIGHT:
+        pytest.skip("black stays black")
     image = np.full((64, 128, 3), level, dtype=np.uint8)
     means = [change(drawn(kind, severity, image), image).mean() for severity in range(1, 6)]
     assert np.all(np.diff([0, *means]) > 0)

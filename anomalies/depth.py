@@ -53,20 +53,22 @@ def _told(image: Image, scene: Scene) -> Map | None:
     ground, sky = scene.where(*GROUND), scene.where(*SKY)
     if (ground is None or not ground.any()) and (sky is None or not sky.any()):
         return None
-    rows = image.shape[0]
-    distance = street_distance(image, scene.horizon, scene.camera_height).astype(np.float32)
+    full = (image.shape[0], image.shape[1])
+    guess = street_distance(resized(image, working_shape(full)), scene.horizon, scene.camera_height)
+    distance: Map = resized(guess.astype(np.float32), full)
     if ground is not None and ground.any():
-        plane = ground_distance(rows, scene.horizon, scene.camera_height)
+        plane = ground_distance(full[0], scene.horizon, scene.camera_height)
         feet = foot_rows(ground)
         # Feet below the image or behind the bonnet: as near as the position in the image allows.
-        behind = np.minimum(distance, END_OF_STREET)
-        distance = np.where(feet < rows, plane[np.minimum(feet, rows - 1)], behind)
+        behind = np.minimum(distance, np.float32(END_OF_STREET))
+        distance = np.append(plane, plane[-1])[feet]
+        np.copyto(distance, behind, where=feet == full[0])
         background = scene.where(*BACKGROUND)
         if background is not None:
-            distance = np.where(background, _background(ground, background, plane, behind), distance)
+            np.copyto(distance, _background(ground, background, plane, behind), where=background)
     if sky is not None:
-        distance = np.where(sky, np.float32(SKY_DISTANCE), distance)
-    return distance.astype(np.float32)
+        np.copyto(distance, np.float32(SKY_DISTANCE), where=sky)
+    return distance
 
 
 def _background(ground: NDArray[np.bool_], background: NDArray[np.bool_], plane: Map, behind: Map) -> Map:
@@ -92,9 +94,11 @@ def _background(ground: NDArray[np.bool_], background: NDArray[np.bool_], plane:
 def foot_rows(ground: NDArray[np.bool_]) -> NDArray[np.int32]:
     """(H, W) row of the nearest ground at or below each pixel; H where there is none."""
     h = ground.shape[0]
-    rows = np.where(ground, np.arange(h, dtype=np.int32)[:, None], np.int32(h))
-    below: NDArray[np.int32] = np.minimum.accumulate(rows[::-1], axis=0)[::-1]
-    return below
+    rows: NDArray[np.int32] = np.where(ground, np.arange(h, dtype=np.int32)[:, None], np.int32(h))
+    # Row by row, eight times faster than numpy's accumulate along this axis.
+    for row in range(h - 2, -1, -1):
+        np.minimum(rows[row], rows[row + 1], out=rows[row])
+    return rows
 
 
 def ground_distance(rows: int, horizon: float = HORIZON, camera_height: float = CAMERA_HEIGHT) -> Map:
@@ -144,6 +148,15 @@ def below_horizon(shape: Shape, horizon: float, width: float) -> Map:
     """
     rows = (np.arange(shape[0], dtype=np.float32)[:, None] + 0.5) / shape[0]
     return smoothstep(rows, horizon, horizon + width)
+
+
+def guessed_road(shape: Shape, horizon: float, slope: float = 2.2) -> Map:
+    """(h, w) share of road where no labels tell: a strip that widens by ``slope`` to both sides towards the camera."""
+    h, w = shape
+    below = ((np.arange(h, dtype=np.float32) + 0.5) / h - np.float32(horizon))[:, None]
+    aside = np.abs(np.arange(w, dtype=np.float32) + 0.5 - w / 2)[None, :] / h
+    strip = 1 - smoothstep(aside - np.float32(slope) * below, -0.04, 0.04)
+    return (strip * smoothstep(below, 0.02, 0.08)).astype(np.float32)
 
 
 def labelled_ground(scene: Scene, shape: Shape, *classes: str) -> Map | None:

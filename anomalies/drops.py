@@ -15,7 +15,7 @@ from anomalies.lens import soiled, spread
 from anomalies.light import sky_light
 from anomalies.scene import Scene
 
-DROPS = (4, 10, 23, 45, 80)
+DROPS = (5, 11, 24, 46, 82)
 SMALLEST, LARGEST = 0.006, 0.028
 LEAST_PIXELS = 1.1
 DROP_OPACITY = 0.78
@@ -23,6 +23,7 @@ MINIFIED = (3.0, 5.0)
 LEAST_VIEW = 0.10
 SOFT = 0.0028
 RIM = 0.55
+GOLDEN_SHARE = 0.6180339887498949
 Offsets = NDArray[Any]
 
 
@@ -31,7 +32,7 @@ class WaterDrops(Anomaly):
     """Rain drops on the lens. Each shows the scene around it upside down and 3 to 5 times smaller, darker at the
     upper rim and bright at the lower one, where the sky is refracted into the lens.
 
-    The severity sets the number of drops on a square of the image height: 4, 10, 23, 45, 80, so twice that on a
+    The severity sets the number of drops on a square of the image height: 5, 11, 24, 46, 82, so twice that on a
     Cityscapes image. Their radius is 0.006 to 0.028 H, small ones more often; all have an opacity of 0.78. On
     images too small for such drops there are fewer, not larger ones.
     """
@@ -46,7 +47,9 @@ class WaterDrops(Anomaly):
         small = blurred(resized(image, shape), max(0.8, 0.006 * shape[0])).reshape(*shape, channels)
         most = round(DROPS[-1] * w / h)
         centres = spread(rng, most, jitter=0.05) * (w, h)
-        sizes = h * (SMALLEST + (LARGEST - SMALLEST) * rng.random(most) ** 2)
+        # Any first few drops have all sizes.
+        size = (rng.random() + GOLDEN_SHARE * np.arange(most) + 0.1 * rng.random(most)) % 1
+        sizes = h * (SMALLEST + (LARGEST - SMALLEST) * size**2)
         shapes, air = rng.random((most, 5)), sky_light(image)
         drawn, opacity = image.copy(), np.zeros((h, w), dtype=np.float32)
         radii = np.maximum(sizes, LEAST_PIXELS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -45,13 +46,17 @@ def underexposed(exposure: float, read_noise: float, tint: NDArray[Any]) -> tupl
 
 def noisy(image: Image, mean: Map, deviation: Map, rng: np.random.Generator) -> Image:
     """Levels replaced by normally distributed ones, each pixel and channel for itself, clipped at 0 and 255.
+    Grey images get the grey of the noise that colour images get.
 
     Args:
         mean, deviation: (256, C) for each level of the image.
     """
     quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])
-    draws = np.frombuffer(rng.bytes(image.size), dtype=np.uint8).reshape(image.shape)
+    size = (image.shape[0], image.shape[1], 3)
+    draws = np.frombuffer(rng.bytes(math.prod(size)), dtype=np.uint8).reshape(size)
     normal: Any = cv2.LUT(draws, np.rint(STEPS * quantiles).astype(np.int16).reshape(256, 1))
+    if image.shape[2] == 1:
+        normal = cv2.transform(normal, LUMA[None])
     spread: Any = cv2.LUT(image, np.rint(STEPS * deviation).astype(np.int16).reshape(256, 1, -1))
     noise: Any = cv2.multiply(normal, spread, scale=1 / STEPS**2)
     mixed: Any = cv2.add(toned(image, mean), noise.reshape(image.shape), dtype=cv2.CV_8U)
@@ -79,13 +84,14 @@ class LowLight(Anomaly):
         return Rendered(noisy(image, mean, deviation, rng), None)
 
 
-DARKNESS = (0.30, 0.18, 0.10, 0.055, 0.03)
-SKY_LEFT = (0.45, 0.32, 0.22, 0.14, 0.08)
-NIGHT_NOISE = (1.5, 2.5, 4.0, 5.5, 7.5)
+DARKNESS = (0.30, 0.20, 0.13, 0.08, 0.05)
+SKY_LEFT = (0.50, 0.40, 0.31, 0.23, 0.16)
+NIGHT_NOISE = (1.5, 2.5, 3.7, 5.0, 6.5)
 BLUE = (0.70, 0.86, 1.0)
-BEAM = (0.16, 0.20, 0.24, 0.28, 0.32)
-LAMP = (0.40, 0.50, 0.60, 0.68, 0.75)
+BEAM = 0.42
+HALO = 0.65
 LAMPS = 5
+SCENE_ROWS = 64
 WARM = np.array([255, 200, 130], dtype=np.float32)
 WHITE = np.array([255, 244, 220], dtype=np.float32)
 
@@ -95,9 +101,10 @@ class Night(Anomaly):
     """A day made night: a dim bluish scene under a dark sky, lit by the own headlights and a row of street lamps,
     with the noise of a sensor at high gain.
 
-    The severity sets the exposure of the scene: 0.30, 0.18, 0.10, 0.055, 0.03 in linear light; what the sky keeps of
-    its level beyond that: 0.45 to 0.08; read noise: 1.5 to 7.5 levels; the light of headlights and lamps, whose
-    discs are 0.005 to 0.012 H wide. The sky is that of the labels, else what is bright above the horizon.
+    The severity sets the exposure of the scene: 0.30, 0.20, 0.13, 0.08, 0.05 in linear light; what the sky keeps of
+    its level beyond that: 0.50 to 0.16; and the read noise: 1.5 to 6.5 levels. Lamps are 0.006 to 0.02 H wide,
+    those below a pixel left out. The sky is that of the labels, else what is bright above the horizon. Images below
+    64 rows are taken for single objects and just get dark.
     """
 
     kind = "night"
@@ -107,10 +114,12 @@ class Night(Anomaly):
     def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         full = (image.shape[0], image.shape[1])
         shape = working_shape(full)
-        lamps = self._lamps(rng, shape, scene.horizon)
-        beam = _beam(shape, scene.horizon) * np.float32(self.of(BEAM))
         tint = channels(BLUE, image)
         mean, deviation = underexposed(self.of(DARKNESS), self.of(NIGHT_NOISE), tint)
+        if full[0] < SCENE_ROWS:
+            return Rendered(noisy(image, mean, deviation, rng), None)
+        lamps = _lamps(rng, shape, scene.horizon)
+        beam = _beam(shape, scene.horizon) * np.float32(BEAM)
         sky = resized(np.rint(255 * _sky(resized(image, shape), scene)).astype(np.uint8), full)
         keep = toned(sky[..., None], 255 - (1 - self.of(SKY_LEFT)) * np.arange(256)[:, None])
         dim: Any = cv2.multiply(image, np.repeat(keep, image.shape[2], axis=2), scale=1 / 255)
@@ -128,20 +137,20 @@ class Night(Anomaly):
         added: Any = cv2.blendLinear(seen, np.zeros_like(seen), weight, 1 - weight)
         return screened(dark, added.reshape(image.shape))
 
-    def _lamps(self, rng: np.random.Generator, shape: Shape, horizon: float) -> Map:
-        """(h, w) light of lamps along one side of the street, their halos, from 0 to 1."""
-        h, w = shape
-        side, first = rng.choice((-1.0, 1.0)), rng.uniform(0.9, 1.2)
-        nearness = first / (1.0 + 0.9 * np.arange(LAMPS))
-        x = w / 2 + side * (0.55 * nearness + 0.01) * h
-        y = (horizon - 0.36 * nearness) * h
-        centres = np.stack((x, y), axis=1)
-        radii = np.maximum((0.003 + 0.007 * nearness) * h, 0.85)
-        bulbs = discs(shape, centres, radii, max(0.4, 0.0015 * h))
-        halo = blurred(bulbs, 0.02 * h) * 3 + blurred(bulbs, 0.08 * h) * 9
-        strength = np.float32(self.of(LAMP))
-        light: Map = np.minimum(bulbs + strength * np.minimum(halo, 1), 1) * np.minimum(strength * 1.3, 1)
-        return light
+
+def _lamps(rng: np.random.Generator, shape: Shape, horizon: float) -> Map:
+    """(h, w) light of lamps along one side of the street, their halos, from 0 to 1."""
+    h, w = shape
+    side, first = rng.choice((-1.0, 1.0)), rng.uniform(0.9, 1.2)
+    nearness = first / (1.0 + 0.9 * np.arange(LAMPS))
+    x = w / 2 + side * (0.55 * nearness + 0.01) * h
+    y = (horizon - 0.36 * nearness) * h
+    centres = np.stack((x, y), axis=1)
+    radii = (0.003 + 0.007 * nearness) * h
+    bulbs = discs(shape, centres, radii, max(0.4, 0.0015 * h))
+    halo = blurred(bulbs, 0.02 * h) * 3 + blurred(bulbs, 0.08 * h) * 9
+    light: Map = np.minimum(bulbs + np.float32(HALO) * np.minimum(halo, 1), 1)
+    return light
 
 
 def _sky(small: Image, scene: Scene) -> Map:

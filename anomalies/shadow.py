@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.depth import below_horizon
+from anomalies.depth import FOCAL_LENGTH, guessed_road
 from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, working_shape
 from anomalies.light import colour, enlarged_alpha, over, uniform
 from anomalies.scene import GROUND, Scene
@@ -18,9 +18,9 @@ FACTOR = (0.80, 0.65, 0.50, 0.38, 0.28)
 AREA = (0.03, 0.08, 0.15, 0.25, 0.40)
 MOST_OF_GROUND = 0.90
 SHADE = (10, 13, 18)
-FOCAL_LENGTH = 2.2
 PENUMBRA = 0.10
 LEAVES = 0.55
+PERIOD = 28.0
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def _ground(shape: Shape, scene: Scene) -> Map:
         share = resized(known.astype(np.float32), shape)
         if (share > 0.5).mean() > 0.01:
             return share
-    below = below_horizon(shape, scene.horizon + 0.01, 0.03)
-    return np.repeat(below, shape[1], axis=1).astype(np.float32)
+    return guessed_road(shape, scene.horizon + 0.02, slope=2.8)
 
 
 def _roofs_and_trees(rng: np.random.Generator, shape: Shape, scene: Scene) -> Map:
@@ -70,6 +69,7 @@ def _roofs_and_trees(rng: np.random.Generator, shape: Shape, scene: Scene) -> Ma
     h, w = shape
     direction = rng.uniform(-0.9, 0.9) + (np.pi if rng.random() < 0.5 else 0.0)
     roofs, crowns = rng.standard_normal(64), fbm(rng, (256, 256), 40, octaves=6, gain=0.62)
+    start = rng.uniform(3, 12)
     below = np.maximum((np.arange(h) + 0.5) / h - scene.horizon, 0.004)[:, None]
     depth = scene.camera_height * FOCAL_LENGTH / below
     aside = (np.arange(w) + 0.5 - w / 2)[None, :] / h * depth / FOCAL_LENGTH
@@ -79,6 +79,9 @@ def _roofs_and_trees(rng: np.random.Generator, shape: Shape, scene: Scene) -> Ma
     outline = roofs[(across // 8).astype(int) % len(roofs)]
     rows, columns = (np.abs(v * 6 % 510 - 255).astype(np.float32) for v in (along, across))
     leaves: Any = cv2.remap(crowns, columns, rows, cv2.INTER_LINEAR)
-    leaves = leaves * np.exp(-depth / 60)
-    field: Map = (along / 8 + 0.5 * outline + LEAVES * leaves).astype(np.float32)
+    rows_of_houses = 1.2 * np.cos(2 * np.pi * (along + 4 * outline - start) / PERIOD)
+    # Far away, where a pixel holds metres of ground, only the large shapes are left.
+    field: Map = (rows_of_houses * np.exp(-depth / 150) + LEAVES * leaves * np.exp(-depth / 50)).astype(
+        np.float32
+    )
     return field

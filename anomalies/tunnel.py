@@ -15,14 +15,14 @@ from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, working_s
 from anomalies.light import LUMA, over, screened, toned
 from anomalies.scene import VOID, Scene
 
-EXIT = (9.0, 13.0, 19.0, 27.0, 38.0)
+EXIT = (10.0, 14.0, 19.0, 26.0, 36.0)
 ADAPTED = (1.25, 1.5, 1.8, 2.2, 2.7)
-BLOOM = (0.25, 0.35, 0.45, 0.55, 0.65)
-FLOOR_LIGHT = (0.55, 0.48, 0.42, 0.36, 0.30)
-HALF_WIDTH, CEILING = 5.0, 4.2
+BLOOM = (0.25, 0.35, 0.46, 0.58, 0.70)
+FLOOR_LIGHT = (0.55, 0.46, 0.38, 0.30, 0.22)
+HALF_WIDTH, CEILING = 4.0, 3.6
 LAMP_EVERY, LAMP_LONG, LAMP_ANGLE = 7.0, 1.6, 0.55
 SEGMENT = 4.0
-CONCRETE = np.array([82, 76, 66], dtype=np.float32)
+CONCRETE = np.array([94, 88, 78], dtype=np.float32)
 SODIUM = np.array([255, 196, 120], dtype=np.float32)
 STANDING = (
     "car",
@@ -40,12 +40,12 @@ STANDING = (
 
 @dataclass(frozen=True)
 class TunnelExit(Anomaly):
-    """The last metres of a tunnel 10 m wide: walls, a row of lamps and a dim road around an exit that is over-exposed,
+    """The last metres of a tunnel 8 m wide: walls, a row of lamps and a dim road around an exit that is over-exposed,
     because the camera is still adapted to the dark.
 
-    The severity sets the distance of the exit: 9, 13, 19, 27, 38 m, which makes the opening smaller; the gain of
-    linear light outside: 1.25 to 2.7; the bloom of the opening: 0.25 to 0.65; the light left on the road
-    inside: 0.55 to 0.30. Vehicles and people of the labels stand in front of the walls.
+    The severity sets the distance of the exit: 10, 14, 19, 26, 36 m, which makes the opening smaller; the gain of
+    linear light outside: 1.25 to 2.7; the bloom of the opening: 0.25 to 0.70; the light left on the road
+    inside: 0.55 to 0.22. Vehicles and people of the labels stand in front of the walls.
     """
 
     kind = "tunnel_exit"
@@ -59,13 +59,15 @@ class TunnelExit(Anomaly):
         shift = rng.uniform(0, LAMP_EVERY)
         floor, bore, angle = _surfaces(shape, scene)
         exit_at, nearness = self.of(EXIT), np.maximum(floor, bore)
-        inside = smoothstep(nearness * np.float32(exit_at), 0.97, 1.03)
-        wall = inside * smoothstep(bore / np.maximum(floor, 1e-6), 0.97, 1.03)
+        within = smoothstep(nearness * np.float32(exit_at), 0.97, 1.03)
+        # Daylight reaches in over the road.
+        road = smoothstep(floor * np.float32(exit_at), 0.85, 1.25)
+        wall = within * smoothstep(bore / np.maximum(floor, 1e-6), 0.97, 1.03)
         layer = self._concrete(nearness, angle, grain, shift)
-        opening = 1 - inside
-        light = self.of(BLOOM) * (
-            0.6 * blurred(opening, 0.02 * shape[0]) + 0.4 * blurred(opening, 0.10 * shape[0])
-        )
+        inside = np.maximum(wall, road)
+        opening = 1 - within
+        glow = 0.6 * blurred(opening, 0.02 * shape[0]) + 0.4 * blurred(opening, 0.10 * shape[0])
+        light = self.of(BLOOM) * glow * (0.1 + 0.9 * inside)
         hidden = resized(_hidden(wall, scene, shape), full)
         drawn = over(self._outside(image), self._floor(image), resized(inside, full))
         drawn = over(drawn, _shown(layer, image), hidden)
@@ -82,7 +84,7 @@ class TunnelExit(Anomaly):
     def _floor(self, image: Image) -> Image:
         light = self.of(FLOOR_LIGHT) * SODIUM / 255
         light = light if image.shape[2] == 3 else (light @ LUMA)[None]
-        return toned(image, (np.arange(256)[:, None] + 8) * light[None])
+        return toned(image, np.arange(256)[:, None] * light[None])
 
     def _concrete(self, nearness: Map, angle: Map, grain: Map, shift: float) -> Map:
         """(h, w, 3) colour of walls and ceiling, 0 to 255."""
@@ -99,8 +101,8 @@ class TunnelExit(Anomaly):
         )
         glow = np.exp(-aside / 0.30) * (0.5 + 0.5 * np.exp(-((along / 1.8) ** 2)))
         daylight = np.exp(-np.maximum(self.of(EXIT) - depth, 0) / 4.0)
-        brightness = np.clip(shade * (0.42 + 0.85 * glow), 0.05, None)[..., None]
-        colour = brightness * CONCRETE * (0.35 + 0.65 * SODIUM / 220) + (90 * shade * daylight)[..., None]
+        brightness = np.clip(shade * (0.62 + 0.75 * glow), 0.05, None)[..., None]
+        colour = brightness * CONCRETE * (0.35 + 0.65 * SODIUM / 220) + (36 * shade * daylight)[..., None]
         lit: Map = colour + lamp[..., None] * (SODIUM - colour)
         return lit
 

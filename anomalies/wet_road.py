@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.depth import labelled_ground
-from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, working_shape
+from anomalies.base import Anomaly, Image, Rendered
+from anomalies.depth import guessed_road, labelled_ground
+from anomalies.fields import blurred, fbm, resized, smoothstep, working_shape
 from anomalies.light import over, sky_light
 from anomalies.scene import ROAD, Scene
 
@@ -43,7 +43,7 @@ class WetRoad(Anomaly):
         flat = fbm(rng, (shape[0], max(1, shape[1] // 5)), 0.10 * shape[0], octaves=4, gain=0.6)
         puddles = smoothstep(resized(flat, shape), -0.4, 1.2)
         known = labelled_ground(scene, shape, *ROAD)
-        road = _guessed_road(shape, scene.horizon) if known is None else known
+        road = guessed_road(shape, scene.horizon) if known is None else known
         rows = ((np.arange(shape[0], dtype=np.float32) + 0.5) / shape[0])[:, None]
         grazing = 1.35 - 0.7 * smoothstep(rows, scene.horizon, 1.0)
         share = road * np.minimum(self.of(REFLECTION) * (0.65 + 0.7 * puddles) * grazing, 0.85)
@@ -55,16 +55,6 @@ class WetRoad(Anomaly):
         light = share[..., None] * mirror / np.maximum(weight, 1e-3)[..., None]
         layer = resized(np.rint(light).clip(0, 255).astype(np.uint8), full).reshape(image.shape)
         return Rendered(over(image, layer, resized(weight, full)), None)
-
-
-def _guessed_road(shape: Shape, horizon: float) -> Map:
-    """(h, w) share of road: a strip that widens towards the camera."""
-    h, w = shape
-    below = ((np.arange(h, dtype=np.float32) + 0.5) / h - np.float32(horizon))[:, None]
-    aside = np.abs(np.arange(w, dtype=np.float32) + 0.5 - w / 2)[None, :] / h
-    half = 0.02 + 2.2 * below
-    strip = 1 - smoothstep(aside - half, -0.06, 0.02)
-    return (strip * smoothstep(below, 0.02, 0.08)).astype(np.float32)
 
 
 def _mirrored(small: Image, road: NDArray[np.bool_]) -> Image:

@@ -71,19 +71,25 @@ def tile_coverage(classes: NDArray[np.uint8], tiles: int = TILES) -> NDArray[np.
 
 
 def opacity_of(
-    thickness: Map, covered: float, dense: float, dense_opacity: float, largest: float = 1.0
+    thickness: Map,
+    covered: float,
+    dense: float,
+    dense_opacity: float,
+    largest: float = 1.0,
+    edge_opacity: float = EDGE_OPACITY,
 ) -> Map:
     """Opacity of a layer, logistic in its thickness through two of its quantiles, so that it reaches coverage
     exactly.
 
     Args:
         thickness: (h, w), any unit.
-        covered: share of the image with an opacity of at least 0.035.
+        covered: share of the image with an opacity of at least ``edge_opacity``, which is below that of the lowest
+            class because blurring the layer afterwards widens it.
         dense: share of the covered part that has at least ``dense_opacity``.
         largest: cut off above.
     """
     edge, core = np.quantile(thickness, (1 - covered, 1 - covered * dense))
-    low, high = _logit(EDGE_OPACITY), _logit(dense_opacity)
+    low, high = _logit(edge_opacity), _logit(dense_opacity)
     slope = (high - low) / max(core - edge, 1e-6)
     exponent = np.float32(low) + (thickness - np.float32(edge)) * np.float32(slope)
     opacity = 1 / (1 + np.exp(-np.clip(exponent, -30, 30)))

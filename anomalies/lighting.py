@@ -90,8 +90,8 @@ CAST = (0.10, 0.18, 0.28, 0.40, 0.60)
 LOST: dict[str, tuple[float, float, float]] = {
     "warm": (0.0, 0.30, 1.0),
     "cold": (1.0, 0.35, 0.0),
-    "green": (0.8, 0.0, 0.9),
-    "magenta": (0.1, 0.8, 0.0),
+    "green": (0.9, 0.0, 1.0),
+    "magenta": (0.1, 1.0, 0.0),
 }
 STRAY = 14.0
 
@@ -114,7 +114,7 @@ class ColourCast(Anomaly):
         lost = np.array(LOST[cast]) * rng.uniform(0.9, 1.0)
         levels = np.arange(256)[:, None]
         change: Any = self.of(CAST) * (STRAY * (lost.max() - lost) - lost * levels)
-        table = levels + change
+        table = np.clip(levels + change, 0, 255)
         table = table if image.shape[2] == 3 else (table @ LUMA)[:, None]
         return Rendered(toned(image, table), None, details={"cast": cast})
 

@@ -14,7 +14,7 @@ from anomalies.debris import Insect, Leaf
 from anomalies.drops import WaterDrops
 from anomalies.fields import Shape, blurred, fbm, resized, warped, working_shape
 from anomalies.frost import Frost
-from anomalies.lens import discs, layered, lit, opacity_of
+from anomalies.lens import LEAST_OPACITY, discs, layered, lit, opacity_of
 from anomalies.scene import Scene
 
 COVERAGE = (0.03, 0.08, 0.18, 0.32, 0.50)
@@ -128,7 +128,7 @@ class DustFilm(Anomaly):
         centres, radii = rng.random((count, 2)) * (w, h), h * (0.002 + 0.003 * rng.random(count) ** 2)
         thickness = clouds + np.float32(1.2) * discs(shape, centres, radii, max(0.6, 0.002 * h))
         dense = self.of(DUST_OPACITY)
-        opacity = opacity_of(thickness, self.of(DUST_COVERAGE), 0.10, dense, 1.25 * dense)
+        opacity = opacity_of(thickness, self.of(DUST_COVERAGE), 0.10, dense, 1.25 * dense, LEAST_OPACITY[0])
         small = resized(image, shape).reshape(h, w, -1)
         film = lit(image, small, DUST, np.ones(shape, dtype=np.float32)) + 10
         return layered(image, small, opacity, film, self.of(DUST_BLUR))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from anomalies.base import Anomaly, Image, Map, Rendered
 from anomalies.fields import blurred, resized, smoothstep, working_shape
 from anomalies.lens import soiled, spread
-from anomalies.light import sky_light
+from anomalies.light import INVISIBLE, sky_light
 from anomalies.scene import Scene
 
 DROPS = (5, 11, 24, 46, 82)
@@ -42,22 +42,38 @@ class WaterDrops(Anomaly):
     level = "pixel"
 
     def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
-        h, w, channels = image.shape
-        shape = working_shape((h, w))
-        small = blurred(resized(image, shape), max(0.8, 0.006 * shape[0])).reshape(*shape, channels)
-        most = round(DROPS[-1] * w / h)
-        centres = spread(rng, most, jitter=0.05) * (w, h)
-        # Any first few drops have all sizes.
-        size = (rng.random() + GOLDEN_SHARE * np.arange(most) + 0.1 * rng.random(most)) % 1
-        sizes = h * (SMALLEST + (LARGEST - SMALLEST) * size**2)
-        shapes, air = rng.random((most, 5)), sky_light(image)
-        drawn, opacity = image.copy(), np.zeros((h, w), dtype=np.float32)
-        radii = np.maximum(sizes, LEAST_PIXELS)
-        share = (sizes**2).mean() / (radii**2).mean()
-        count = max(self.severity, round(self.of(DROPS) * w / h * share))
-        for centre, radius, form in zip(centres[:count], radii[:count], shapes[:count], strict=True):
-            _put_drop(drawn, opacity, image, small, air, (centre[0], centre[1]), radius, form)
+        drawn, opacity = with_drops(image, rng, DROPS[-1], self.of(DROPS), least=self.severity)
         return soiled(drawn, opacity)
+
+
+def with_drops(
+    image: Image, rng: np.random.Generator, most: int, count: int, least: int = 0
+) -> tuple[Image, Map]:
+    """An image behind drops on the lens.
+
+    Args:
+        most, count: drops on a square of the image height, of which the first ``count`` are drawn.
+        least: number of drops, however small the image.
+
+    Returns:
+        The new image and the (H, W) opacity of the drops.
+    """
+    h, w, channels = image.shape
+    shape = working_shape((h, w))
+    small = blurred(resized(image, shape), max(0.8, 0.006 * shape[0])).reshape(*shape, channels)
+    drops = round(most * w / h)
+    centres = spread(rng, drops, jitter=0.05) * (w, h)
+    # Any first few drops have all sizes.
+    size = (rng.random() + GOLDEN_SHARE * np.arange(drops) + 0.1 * rng.random(drops)) % 1
+    sizes = h * (SMALLEST + (LARGEST - SMALLEST) * size**2)
+    shapes, air = rng.random((drops, 5)), sky_light(image)
+    drawn, opacity = image.copy(), np.zeros((h, w), dtype=np.float32)
+    radii = np.maximum(sizes, LEAST_PIXELS)
+    share = (sizes**2).mean() / (radii**2).mean()
+    kept = max(least, round(count * w / h * share))
+    for centre, radius, form in zip(centres[:kept], radii[:kept], shapes[:kept], strict=True):
+        _put_drop(drawn, opacity, image, small, air, (centre[0], centre[1]), radius, form)
+    return drawn, opacity
 
 
 def _put_drop(
@@ -82,6 +98,7 @@ def _put_drop(
     ]
     distance = np.hypot(u, v) / _outline(u, v, form)
     weight = np.float32(DROP_OPACITY) * (1 - smoothstep(distance, 1 - band, 1 + band))
+    weight = np.where(weight > INVISIBLE, weight, np.float32(0))
     inside = _inside(small, (h, w), air, centre, (u, v), distance, radius, form[4])
     box = (slice(top, bottom), slice(left, right))
     seen = weight > opacity[box]

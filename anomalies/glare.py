@@ -15,7 +15,7 @@ from anomalies.scene import ROAD, SKY, Scene
 SUN_VEIL = (0.22, 0.34, 0.46, 0.58, 0.70)
 SUN_RADIUS = (0.05, 0.075, 0.11, 0.15, 0.20)
 GLINT = (0.30, 0.42, 0.54, 0.66, 0.78)
-PLACES = 8
+PLACES = 16
 GOLD = np.array([1.0, 0.90, 0.68], dtype=np.float32)
 
 
@@ -53,12 +53,12 @@ class LowSun(Anomaly):
 
 
 def _low_in_the_sky(rng: np.random.Generator, small: Image, scene: Scene) -> tuple[float, float]:
-    """(x, y) of the sun in image heights: of eight places above the horizon the brightest, in the sky of the labels
+    """(x, y) of the sun in image heights: of sixteen places above the horizon the brightest, in the sky of the labels
     if there is one.
     """
     h, w = small.shape[:2]
     x = rng.uniform(0.2, 0.8, PLACES) * w / h
-    y = np.maximum(scene.horizon - rng.uniform(0.03, 0.16, PLACES), 0)
+    y = np.maximum(scene.horizon - rng.uniform(0.03, 0.24, PLACES), 0)
     bright = blurred(luma(small), 0.03 * h)
     sky = scene.where(*SKY)
     if sky is not None:

@@ -147,7 +147,7 @@ def _lamps(rng: np.random.Generator, shape: Shape, horizon: float) -> Map:
     y = (horizon - 0.36 * nearness) * h
     centres = np.stack((x, y), axis=1)
     radii = (0.003 + 0.007 * nearness) * h
-    bulbs = discs(shape, centres, radii, max(0.4, 0.0015 * h))
+    bulbs = discs(shape, centres, radii, max(0.8, 0.003 * h))
     halo = blurred(bulbs, 0.02 * h) * 3 + blurred(bulbs, 0.08 * h) * 9
     light: Map = np.minimum(bulbs + np.float32(HALO) * np.minimum(halo, 1), 1)
     return light

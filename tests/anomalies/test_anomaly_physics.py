@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from anomalies import ANOMALIES, Fog, Mud, SunFlare, generator
+from anomalies.depth import street_distance
 from anomalies.fields import blurred, fbm
-from anomalies.weather import VISIBILITY, street_distance
+from anomalies.weather import VISIBILITY
 
 COVERAGE = {1: 0.03, 2: 0.08, 3: 0.18, 4: 0.32, 5: 0.50}
 
@@ -134,15 +135,15 @@ def test_fbm_is_standardised_and_smooth():
 # kind: version, means of 2 x 4 parts of a rendered gradient
 APPEARANCE = {
     "mud": (1, [135.5, 142.3, 164.6, 163.5, 91.1, 92.5, 93.8, 91.4]),
-    "fog": (1, [227.8, 229.1, 228.5, 226.1, 117.0, 118.2, 117.0, 116.9]),
+    "fog": (2, [227.8, 229.1, 228.5, 226.1, 117.0, 118.2, 117.0, 116.9]),
     "sun_flare": (1, [173.7, 175.7, 185.9, 189.5, 109.5, 111.5, 115.0, 114.9]),
-    "rain": (1, [157.2, 157.0, 157.2, 157.0, 102.3, 101.8, 102.7, 102.4]),
-    "snow": (1, [177.0, 177.1, 177.3, 177.1, 129.1, 127.2, 126.6, 132.3]),
+    "rain": (2, [157.2, 157.0, 157.2, 157.0, 102.3, 101.8, 102.7, 102.4]),
+    "snow": (2, [177.0, 177.1, 177.3, 177.1, 129.1, 127.2, 126.6, 132.3]),
     "identity": (1, [164.8, 164.8, 164.8, 164.8, 94.2, 94.2, 94.2, 94.2]),
 }
 
 
-@pytest.mark.parametrize("kind", list(ANOMALIES))
+@pytest.mark.parametrize("kind", list(APPEARANCE))
 def test_appearance_is_pinned(kind):
     """When this fails the pixels have changed: raise the kind's version, then renew the numbers."""
     image = np.linspace(200, 60, 128).astype(np.uint8)[:, None, None].repeat(256, 1).repeat(3, 2)

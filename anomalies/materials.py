@@ -39,7 +39,7 @@ class Material:
     def albedo(self, points: Points, noise: Map) -> Points:
         """(n, 3) colours of (n, 3) points in [-1, 1]; noise (n,) with standard deviation 1."""
         share = PATTERNS[self.pattern](points, noise, self.count)[:, None].astype(np.float32)
-        mixed = (1 - share) * np.float32(self.colour) + share * np.float32(self.other)
+        mixed = (1 - share) * np.array(self.colour, np.float32) + share * np.array(self.other, np.float32)
         return mixed * (1 + np.float32(self.rough) * noise[:, None])
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anomalies.base import Map
 from anomalies.materials import Material
 
-Floats = NDArray[np.float32]
+Floats = NDArray[Any]
 FAR = np.float32(-1e6)
 
 
@@ -100,7 +100,10 @@ class Tube(Solid):
             on = (share <= 1) & (share >= self.bore) & (cap > t)
             across = np.float32(self.bulge) * (2 * (share - self.bore) / np.float32(1 - self.bore) - 1)
             away = np.maximum(share, 1e-6)
-            ends = np.stack((across * x / away, side * np.sqrt(np.maximum(1.05 - across**2, 0)), across * z / away), axis=1)
+            ends = np.stack(
+                (across * x / away, side * np.sqrt(np.maximum(1.05 - across**2, 0)), across * z / away),
+                axis=1,
+            )
             t = np.where(on, cap, t)
             normal = np.where(on[:, None], ends, normal)
         if self.bore:

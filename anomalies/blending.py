@@ -1,0 +1,164 @@
+"""How a cut-out becomes part of a photograph: matte, colour, sharpness, noise, contact shadow.
+
+Pasting is easy to detect: on CamVid frames a Mahalanobis distance of Lab colours alone finds hard pastes. What
+hides them is the colour; feathered edges alone change nothing. So colour is matched by default.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalies.base import Image, Map
+from anomalies.fields import Shape, blurred
+
+Blend = Literal["hard", "feather", "matched", "poisson"]
+BLENDS: tuple[str, ...] = get_args(Blend)
+
+FEATHER = {"hard": 0.0, "feather": 0.0025, "matched": 0.001, "poisson": 0.001}
+MEAN_SHARE, SPREAD_SHARE, SPREAD_LIMITS = 0.6, 0.5, (0.7, 1.3)
+SHARPNESS_STEPS = (0.0, 0.6, 0.9, 1.3)
+STRONGEST_NOISE = 8.0
+RESIDUAL_OF_WHITE_NOISE = 0.873
+SHADOW, SHADOW_LIMIT, SHADOW_HEIGHT, SHADOW_BLUR = 0.62, 0.48, 0.07, 0.035
+MEMBRANE_GRID, MEMBRANE_STEPS = 64, 12
+
+
+def matte(alpha: Map, blend: str, height: int) -> Map:
+    """Edges of a (h, w) alpha in [0, 1] for a tier of realism: hard, or soft by a fraction of the image height.
+    One pixel of the outline, which still has the old background's colour, is cut off large images.
+    """
+    if blend == "hard":
+        return (alpha >= 0.5).astype(np.float32)
+    kernel = np.ones((3, 3), np.uint8)
+    trimmed: Any = alpha if height < 512 else cv2.erode(alpha, kernel, borderType=cv2.BORDER_REPLICATE)
+    soft = blurred(trimmed, FEATHER[blend] * height)
+    return np.where(soft < 0.01, np.float32(0), soft)
+
+
+def colour_table(rgb: Image, inside: NDArray[np.uint8], around: Image) -> Image:
+    """What draws colours towards their surroundings, in Lab (after Reinhard et al. 2001).
+
+    60 % of the difference of the means; the standard deviations half-way, by at most 30 %.
+
+    Args:
+        rgb: (h, w, 3) the object. inside: (h, w) not 0 on it. around: (m, n, 3) where it goes.
+
+    Returns:
+        (256, 1, 3) uint8, new values of the channels of 8-bit Lab, for `recoloured`.
+    """
+    lab, there = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB), cv2.cvtColor(around, cv2.COLOR_RGB2LAB)
+    mean, spread = (x.ravel() for x in cv2.meanStdDev(lab, mask=inside))
+    target, target_spread = (x.ravel() for x in cv2.meanStdDev(there))
+    ratio = np.clip(target_spread / np.maximum(spread, 1), *SPREAD_LIMITS)
+    gain = 1 + SPREAD_SHARE * (ratio - 1)
+    levels = np.arange(256.0)[:, None]
+    table = (levels - mean) * gain + mean + MEAN_SHARE * (target - mean)
+    return np.rint(table).clip(0, 255).astype(np.uint8).reshape(256, 1, 3)
+
+
+def recoloured(rgb: Image, table: Image) -> Image:
+    """(h, w, 3) with a `colour_table` applied."""
+    moved: Any = cv2.cvtColor(cv2.LUT(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB), table), cv2.COLOR_LAB2RGB)
+    return moved
+
+
+def residual(rgb: Image, inside: NDArray[np.bool_] | None = None) -> float:
+    """Standard deviation of what a one-pixel blur removes from the brightness, robust against edges."""
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    rest = np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 1))
+    values = rest if inside is None else rest[inside]
+    return 1.4826 * float(np.median(values)) if values.size else 0.0
+
+
+def refocused(rgb: Image, inside: NDArray[np.bool_], around: Image, noise: Map) -> Image:
+    """Blurred until it is no sharper than its surroundings; then the noise that is missing is added.
+
+    Args:
+        noise: (n, n) standard normal, repeated as needed, the same in all channels.
+    """
+    wanted, found = residual(around), 0.0
+    result: Any = rgb
+    for sigma in SHARPNESS_STEPS:
+        result = rgb if sigma == 0 else cv2.GaussianBlur(rgb, (0, 0), sigma)
+        found = residual(result, inside)
+        if found <= 1.1 * wanted:
+            break
+    missing = math.sqrt(max(wanted**2 - found**2, 0)) / RESIDUAL_OF_WHITE_NOISE
+    if missing < 0.3:
+        return result
+    h, w = rgb.shape[:2]
+    n = len(noise)
+    tiled = np.tile(noise, (-(-h // n), -(-w // n)))[:h, :w] * np.float32(min(missing, STRONGEST_NOISE))
+    return np.rint(result + tiled[..., None]).clip(0, 255).astype(np.uint8)
+
+
+def poisson(rgb: Image, alpha: Map, under: Image) -> Image:
+    """The object's gradients with the surroundings' colours at its outline (Pérez et al. 2003).
+
+    The correction is a membrane through the differences at the outline. It is smooth, so it is solved on a
+    grid of at most 64 pixels, coarse to fine, and enlarged.
+
+    Args:
+        rgb: (h, w, 3) with colours also outside its outline. alpha: (h, w). under: (h, w, 3) the image there.
+    """
+    h, w = alpha.shape
+    scale = min(1.0, MEMBRANE_GRID / max(h, w))
+    grid = (max(4, round(scale * h)), max(4, round(scale * w)))
+    free = _fitted(alpha, grid) > 0.02
+    free[[0, -1]] = free[:, [0, -1]] = False
+    difference = _fitted(under.astype(np.float32) - rgb, grid)
+    correction = cv2.resize(_membrane(difference, free), (w, h), interpolation=cv2.INTER_LINEAR)
+    return np.rint(rgb + correction).clip(0, 255).astype(np.uint8)
+
+
+def _fitted(array: NDArray[np.float32], shape: Shape) -> NDArray[np.float32]:
+    fitted: Any = cv2.resize(array, shape[::-1], interpolation=cv2.INTER_AREA)
+    return fitted
+
+
+def _membrane(known: NDArray[np.float32], free: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Harmonic where free, as known elsewhere."""
+    h, w = free.shape
+    if min(h, w) > 6:
+        half = ((h + 1) // 2, (w + 1) // 2)
+        fixed = (~free).astype(np.float32)
+        weight = _fitted(fixed, half)
+        coarse: Any = _fitted(known * fixed[..., None], half) / np.maximum(weight, 1e-3)[..., None]
+        start = cv2.resize(_membrane(coarse, weight < 1e-3), (w, h), interpolation=cv2.INTER_LINEAR)
+    else:
+        count = max(int((~free).sum()), 1)
+        mean = (known * ~free[..., None]).sum(axis=(0, 1)) / np.float32(count)
+        start = np.broadcast_to(mean, known.shape)
+    kernel = np.array([[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]], np.float32)
+    surface = np.where(free[..., None], start, known).astype(np.float32)
+    for _ in range(MEMBRANE_STEPS):
+        smooth = cv2.filter2D(surface, -1, kernel, borderType=cv2.BORDER_REPLICATE)
+        surface = np.where(free[..., None], smooth, known)
+    return surface
+
+
+def contact_shadow(alpha: Map, pad: int) -> Map:
+    """Share of the light that an object takes from the ground it stands on.
+
+    Args:
+        alpha: (h, w) of the object, its lowest row on the ground. pad: pixels to add on every side.
+
+    Returns:
+        (h + 2 pad, w + 2 pad) in [0, 0.48], so that a shadow is to be ignored, never anomalous.
+    """
+    h, w = alpha.shape
+    size = max(h, 0.35 * w)
+    low = alpha[-max(1, round(0.12 * size)) :].max(axis=0) >= 0.5
+    columns = np.flatnonzero(low) if low.any() else np.arange(w)
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    centre = (round(16 * (pad + (left + right - 1) / 2)), round(16 * (pad + h - 1 - 0.02 * size)))
+    axes = (round(16 * (0.54 * (right - left) + 0.02 * size)), max(8, round(16 * SHADOW_HEIGHT * size)))
+    shadow = np.zeros((h + 2 * pad, w + 2 * pad), np.float32)
+    cv2.ellipse(shadow, centre, axes, 0, 0, 360, SHADOW, -1, cv2.LINE_8, 4)
+    shadow = np.minimum(blurred(shadow, SHADOW_BLUR * size), np.float32(SHADOW_LIMIT))
+    return np.where(shadow < 0.01, np.float32(0), shadow)

@@ -21,6 +21,7 @@ BLENDS: tuple[str, ...] = get_args(Blend)
 
 FEATHER = {"hard": 0.0, "feather": 0.0025, "matched": 0.001, "poisson": 0.001}
 MEAN_SHARE, SPREAD_SHARE, SPREAD_LIMITS = 0.6, 0.5, (0.7, 1.3)
+CONTRAST, CONTRAST_STEP = 30.0, 8
 SHARPNESS_STEPS = (0.0, 0.6, 0.9, 1.3)
 STRONGEST_NOISE = 8.0
 RESIDUAL_OF_WHITE_NOISE = 0.873
@@ -65,6 +66,28 @@ def recoloured(rgb: Image, table: Image) -> Image:
     """(h, w, 3) with a `colour_table` applied."""
     moved: Any = cv2.cvtColor(cv2.LUT(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB), table), cv2.COLOR_LAB2RGB)
     return moved
+
+
+def distinct(rgb: Image, inside: NDArray[np.uint8], around: Image) -> Image:
+    """Brightened or darkened, whichever is nearer, until it differs from what it covers by 30 of 255 on average:
+    an object of the colour of the road would be marked anomalous where nothing can be seen.
+
+    Args:
+        rgb: (h, w, 3) the object. inside: (h, w) not 0 on it. around: (m, n, 3) what it covers.
+    """
+    size = (min(32, rgb.shape[1]), min(32, rgb.shape[0]))
+    weight = cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_AREA)[..., None]
+    mine, under = (
+        cv2.resize(x, size, interpolation=cv2.INTER_AREA).astype(np.float32) for x in (rgb, around)
+    )
+    weight /= np.float32(3 * max(float(weight.sum()), 1e-3))
+    up = float((weight * (mine - under)).sum()) >= 0
+    for step in range(0, 256, CONTRAST_STEP):
+        for shift in (step, -step) if up else (-step, step):
+            moved = np.clip(mine + np.float32(shift), 4, 251)
+            if float((weight * np.abs(moved - under)).sum()) >= CONTRAST:
+                return np.clip(rgb.astype(np.int16) + shift, 0, 255).astype(np.uint8)
+    return rgb
 
 
 def residual(rgb: Image, inside: NDArray[np.bool_] | None = None) -> float:

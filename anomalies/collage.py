@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import ANOMALOUS, Image, Map, Rendered
-from anomalies.blending import colour_table, contact_shadow, matte, poisson, recoloured, refocused
+from anomalies.blending import colour_table, contact_shadow, distinct, matte, poisson, recoloured, refocused
 from anomalies.fields import blurred
 from anomalies.placement import Box, Outline
 from anomalies.scene import VOID, Scene
@@ -74,11 +74,12 @@ class Collage:
 
     Args:
         image: (H, W, 3) or (H, W, 1) uint8. scene: its labels, if known. blend: a tier of realism.
+        anomalous: whether cut-outs must stand out from what they cover, see `blending.distinct`.
     """
 
-    def __init__(self, image: Image, scene: Scene, blend: str) -> None:
+    def __init__(self, image: Image, scene: Scene, blend: str, anomalous: bool = True) -> None:
         self.original, self.canvas = image, image.copy()
-        self.blend = blend
+        self.blend, self.anomalous = blend, anomalous
         self.alpha = np.zeros(image.shape[:2], np.float32)
         self.instances = np.zeros(image.shape[:2], np.uint16)
         self.labels = None if scene.labels is None else scene.labels.copy()
@@ -118,8 +119,6 @@ class Collage:
         self._record(cutout, part, inner, (h, w, pad), alpha)
 
     def _coloured(self, rgba: Image, box: Box) -> Image:
-        if self.blend != "matched":
-            return rgba
         h, w = self.original.shape[:2]
         rows = slice(max(0, min(int(box[1]), h - 2)), max(2, round(box[3])))
         columns = slice(max(0, min(int(box[0]), w - 2)), max(2, round(box[2])))
@@ -127,7 +126,11 @@ class Collage:
         around = _rgb(self.original[rows, columns][::step, ::step])
         inside = (rgba[..., 3] >= 128).astype(np.uint8)
         rgb = np.ascontiguousarray(rgba[..., :3])
-        return np.dstack((recoloured(rgb, colour_table(rgb, inside, around)), rgba[..., 3]))
+        if self.blend == "matched":
+            rgb = recoloured(rgb, colour_table(rgb, inside, around))
+        if self.anomalous:
+            rgb = distinct(rgb, inside, around)
+        return np.dstack((rgb, rgba[..., 3]))
 
     def _fitted(self, rgb: Image, alpha: Map, under: Image, noise: Map) -> Image:
         inside = alpha >= ANOMALOUS

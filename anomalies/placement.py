@@ -97,13 +97,18 @@ class Places:
             self._people = cv2.connectedComponents(small, connectivity=8)[1]
 
     def on_ground(
-        self, rng: np.random.Generator, sizes: tuple[float, float], outline: Outline, road: bool
+        self,
+        rng: np.random.Generator,
+        sizes: tuple[float, float],
+        outline: Outline,
+        road: bool,
+        rows: tuple[float, float] | None = None,
     ) -> Spot:
-        """A place on the road (or any ground), in the rows where an object of the first size in metres is large
-        enough to be seen and one of the last size is not larger than half the image.
+        """A place on the road (or any ground), in the given rows, else in those where an object of the first size
+        in metres is large enough to be seen and one of the last size is not larger than half the image.
         """
         draws = rng.random((TRIES, 2))
-        low, high = self._rows(sizes, outline)
+        low, high = rows or self._rows(sizes, outline)
         spots = self._labelled(draws, low, high, sizes, outline, road)
         if spots is None:
             spots = [self._guessed(u, low, high, sizes, outline) for u in draws]

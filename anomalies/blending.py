@@ -7,6 +7,8 @@ hides them is the colour; feathered edges alone change nothing. So colour is mat
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import cv2
@@ -21,12 +23,28 @@ BLENDS: tuple[str, ...] = get_args(Blend)
 
 FEATHER = {"hard": 0.0, "feather": 0.0025, "matched": 0.001, "poisson": 0.001}
 MEAN_SHARE, SPREAD_SHARE, SPREAD_LIMITS = 0.6, 0.5, (0.7, 1.3)
-CONTRAST, CONTRAST_STEP = 30.0, 8
+CONTRAST, VISIBLE, GROWTH = 30.0, 0.065, 1.2
+CONTRAST_STEP, LARGEST_SHIFT = 8, 192
 SHARPNESS_STEPS = (0.0, 0.6, 0.9, 1.3)
 STRONGEST_NOISE = 8.0
 RESIDUAL_OF_WHITE_NOISE = 0.873
 SHADOW, SHADOW_LIMIT, SHADOW_HEIGHT, SHADOW_BLUR = 0.62, 0.48, 0.07, 0.035
 MEMBRANE_GRID, MEMBRANE_STEPS = 64, 12
+
+
+def resized_cutout(rgba: Image, size: Shape) -> Image:
+    """(h, w, 4) at another size; enlarged outlines stay smooth curves, without the stairs of small pixels."""
+    h, w = size
+    factor = h / rgba.shape[0]
+    if factor <= 1:
+        shrunk: Any = cv2.resize(rgba, (w, h), interpolation=cv2.INTER_AREA)
+        return shrunk
+    large: Any = cv2.resize(rgba, (w, h), interpolation=cv2.INTER_CUBIC)
+    framed = cv2.copyMakeBorder(rgba[..., 3], 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)
+    soft = cv2.GaussianBlur(framed, (0, 0), 0.8)[2:-2, 2:-2].astype(np.float32) / 255
+    soft = cv2.resize(soft, (w, h), interpolation=cv2.INTER_CUBIC)
+    large[..., 3] = np.rint(255 * np.clip(0.5 + 1.6 * factor * (soft - 0.46), 0, 1))
+    return large
 
 
 def matte(alpha: Map, blend: str, height: int) -> Map:
@@ -68,26 +86,44 @@ def recoloured(rgb: Image, table: Image) -> Image:
     return moved
 
 
-def distinct(rgb: Image, inside: NDArray[np.uint8], around: Image) -> Image:
-    """Brightened or darkened, whichever is nearer, until it differs from what it covers by 30 of 255 on average:
-    an object of the colour of the road would be marked anomalous where nothing can be seen.
+def distinct(rgb: Image, opaque: Image, covered: Sequence[Image], pixels: int) -> Image:
+    """Brightened or darkened, whichever is nearer, until it can be seen wherever it is marked anomalous, even an
+    object of the colour of the road: it differs from what it covers by 30 of 255 on average, changes the mean of
+    the whole image by at least 0.065, and changes it more the larger its box.
 
     Args:
-        rgb: (h, w, 3) the object. inside: (h, w) not 0 on it. around: (m, n, 3) what it covers.
+        rgb: (h, w, 3) the object. opaque: (h, w) 0 or 255.
+        covered: what its boxes of growing size cover, each (m, n, 3).
+        pixels: of the image.
     """
-    size = (min(32, rgb.shape[1]), min(32, rgb.shape[0]))
-    weight = cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_AREA)[..., None]
-    mine, under = (
-        cv2.resize(x, size, interpolation=cv2.INTER_AREA).astype(np.float32) for x in (rgb, around)
-    )
-    weight /= np.float32(3 * max(float(weight.sum()), 1e-3))
-    up = float((weight * (mine - under)).sum()) >= 0
-    for step in range(0, 256, CONTRAST_STEP):
-        for shift in (step, -step) if up else (-step, step):
-            moved = np.clip(mine + np.float32(shift), 4, 251)
-            if float((weight * np.abs(moved - under)).sum()) >= CONTRAST:
-                return np.clip(rgb.astype(np.int16) + shift, 0, 255).astype(np.uint8)
-    return rgb
+    views = [_view(rgb, opaque, under) for under in covered]
+    up = sum(float((weight * (mine - under)).sum()) for mine, weight, under, _ in views) >= 0
+    best, most = 0, 0.0
+    shifts = range(-LARGEST_SHIFT, LARGEST_SHIFT + 1, CONTRAST_STEP)
+    for shift in sorted(shifts, key=lambda shift: (abs(shift), (shift < 0) == up)):
+        contrasts = [
+            float((weight * np.abs((mine + np.float32(shift)).clip(0, 255) - under)).sum())
+            for mine, weight, under, _ in views
+        ]
+        sums = [contrast * area for contrast, (*_, area) in zip(contrasts, views, strict=True)]
+        steady = min((b / max(GROWTH * a, 1e-6) for a, b in pairwise(sums)), default=1.0)
+        enough = min(min(contrasts) / CONTRAST, sums[0] / (VISIBLE * pixels), steady)
+        if enough > most:
+            best, most = shift, enough
+        if most >= 1:
+            break
+    return np.clip(rgb.astype(np.int16) + best, 0, 255).astype(np.uint8)
+
+
+def _view(rgb: Image, opaque: Image, under: Image) -> tuple[Map, Map, Map, float]:
+    """Object, its weights (with sum 1/3, so that means are over channels too), what it covers, and its area."""
+    size = (min(32, under.shape[1]), min(32, under.shape[0]))
+    small = [
+        cv2.resize(x, size, interpolation=cv2.INTER_AREA).astype(np.float32) for x in (rgb, under, opaque)
+    ]
+    share = max(float(small[2].mean()) / 255, 1e-3)
+    weight = small[2][..., None] / np.float32(255 * 3 * share * size[0] * size[1])
+    return small[0], weight, small[1], share * under.shape[0] * under.shape[1]
 
 
 def residual(rgb: Image, inside: NDArray[np.bool_] | None = None) -> float:

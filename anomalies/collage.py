@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import ANOMALOUS, Image, Map, Rendered
-from anomalies.blending import colour_table, contact_shadow, distinct, matte, poisson, recoloured, refocused
+from anomalies.blending import (
+    colour_table,
+    contact_shadow,
+    distinct,
+    matte,
+    poisson,
+    recoloured,
+    refocused,
+    resized_cutout,
+)
 from anomalies.fields import blurred
 from anomalies.placement import Box, Outline
 from anomalies.scene import VOID, Scene
@@ -87,20 +96,27 @@ class Collage:
         self.objects: list[str] = []
         self.boxes: list[list[int]] = []
 
-    def add(self, cutout: Cutout, box: Box, matched_to: Box, rng: np.random.Generator, stands: bool) -> None:
-        """Paste a cut-out into a box (x0, y0, x1, y1); what is outside the image is lost.
+    def add(
+        self,
+        cutout: Cutout,
+        boxes: tuple[Box, ...],
+        which: int,
+        rng: np.random.Generator,
+        stands: bool,
+    ) -> None:
+        """Paste a cut-out into one of its boxes (x0, y0, x1, y1); what is outside the image is lost.
 
         Args:
-            matched_to: box of the original image that the colours are drawn towards; the same for all
-                severities, so that the object looks the same.
+            boxes: of all severities. Colours are fitted to all of them, so that they are the same at every severity.
+            which: the box to paste into.
             rng: of the noise. stands: whether it touches the ground there and throws a shadow.
         """
+        box = boxes[which]
         noise = rng.standard_normal((NOISE, NOISE), dtype=np.float32)
         w, h = max(2, round(box[2] - box[0])), max(2, round(box[3] - box[1]))
         x0, y0 = round((box[0] + box[2] - w) / 2), round(box[3]) - h
         pad = max(2, round(SURROUNDINGS * max(h, 0.35 * w)))
-        how = cv2.INTER_AREA if h < cutout.rgba.shape[0] else cv2.INTER_LINEAR
-        rgba: Any = cv2.resize(self._coloured(cutout.rgba, matched_to), (w, h), interpolation=how)
+        rgba = resized_cutout(self._coloured(cutout.rgba, boxes), (h, w))
         frame = (y0 - pad, x0 - pad, h + 2 * pad, w + 2 * pad)
         part, inner = _overlap(frame, self.alpha.shape)
         if part is None or inner is None:
@@ -118,19 +134,21 @@ class Collage:
         self._compose(part, under, self._fitted(rgb, alpha, under, noise), alpha, shadow)
         self._record(cutout, part, inner, (h, w, pad), alpha)
 
-    def _coloured(self, rgba: Image, box: Box) -> Image:
-        h, w = self.original.shape[:2]
-        rows = slice(max(0, min(int(box[1]), h - 2)), max(2, round(box[3])))
-        columns = slice(max(0, min(int(box[0]), w - 2)), max(2, round(box[2])))
-        step = max(1, (rows.stop - rows.start) // 64)
-        around = _rgb(self.original[rows, columns][::step, ::step])
-        inside = (rgba[..., 3] >= 128).astype(np.uint8)
+    def _coloured(self, rgba: Image, boxes: tuple[Box, ...]) -> Image:
+        opaque = np.where(rgba[..., 3] >= 128, np.uint8(255), np.uint8(0))
         rgb = np.ascontiguousarray(rgba[..., :3])
         if self.blend == "matched":
-            rgb = recoloured(rgb, colour_table(rgb, inside, around))
+            rgb = recoloured(rgb, colour_table(rgb, opaque, self._covered(boxes[len(boxes) // 2])))
         if self.anomalous:
-            rgb = distinct(rgb, inside, around)
+            rgb = distinct(rgb, opaque, [self._covered(box) for box in boxes], self.alpha.size)
         return np.dstack((rgb, rgba[..., 3]))
+
+    def _covered(self, box: Box) -> Image:
+        """The original image in a box."""
+        h, w = self.original.shape[:2]
+        x0, y0 = max(0, min(round(box[0]), w - 2)), max(0, min(round(box[1]), h - 2))
+        x1, y1 = min(w, max(round(box[2]), x0 + 2)), min(h, max(round(box[3]), y0 + 2))
+        return _rgb(self.original[y0:y1, x0:x1])
 
     def _fitted(self, rgb: Image, alpha: Map, under: Image, noise: Map) -> Image:
         inside = alpha >= ANOMALOUS

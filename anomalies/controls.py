@@ -109,7 +109,7 @@ class OwnPaste(Anomaly):
         cutout = patch(image, scene, rng, (x, y), (tall, wide))
         th, tw = cutout.rgba.shape[:2]
         box = (to_x - tw / 2, to_y - th / 2, to_x + tw / 2, to_y + th / 2)
-        collage.add(cutout, box, box, rng, stands=False)
+        collage.add(cutout, (box,), 0, rng, stands=False)
 
 
 def _copy(
@@ -124,7 +124,7 @@ def _copy(
     near, far = (horizon + factor * scale * scene.camera_height for factor in RESIZED[::-1])
     spot = places.on_ground(rng, (size, size), cutout.outline, road=own.name not in PEOPLE, rows=(far, near))
     box = spot.box(size, cutout.outline)
-    collage.add(cutout, box, box, rng, stands=True)
+    collage.add(cutout, (box,), 0, rng, stands=True)
 
 
 def _scale(own: Own, scene: Scene, shape: tuple[int, int]) -> float:

@@ -21,6 +21,8 @@ TINY_METRES = (0.50, 0.70, 1.00, 1.40, 1.90)
 WRONG_METRES = (1.0, 1.4, 2.0, 2.8, 4.0)
 MOST = 3
 SECOND_AT_3 = 0.5
+SMALLEST_CANVAS, LARGEST_CANVAS = 48, 320
+COMPACT = ("tyre", "box", "barrel", "ball", "sacks", "sofa", "bin", "suitcase")
 OPPOSITE, SIDEWAYS = 180.0, 90.0
 
 
@@ -31,7 +33,7 @@ def sizes_of(u: float, tiny: bool) -> tuple[float, ...]:
 
 def canvas_side(height: int) -> int:
     """Pixels to draw an object with, so that it is sharp enough when it is largest."""
-    return int(np.clip(0.25 * height, 40, 256))
+    return int(np.clip(0.3 * height, SMALLEST_CANVAS, LARGEST_CANVAS))
 
 
 def child(seed: Any) -> np.random.Generator:
@@ -84,9 +86,8 @@ class Pasted(Anomaly):
             sizes = sizes_of(float(own.random()), shape[0] < TINY)
             cutout = self.cutout(own, canvas_side(shape[0]), number)
             spot = self._spot(places, own, sizes, cutout.outline, number)
-            collage.add(
-                cutout, *spot.boxes(sizes, self.severity, cutout.outline), own, stands=number < MOST - 1
-            )
+            boxes = spot.boxes(sizes, cutout.outline)
+            collage.add(cutout, boxes, self.severity - 1, own, stands=number < MOST - 1)
             heights.append(_metres(spot, self.of(sizes), cutout.outline, scene, shape, number))
             licences.append(cutout.licence)
         known = {"licences": licences} if any(licences) else {}
@@ -128,7 +129,8 @@ def _tilt(rng: np.random.Generator, number: int) -> float:
 
 @dataclass(frozen=True)
 class Object(Pasted):
-    """A procedural object: a tyre, a fallen cone, an animal, ... See `Pasted` for sizes and severities.
+    """A procedural object: a tyre, a fallen cone, an animal, ... See `Pasted` for sizes and severities. Images with
+    H <= 160 get those without thin parts.
 
     Args:
         shape: "any", or a key of `anomalies.shapes.SHAPES`.
@@ -147,7 +149,8 @@ class Object(Pasted):
             raise ValueError(f"object: shape must be any or one of {', '.join(SHAPES)}, got {self.shape!r}")
 
     def cutout(self, rng: np.random.Generator, side: int, number: int) -> Cutout:
-        drawn_name = list(SHAPES)[int(rng.integers(len(SHAPES)))]
+        known = COMPACT if side == SMALLEST_CANVAS else tuple(SHAPES)
+        drawn_name = known[int(rng.random() * len(known))]
         name = drawn_name if self.shape == "any" else self.shape
         turn = _tilt(rng, number)
         return Cutout.of(drawn(name, rng, side), name, licence="", turn=turn)
@@ -235,7 +238,8 @@ class OutOfContext(Anomaly):
                 spot = places.above_ground(own, ends, cutout.outline)
             else:
                 spot = places.on_ground(own, ends, cutout.outline, road=False)
-            collage.add(cutout, *spot.boxes(sizes, self.severity, cutout.outline), own, stands=not flies)
+            boxes = spot.boxes(sizes, cutout.outline)
+            collage.add(cutout, boxes, self.severity - 1, own, stands=not flies)
         return collage.rendered(turned=turns)
 
 

@@ -67,9 +67,9 @@ class Spot:
         h, w = size * self.scale * outline.height, size * self.scale * outline.width
         return self.x - w / 2, self.y - h, self.x + w / 2, self.y
 
-    def boxes(self, sizes: tuple[float, ...], severity: int, outline: Outline) -> tuple[Box, Box]:
-        """Box of a severity, and that of severity 3, for what must not depend on the severity."""
-        return self.box(sizes[severity - 1], outline), self.box(sizes[2], outline)
+    def boxes(self, sizes: tuple[float, ...], outline: Outline) -> tuple[Box, ...]:
+        """One box per size."""
+        return tuple(self.box(size, outline) for size in sizes)
 
 
 def metres_to_pixels(row: float, shape: Shape, scene: Scene) -> float:

@@ -268,7 +268,7 @@ def _openness(view: View) -> NDArray[np.float32]:
 def _wobbled(rgba: Image, rng: RNG, amount: float) -> Image:
     """Crooked outlines: nothing soft or grown is a perfect ellipsoid."""
     shape = (rgba.shape[0], rgba.shape[1])
-    dx, dy = (fbm(rng, shape, max(shape) / 6, octaves=4) for _ in range(2))
+    dx, dy = (fbm(rng, shape, max(shape) / 6, octaves=3) for _ in range(2))
     if amount < 0.3:
         return rgba
     rows, columns = np.indices(shape, dtype=np.float32)

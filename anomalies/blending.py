@@ -26,7 +26,7 @@ MEAN_SHARE, SPREAD_SHARE, SPREAD_LIMITS = 0.6, 0.5, (0.7, 1.3)
 CONTRAST, VISIBLE, GROWTH = 30.0, 0.065, 1.2
 CONTRAST_STEP, LARGEST_SHIFT = 8, 192
 SHARPNESS_STEPS = (0.0, 0.6, 0.9, 1.3)
-STRONGEST_NOISE = 8.0
+STRONGEST_NOISE, MEASURED = 8.0, 192
 RESIDUAL_OF_WHITE_NOISE = 0.873
 SHADOW, SHADOW_LIMIT, SHADOW_HEIGHT, SHADOW_BLUR = 0.62, 0.48, 0.07, 0.035
 MEMBRANE_GRID, MEMBRANE_STEPS = 64, 12
@@ -135,25 +135,35 @@ def residual(rgb: Image, inside: NDArray[np.bool_] | None = None) -> float:
 
 
 def refocused(rgb: Image, inside: NDArray[np.bool_], around: Image, noise: Map) -> Image:
-    """Blurred until it is no sharper than its surroundings; then the noise that is missing is added.
+    """Blurred until it is no sharper than its surroundings; then the noise that is missing is added. Both are
+    measured in a window of at most 192 pixels in the middle of the object.
 
     Args:
         noise: (n, n) standard normal, repeated as needed, the same in all channels.
     """
-    wanted, found = residual(around), 0.0
-    result: Any = rgb
+    h, w = rgb.shape[:2]
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    window = (_middle(rows, h), _middle(columns, w))
+    part, part_inside = np.ascontiguousarray(rgb[window]), inside[window]
+    wanted, found, sigma = residual(np.ascontiguousarray(around[window])), 0.0, 0.0
     for sigma in SHARPNESS_STEPS:
-        result = rgb if sigma == 0 else cv2.GaussianBlur(rgb, (0, 0), sigma)
-        found = residual(result, inside)
+        found = residual(part if sigma == 0 else cv2.GaussianBlur(part, (0, 0), sigma), part_inside)
         if found <= 1.1 * wanted:
             break
+    result: Any = rgb if sigma == 0 else cv2.GaussianBlur(rgb, (0, 0), sigma)
     missing = math.sqrt(max(wanted**2 - found**2, 0)) / RESIDUAL_OF_WHITE_NOISE
     if missing < 0.3:
         return result
-    h, w = rgb.shape[:2]
     n = len(noise)
-    tiled = np.tile(noise, (-(-h // n), -(-w // n)))[:h, :w] * np.float32(min(missing, STRONGEST_NOISE))
-    return np.rint(result + tiled[..., None]).clip(0, 255).astype(np.uint8)
+    grain = np.rint(noise * np.float32(min(missing, STRONGEST_NOISE))).astype(np.int16)
+    tiled = np.tile(grain, (-(-h // n), -(-w // n)))[:h, :w]
+    grainy: Any = cv2.add(result, cv2.merge((tiled, tiled, tiled)), dtype=cv2.CV_8U)
+    return grainy
+
+
+def _middle(found: NDArray[np.int64], size: int) -> slice:
+    centre = int(found[0] + found[-1]) // 2 if len(found) else size // 2
+    return slice(max(centre - MEASURED // 2, 0), centre + MEASURED // 2)
 
 
 def poisson(rgb: Image, alpha: Map, under: Image) -> Image:

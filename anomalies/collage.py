@@ -158,12 +158,12 @@ class Collage:
         return poisson(rgb, alpha, under) if self.blend == "poisson" else rgb
 
     def _compose(self, part: Any, under: Image, rgb: Image, alpha: Map, shadow: Map) -> None:
-        dimmed: Any = cv2.blendLinear(np.zeros_like(under), under, shadow, 1 - shadow)
-        mixed: Any = cv2.blendLinear(rgb, dimmed, alpha, 1 - alpha)
+        if shadow.any():
+            under = cv2.blendLinear(np.zeros_like(under), under, shadow, 1 - shadow)
+        mixed: Any = cv2.blendLinear(rgb, under, alpha, 1 - alpha)
         if self.canvas.shape[2] == 1:
             mixed = cv2.cvtColor(mixed, cv2.COLOR_RGB2GRAY)[..., None]
-        touched = (np.maximum(alpha, shadow) > 0)[..., None]
-        self.canvas[part] = np.where(touched, mixed, self.canvas[part])
+        self.canvas[part] = mixed
         self.alpha[part] = np.maximum(self.alpha[part], np.maximum(alpha, shadow))
 
     def _record(self, cutout: Cutout, part: Any, inner: Any, size: tuple[int, int, int], alpha: Map) -> None:

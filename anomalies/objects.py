@@ -21,7 +21,7 @@ TINY_METRES = (0.50, 0.70, 1.00, 1.40, 1.90)
 WRONG_METRES = (1.0, 1.4, 2.0, 2.8, 4.0)
 MOST = 3
 SECOND_AT_3 = 0.5
-SMALLEST_CANVAS, LARGEST_CANVAS = 48, 320
+SMALLEST_CANVAS, LARGEST_CANVAS = 48, 256
 COMPACT = ("tyre", "box", "barrel", "ball", "sacks", "sofa", "bin", "suitcase")
 OPPOSITE, SIDEWAYS = 180.0, 90.0
 

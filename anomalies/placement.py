@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -85,16 +85,16 @@ class Places:
     """
 
     def __init__(self, shape: Shape, scene: Scene) -> None:
-        self.shape, self.scene = shape, scene
+        self.shape = shape
         self.step = max(1, shape[0] // GRID_ROWS)
+        labels = None if scene.labels is None else scene.labels[:: self.step, :: self.step]
+        self.scene = replace(scene, labels=labels, depth=None)
         self.taken: list[Box] = []
-        void = scene.void
-        self._void = None if void is None else void[:: self.step, :: self.step]
-        people = scene.where(*PEOPLE)
+        self._void = self.scene.void
+        people = self.scene.where(*PEOPLE)
         self._people = None
         if people is not None and people.any():
-            small = np.ascontiguousarray(people[:: self.step, :: self.step]).astype(np.uint8)
-            self._people = cv2.connectedComponents(small, connectivity=8)[1]
+            self._people = cv2.connectedComponents(people.astype(np.uint8), connectivity=8)[1]
 
     def on_ground(
         self,
@@ -175,10 +175,9 @@ class Places:
         ground = self.scene.where(*names)
         if ground is None:
             return np.zeros((0, 2), np.int64)
-        small = ground[:: self.step, :: self.step].copy()
-        rows = np.arange(len(small)) * self.step
-        small[(rows < low) | (rows > high)] = False
-        return np.argwhere(small) * self.step
+        rows = np.arange(len(ground)) * self.step
+        ground[(rows < low) | (rows > high)] = False
+        return np.argwhere(ground) * self.step
 
     def _guessed(
         self, u: NDArray[np.float64], low: float, high: float, sizes: tuple[float, float], outline: Outline

@@ -27,6 +27,8 @@ PAINTS: tuple[RGB, ...] = (
     (0.78, 0.76, 0.72),
 )
 
+TONES = np.rint(255 * np.linspace(0, 1, 4096) ** (1 / 1.5)).astype(np.uint8)
+
 
 def _one(rng: RNG, choices: tuple[Any, ...]) -> Any:
     return choices[int(rng.integers(len(choices)))]
@@ -242,11 +244,11 @@ def _painted(solids: list[Solid], view: View, noise: NDArray[np.float32], sun: A
     rgba = np.zeros((*view.part.shape, 4), np.uint8)
     openness = _openness(view)
     for number, solid in enumerate(solids):
-        at = view.part == number
+        at = np.nonzero(view.part == number)
         albedo = solid.material.albedo(view.point[at], noise[at])
         gloss = np.full(len(albedo), solid.material.gloss, np.float32)
         light = shaded(albedo, view.normal[at], sun, gloss, openness[at])
-        rgba[at, :3] = np.rint(255 * np.clip(light, 0, 1) ** np.float32(1 / 1.5))
+        rgba[(*at, slice(3))] = TONES[(light * 4095).clip(0, 4095).astype(np.int16)]
     rgba[..., 3] = 255 * (view.part >= 0).astype(np.uint8)
     return rgba
 

@@ -1,0 +1,161 @@
+"""Cut-outs from the image itself, and from a user's folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from anomalies.base import Image
+from anomalies.collage import Cutout
+from anomalies.fields import fbm
+from anomalies.scene import Scene
+
+INDEX = "index.yaml"
+OWN = (
+    *("person", "pedestrian", "rider", "bicyclist", "car", "truck", "bus", "train", "vehicles"),
+    *("motorcycle", "bicycle", "traffic light", "traffic_light", "traffic sign", "traffic_sign", "sign"),
+)
+SMALLEST_AREA, SMALLEST_HEIGHT, LARGEST_HEIGHT, FILLED = 0.0012, 0.045, 0.6, 0.3
+GRID_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Own:
+    """A labelled object of the image.
+
+    Attributes:
+        name: of its class. rows, columns: where it is. row: its lowest.
+        inside: (h, w) its pixels.
+    """
+
+    name: str
+    rows: slice
+    columns: slice
+    inside: NDArray[np.bool_]
+
+    def cutout(self, image: Image, scene: Scene, turn: float, known: bool) -> Cutout:
+        """The object without its background; known keeps its label."""
+        at = (self.rows, self.columns)
+        part = image[at] if image.shape[2] == 3 else np.repeat(image[at], 3, axis=2)
+        rgba = np.dstack((part, 255 * self.inside.astype(np.uint8)))
+        labels = None
+        if known and scene.labels is not None:
+            labels = np.full(self.inside.shape, scene.labels[at][self.inside][0], np.uint8)
+        return Cutout.of(rgba, self.name, labels, turn=turn)
+
+
+def own_objects(scene: Scene) -> list[Own]:
+    """Objects of the image's own classes that are whole and large enough to be recognised, by class."""
+    if scene.labels is None:
+        return []
+    h = len(scene.labels)
+    step = max(1, h // GRID_ROWS)
+    small = np.ascontiguousarray(scene.labels[::step, ::step])
+    found = []
+    for number, name in enumerate(scene.classes):
+        if name not in OWN or not (small == number).any():
+            continue
+        parts, stats = cv2.connectedComponentsWithStats((small == number).astype(np.uint8))[1:3]
+        for i, (x, y, wide, high, area) in enumerate(stats[1:], 1):
+            inside = x > 0 and x + wide < small.shape[1] and y > 0 and y + high < len(small)
+            fits = SMALLEST_HEIGHT * len(small) <= high <= LARGEST_HEIGHT * len(small)
+            if inside and fits and area >= max(SMALLEST_AREA * len(small) ** 2, 12, FILLED * wide * high):
+                found.append(_own(name, number, i, parts, (x, y, wide, high), step, scene.labels))
+    return found
+
+
+def _own(name: str, number: int, i: int, parts: Any, box: Any, step: int, labels: NDArray[np.uint8]) -> Own:
+    x, y, wide, high = (int(v) for v in box)
+    rows, columns = slice(step * y, step * (y + high)), slice(step * x, step * (x + wide))
+    mine = (parts[y : y + high, x : x + wide] == i).repeat(step, axis=0).repeat(step, axis=1)
+    exact = labels[rows, columns] == number
+    return Own(name, rows, columns, mine[: exact.shape[0], : exact.shape[1]] & exact)
+
+
+def patch(
+    image: Image, scene: Scene, rng: np.random.Generator, centre: tuple[float, float], size: tuple[int, int]
+) -> Cutout:
+    """A lobed piece of the image itself around a centre (x, y), of about (h, w) pixels, with its labels."""
+    h, w = (min(size[0], image.shape[0]), min(size[1], image.shape[1]))
+    field = fbm(rng, (32, 32), 12, octaves=3)
+    rows, columns = np.indices((32, 32), dtype=np.float32) / np.float32(15.5) - 1
+    blob = (1.05 - np.hypot(rows, columns) + 0.16 * field).astype(np.float32)
+    outline = cv2.resize(np.pad(blob[1:-1, 1:-1], 1, constant_values=-0.2), (w, h))
+    top = int(np.clip(round(centre[1] - h / 2), 0, image.shape[0] - h))
+    left = int(np.clip(round(centre[0] - w / 2), 0, image.shape[1] - w))
+    at = (slice(top, top + h), slice(left, left + w))
+    part = image[at] if image.shape[2] == 3 else np.repeat(image[at], 3, axis=2)
+    rgba = np.dstack((part, np.where(outline > 0.15, np.uint8(255), np.uint8(0))))
+    return Cutout.of(rgba, "patch", None if scene.labels is None else scene.labels[at])
+
+
+def library(folder: str) -> tuple[tuple[Path, str, str], ...]:
+    """Pictures, names and licences of a folder with RGBA PNG files and an index.
+
+    ``index.yaml`` names each file's licence, and what it shows:
+
+        stroller.png: {licence: CC0-1.0, name: stroller}
+        skip.png: {licence: own photograph}
+
+    Raises:
+        ValueError: no such folder, no index, an index of another form, a file that is missing or without a
+            licence; in one line.
+    """
+    where = Path(folder)
+    index = where / INDEX
+    if not where.is_dir():
+        raise ValueError(f"folder_object: no folder {where}")
+    if not index.is_file():
+        raise ValueError(
+            f"folder_object: no {INDEX} in {where}; it must name each PNG file with its licence, for example "
+            "stroller.png: {licence: CC0-1.0}"
+        )
+    try:
+        content = yaml.safe_load(index.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ValueError(f"folder_object: {index} is not valid YAML") from None
+    if not isinstance(content, dict) or not content:
+        raise ValueError(f"folder_object: {index} must have one line per file, file name: {{licence: ...}}")
+    return tuple(_entry(index, str(name), content[name]) for name in sorted(content, key=str))
+
+
+def _entry(index: Path, file: str, entry: Any) -> tuple[Path, str, str]:
+    licence = entry.get("licence") if isinstance(entry, dict) else None
+    if not isinstance(licence, str) or not licence.strip():
+        raise ValueError(
+            f"folder_object: {index} gives no licence for {file}; write {file}: {{licence: ...}}"
+        )
+    path = index.parent / file
+    if not path.is_file():
+        raise ValueError(f"folder_object: {index} names {file}, which is not in {index.parent}")
+    return path, str(entry.get("name", path.stem)), licence
+
+
+@lru_cache(maxsize=64)
+def picture(path: Path, side: int) -> Image:
+    """An RGBA PNG file, with at most ``side`` pixels in its longer side.
+
+    Raises:
+        ValueError: not an image, without transparency, or nothing opaque in it.
+    """
+    bgra: Any = cv2.imdecode(np.frombuffer(path.read_bytes() or b"\0", np.uint8), cv2.IMREAD_UNCHANGED)
+    if bgra is None:
+        raise ValueError(f"folder_object: {path} is not an image that can be read")
+    if bgra.dtype != np.uint8 or bgra.ndim != 3 or bgra.shape[2] != 4:
+        raise ValueError(f"folder_object: {path} must be an 8-bit RGBA image, with a transparent background")
+    if (bgra[..., 3] >= 128).sum() < 16:
+        raise ValueError(f"folder_object: {path} has fewer than 16 opaque pixels")
+    scale = min(1.0, side / max(bgra.shape[:2]))
+    if scale < 1:
+        size = (max(2, round(scale * bgra.shape[1])), max(2, round(scale * bgra.shape[0])))
+        bgra = cv2.resize(bgra, size, interpolation=cv2.INTER_AREA)
+    rgba: Any = cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGBA)
+    rgba.flags.writeable = False
+    return rgba

@@ -51,9 +51,7 @@ def warp(
     seen: Any = cv2.remap(image, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     if labels is None:
         return seen.reshape(image.shape), None
-    moved: Any = cv2.remap(
-        labels, *maps, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=VOID
-    )
+    moved: Any = cv2.remap(labels, *maps, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=VOID)
     return seen.reshape(image.shape), moved
 
 
@@ -157,20 +155,17 @@ class RadialDistortion(Warp):
 
 @dataclass(frozen=True)
 class RollingShutter(Warp):
-    """Rows are read out one after the other while the car turns and bounces: verticals lean by 0.01, 0.02, 0.04,
-    0.08, 0.14 H from top to bottom, give or take a tenth, with a wobble of a sixth of it, and the image is
-    stretched or squeezed downwards by half to all of it.
+    """Rows are read out one after the other while the car turns and shakes: verticals lean by 0.01, 0.02, 0.04,
+    0.08, 0.14 H from top to bottom, give or take a tenth, with a wobble of a sixth of it.
     """
 
     kind = "rolling_shutter"
 
     def source(self, rng: np.random.Generator, shape: Shape) -> tuple[Maps, Mapping[str, Any]]:
         skew, phase, periods = self.of(SKEW) * _signed(rng), rng.uniform(0, 2 * np.pi), rng.uniform(1, 2.5)
-        bounce = self.of(SKEW) * _signed(rng) * rng.uniform(0.5, 1)
         x, y = _centred(shape)
         wobble = np.sin(np.float32(2 * np.pi * periods) * y + np.float32(phase)) / 6
-        leant, stretched = x + np.float32(skew) * (y + wobble), y + np.float32(bounce) * (y - y[0])
-        return _in_pixels(leant, stretched, shape), {"skew": skew, "bounce": bounce}
+        return _in_pixels(x + np.float32(skew) * (y + wobble), y, shape), {"skew": skew}
 
 
 @dataclass(frozen=True)
@@ -210,7 +205,8 @@ def _in_pixels(x: NDArray[Any], y: NDArray[Any], shape: Shape) -> Maps:
     h, w = shape
     columns = x.astype(np.float32) * np.float32(h) + np.float32((w - 1) / 2)
     rows = y.astype(np.float32) * np.float32(h) + np.float32((h - 1) / 2)
-    return tuple(np.ascontiguousarray(np.broadcast_to(part, shape)) for part in (columns, rows))
+    everywhere = [np.ascontiguousarray(np.broadcast_to(part, shape)) for part in (columns, rows)]
+    return everywhere[0], everywhere[1]
 
 
 KINDS: tuple[type[Anomaly], ...] = (Roll, Pitch, Zoomed, RadialDistortion, RollingShutter, Elastic)

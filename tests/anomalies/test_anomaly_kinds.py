@@ -1,5 +1,6 @@
 """What every kind promises, on images from 16x16 to 256x512, colour and grey."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,13 @@ KINDS = sorted(kind for kind, anomaly in ANOMALIES.items() if anomaly.family != 
 # A uniform image has no texture to blur or move, a black one no light to lose.
 NEED_TEXTURE = {"defocus", "downscale", "gaussian_blur", "jpeg", "motion_blur", "torn_frame", "zoom_blur"}
 NEED_LIGHT = {"flicker", "vignetting"}
+# The constants of ImageNet-C are not monotone and partly not random; tests of its own say for which kinds.
+GRADED = [kind for kind in KINDS if ANOMALIES[kind].family != "imagenet-c"]
+ON_ONE_COLOUR = [
+    kind
+    for kind in KINDS
+    if ANOMALIES[kind].family not in ("geometric", "patches", "imagenet-c") and kind not in NEED_TEXTURE
+]
 SHAPES = [(16, 16, 3), (32, 32, 1), (32, 32, 3), (97, 61, 3), (256, 512, 3), (520, 400, 1)]
 
 
@@ -19,6 +27,19 @@ def scene(shape, seed=0):
     rng = np.random.default_rng(seed)
     rows = np.linspace(190, 70, shape[0])[:, None, None]
     return (rows + rng.integers(-40, 41, shape)).astype(np.uint8)
+
+
+def smooth(shape, seed=0):
+    """A scene with a natural spectrum: shifted by a little, it differs by a little."""
+    rng, pattern = (
+        np.random.default_rng(seed),
+        np.linspace(60, -60, shape[0])[:, None, None] + np.zeros(shape),
+    )
+    for cells in (2, 4, 8, 16, 32):
+        grid = rng.uniform(-90, 90, (cells + 1, cells + 1, shape[2])).astype(np.float32)
+        layer = cv2.resize(grid, shape[1::-1], interpolation=cv2.INTER_CUBIC).reshape(shape)
+        pattern += layer / np.sqrt(cells)
+    return np.clip(128 + pattern, 0, 255).astype(np.uint8)
 
 
 def drawn(kind, severity, image, key="a"):
@@ -48,17 +69,19 @@ def test_shape_type_alpha_and_input(kind, shape):
     np.testing.assert_array_equal(image, before)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", GRADED)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_severity_is_strictly_monotone(kind, shape):
-    image = scene(shape)
+    image = smooth(shape) if ANOMALIES[kind].family == "geometric" else scene(shape)
     for key in "abcd":
-        means = [change(drawn(kind, severity, image, key), image).mean() for severity in range(1, 6)]
-        assert means[0] > 0.05, f"severity 1 cannot be seen: {means}"
+        changes = [change(drawn(kind, severity, image, key), image) for severity in range(1, 6)]
+        means = [found.mean() for found in changes]
+        seen = changes[0].max() >= 3 if ANOMALIES[kind].level == "pixel" else means[0] > 0.05
+        assert seen, f"severity 1 cannot be seen: {means}"
         assert np.all(np.diff(means) > 0), f"not monotone: {means}"
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - NEED_TEXTURE))
+@pytest.mark.parametrize("kind", ON_ONE_COLOUR)
 @pytest.mark.parametrize("level", [0, 110, 225])
 def test_uniform_images_change_more_with_severity(kind, level):
     if level == 0 and kind in NEED_LIGHT:
@@ -112,7 +135,7 @@ def test_determinism_whatever_was_drawn_before(kind):
     for other in KINDS:
         drawn(other, 2, image, "y")
     np.testing.assert_array_equal(drawn(kind, 3, image, "x").image, first)
-    assert not np.array_equal(drawn(kind, 3, image, "y").image, first)
+    assert kind not in GRADED or not np.array_equal(drawn(kind, 3, image, "y").image, first)
 
 
 def test_memory_layout_does_not_matter():

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from leaderboards.naive import NAIVE, NAIVE_TITLE, has_naive, methods_of
+from leaderboards.naive import NAIVE, NAIVE_TITLE, gain_text, has_naive, methods_of
 from leaderboards.schema import Result
 from leaderboards.tables import BANNER, conventions, groups, is_miniature, number, rows, spread
 
@@ -34,7 +34,7 @@ def page(results: Sequence[Result], figures: Sequence[str] = ()) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("leaderboards"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "gain_text": gain_text}
     table = rows(results)
     sections = [_section(title, part, figures) for title, part in groups(table)]
     return environment.get_template("leaderboard.html.j2").render(

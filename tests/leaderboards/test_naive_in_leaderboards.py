@@ -1,16 +1,18 @@
 """The naive row stands apart, ranks nowhere, and what methods gain over it is right."""
 
 import dataclasses
+import io
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from test_leaderboards import result
 
 from leaderboards import markdown, rich_tables, rows
 from leaderboards.build import build
-from leaderboards.naive import NAIVE_NOTE, NAIVE_TITLE, gain
+from leaderboards.naive import NAIVE_NOTE, NAIVE_TITLE, gain, gain_text
 from leaderboards.page import page
 from leaderboards.schema import MetricValue, Result
 
@@ -36,11 +38,30 @@ def board(**options):
 
 @pytest.mark.parametrize(
     ("auroc", "naive", "expected"),
-    [(0.9, 0.8, 0.5), (0.8, 0.8, 0.0), (0.6, 0.8, -1.0), (0.9, 0.2, 0.8), (1.0, 0.5, 1.0), (1.0, 1.0, np.nan),
+    [(0.9, 0.8, 0.5), (0.8, 0.8, 0.0), (0.6, 0.8, -1.0), (0.9, 0.2, 0.8), (1.0, 0.5, 1.0),
+     (1.0, 1.0, np.nan), (0.9, 1 - 1e-16, np.nan),
      (0.9, np.nan, np.nan), (np.nan, 0.7, np.nan)],
 )  # fmt: skip
 def test_gain(auroc, naive, expected):
     assert gain(auroc, naive) == pytest.approx(expected, nan_ok=True)
+
+
+def test_gains_are_written_short():
+    assert [gain_text(x) for x in (0.5, 0.0, -1.0, -4.6, np.nan)] == ["50.0", "0.0", "-100.0", "< -100", ""]
+    runs = [with_naive("msp", 0.5, 0.98)[0], with_naive("naive", 0.98, 0.98)[0]]
+    assert "| &lt; -100 |" in markdown(runs) and ">&lt; -100</td>" in page(runs)
+    assert rows(runs).gain[0] == pytest.approx(-24), "exact in the CSV"
+
+
+def test_terminal_tables_with_a_gain_fit_eighty_columns():
+    console = Console(width=80, record=True, file=io.StringIO())
+    runs = [with_naive(method, 0.91, 0.98)[0] for method in ("mahalanobis-noise", "naive")]
+    for table in rich_tables(runs):
+        console.print(table)
+    text = console.export_text()
+    assert (
+        "…" not in text and "mahalanobis-noise" in text and "91.0 [90.0, 91.0]" in text and "< -100" in text
+    )
 
 
 def test_rows_rank_methods_and_put_the_yardstick_last():

@@ -10,7 +10,7 @@ import pandas as pd
 from leaderboards.schema import OodCell
 
 NAIVE = "naive"
-NAIVE_TITLE = "naive (11 image statistics, no network)"
+NAIVE_TITLE = "naive (no network)"
 NAIVE_NOTE = (
     "Gain: (AUROC - naive) / (1 - naive), in percent, over the naive detector on the same images: 0 means that eleven "
     "statistics of the image do as well without a network. A naive detector below chance counts as chance; where it is "

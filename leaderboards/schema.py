@@ -44,7 +44,10 @@ class IndInfo:
 
 @dataclass(frozen=True)
 class OodCell:
-    """One method on one OoD set: metrics, or the reason why there are none."""
+    """One method on one OoD set: metrics, or the reason why there are none.
+
+    ``naive`` is the AUROC of the naive detector on the same images; None: it did not run.
+    """
 
     name: str
     origin: str
@@ -53,6 +56,7 @@ class OodCell:
     n_out: int
     metrics: dict[str, MetricValue]
     failure: str | None
+    naive: float | None = None
 
 
 @dataclass(frozen=True)

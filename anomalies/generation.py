@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from anomalies import engine, manifest
 from anomalies.manifest import PARTS, Parts, Record
 from anomalies.plan import CLEAN, Plan, claim
+from anomalies.writer import work_of
 
 PATHS = tuple(
     name for name in manifest.COLUMNS if name.endswith("_path") and name not in ("source_path", "clean_path")
@@ -78,7 +80,7 @@ def generate(
     try:
         if watch is not None:
             watch(total - len(tasks), total)
-        for count, records in enumerate(engine.run(plan, out, tasks, workers, how), 1):
+        for count, records in enumerate(engine.run(partial(work_of, plan, out), tasks, workers, how), 1):
             parts.add(records)
             made += sum(record["status"] == "ok" for record in records)
             if watch is not None:

@@ -161,7 +161,9 @@ def _spec(stored: dict[str, Any], images: Path | None, data_root: Path | None) -
         raise ValueError(f"the set was made from {stored['ind']}: name its --data-root, not --images")
     known = {name: Path(stored[name]) if stored[name] else None for name in ("images", "data_root")}
     spec = SourceSpec(**(stored | known))
-    return replace(spec, images=images or spec.images, data_root=data_root or spec.data_root)
+    # A set of a miniature has no data root, wherever other data lie.
+    moved = data_root if data_root is not None and spec.data_root is not None else spec.data_root
+    return replace(spec, images=images or spec.images, data_root=moved)
 
 
 def _frozen(value: Any) -> Any:

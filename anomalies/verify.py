@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import typer
 
 from anomalies import engine
+from anomalies.arrays import problems_of_arrays
 from anomalies.console import BAD_USAGE, FAILED, console, progress, reporting
 from anomalies.manifest import TABLE, Record, pixel_hash
 from anomalies.stored import StoredSet
@@ -61,6 +62,8 @@ def verify(
     records = sorted(stored.records, key=lambda record: (record["key"], record["id"]))
     tasks = [list(group) for _, group in groupby(records, key=lambda record: record["key"])]
     problems = _of_the_whole(stored)
+    if stored.header["identity"]["layout"] == "cifar10-c":
+        problems += problems_of_arrays(stored)
     work = engine.run(partial(_work, folder, images, data_root), tasks, workers)
     for done, found in enumerate(work, 1):
         problems += found

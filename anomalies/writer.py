@@ -74,6 +74,7 @@ class Writer:
         base = self._base(name, item.key) | {
             "status": "ok",
             "index": index,
+            "target": item.target,
             "source_path": None if item.path is None else item.key,
             "source_hash": clean_hash,
             "height": item.image.shape[0],

@@ -11,57 +11,16 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 
-from anomalies.base import SEVERITIES, UNKNOWN, Anomaly, Image, Rendered, mask
+from anomalies.base import SEVERITIES, UNKNOWN, Anomaly, Image
+from anomalies.drawing import AnomalousImage, draw
 from anomalies.registry import create
 from anomalies.rng import generator
 from anomalies.scene import Scene
 
 SHIPPED = Path(__file__).parent / "recipes"
 ENTRY_FIELDS = ("kind", "weight", "severity", "params")
-
-
-@dataclass(frozen=True)
-class AnomalousImage:
-    """An image with an anomaly, and what it is.
-
-    Attributes:
-        rendered: pixels and maps.
-        anomaly: the anomaly with its parameters.
-        scene: of the clean image.
-    """
-
-    rendered: Rendered
-    anomaly: Anomaly
-    scene: Scene = UNKNOWN
-
-    @property
-    def image(self) -> Image:
-        """uint8, shape of the input."""
-        return self.rendered.image
-
-    @property
-    def kind(self) -> str:
-        return self.anomaly.kind
-
-    @property
-    def severity(self) -> int:
-        return self.anomaly.severity
-
-    @property
-    def mask(self) -> Image | None:
-        """(H, W) uint8: 1 anomalous, 255 to be ignored, 0 not anomalous; None for anomalies of the whole
-        image.
-        """
-        return None if self.rendered.alpha is None else mask(self.rendered.alpha, self.scene)
-
-    @property
-    def labels(self) -> NDArray[np.uint8] | None:
-        """(H, W) training ids that belong to the new image; None where the scene had none."""
-        return self.scene.labels if self.rendered.labels is None else self.rendered.labels
 
 
 @dataclass(frozen=True)
@@ -114,15 +73,35 @@ class Recipe:
             raise ValueError(f"recipe {self.name}: has no entries")
 
     def choose(self, key: str, seed: int = 0) -> Anomaly:
-        """The anomaly of an image."""
+        """The anomaly that an image is meant to have."""
+        return self.candidates(key, seed)[0]
+
+    def candidates(
+        self, key: str, seed: int = 0, severity: int | None = None, entry: int | None = None
+    ) -> tuple[Anomaly, ...]:
+        """The anomalies to try on an image until one is valid: the one it is meant to have, then those of the
+        other entries in the recipe's order, at the same severity or the nearest the entry allows.
+
+        Args:
+            key: of the image. seed: of the data set.
+            severity: 1 to 5; None: drawn from the entry's.
+            entry: index of the entry, without alternatives; None: drawn by weight.
+        """
         which, how_strong = generator(seed, "recipe", key).random(2)
         reached = list(accumulate(entry.weight for entry in self.entries))
-        chosen = next((i for i, total in enumerate(reached) if which * reached[-1] < total), -1)
-        entry = self.entries[chosen]
-        return entry.anomaly(entry.severities[int(how_strong * len(entry.severities))])
+        drawn = next((i for i, total in enumerate(reached) if which * reached[-1] < total), -1)
+        first = drawn % len(self.entries) if entry is None else entry
+        allowed = self.entries[first].severities
+        wanted = allowed[int(how_strong * len(allowed))] if severity is None else severity
+        chosen = [self.entries[first].anomaly(wanted)]
+        if entry is None:
+            for other in self.entries[first + 1 :] + self.entries[:first]:
+                nearest = min(other.severities, key=lambda s: (abs(s - wanted), s))
+                chosen.append(other.anomaly(nearest if severity is None else severity))
+        return tuple(chosen)
 
     def render(self, image: Image, key: str, seed: int = 0, scene: Scene = UNKNOWN) -> AnomalousImage:
-        """Draw an image's anomaly.
+        """Draw an image's anomaly: a valid one, see `anomalies.validity`.
 
         Args:
             image: (H, W, 3) RGB or (H, W, 1) grey uint8; not modified.
@@ -130,11 +109,10 @@ class Recipe:
             scene: labels and depth, for kinds that depend on them.
 
         Raises:
+            Unusable: none of the recipe's anomalies can be drawn on this image (a ValueError).
             ValueError: an image of another type or shape.
         """
-        anomaly = self.choose(key, seed)
-        rendered = anomaly.render(image, generator(seed, anomaly.kind, key), scene)
-        return AnomalousImage(rendered, anomaly, scene)
+        return draw(self.candidates(key, seed), image, key, seed, scene)
 
     @property
     def fingerprint(self) -> str:

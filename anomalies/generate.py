@@ -1,0 +1,108 @@
+"""The command that makes an anomaly data set: ``python -m anomalies.generate --ind cityscapes --out DIR``."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomalies.console import BAD_USAGE, FAILED, console, progress, recipe_of, reporting
+from anomalies.engine import ENGINES
+from anomalies.generation import Outcome, generate
+from anomalies.plan import Plan, claim
+from anomalies.report import finish
+from anomalies.source import SourceSpec
+
+LISTED = 20
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """ "2/3" to (2, 3).
+
+    Raises:
+        ValueError: not i/n with 1 <= i <= n.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise ValueError(f"--shard must be i/n with i from 1 to n, such as 2/3, got {text!r}")
+    return int(match[1]), int(match[2])
+
+
+@app.command(epilog="Example: python -m anomalies.generate --ind cityscapes --recipe driving --out anomalous")
+def main(
+    out: Annotated[Path, typer.Option(help="folder of the new set; or of one to go on with")],
+    ind: Annotated[str | None, typer.Option(help="data set of the clean images")] = None,
+    images: Annotated[Path | None, typer.Option(help="or a folder of clean images")] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(envvar="LSOOD_DATA", help="folder of the data sets; without it: a generated miniature"),
+    ] = None,
+    split: Annotated[str, typer.Option(help="of the data set: train, val or test")] = "test",
+    recipe: Annotated[str, typer.Option(help="a shipped recipe, or a YAML file")] = "default",
+    severity: Annotated[
+        str, typer.Option(help="1 to 5; mixed: as the recipe says; all: each image at all five")
+    ] = "mixed",
+    every_kind: Annotated[
+        bool, typer.Option("--every-kind", help="each kind of the recipe on each image, not one by weight")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="of all anomalies and of --limit")] = 0,
+    workers: Annotated[int, typer.Option(help="processes; the pixels are the same with any number")] = 1,
+    shard: Annotated[str, typer.Option(help="i/n: this machine's part of the images")] = "1/1",
+    format_: Annotated[str, typer.Option("--format", help="of images: png, jpg or webp")] = "png",
+    materialize: Annotated[
+        str, typer.Option(help="all files; masks without images; none: a recipe that renders on read")
+    ] = "all",
+    layout: Annotated[str, typer.Option(help="official (of the source), smiyc, fishyscapes or cifar10-c")] = (
+        "official"
+    ),
+    limit: Annotated[int | None, typer.Option(help="at most so many clean images (a seeded choice)")] = None,
+    engine: Annotated[str, typer.Option(help="local or ray")] = "local",
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+) -> None:
+    """Make an anomaly data set from clean images.
+
+    Writes the anomalous images with masks, updated labels, clean copies through the same codec, a manifest
+    (parquet and JSON lines) and a README with statistics and a preview. Stopped by whatever, it leaves whole
+    files, and the same command goes on.
+    """
+    with reporting(BAD_USAGE, debug):
+        spec = SourceSpec(ind, images, data_root, split, limit, seed)
+        plan = Plan(spec, recipe_of(recipe), severity, every_kind, seed, format_, materialize, layout)
+        part = parse_shard(shard)
+        if workers < 1:
+            raise ValueError(f"--workers must be at least 1, got {workers}")
+        if engine not in ENGINES:
+            raise ValueError(f"--engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+        claim(out, plan.header(spec.open()))
+    start = time.perf_counter()
+    with reporting(FAILED, debug), progress("generating") as watch:
+        outcome = generate(plan, out, workers=workers, shard=part, how=engine, watch=watch)
+    with reporting(FAILED, debug), progress("reporting") as watch:
+        if outcome.complete:
+            finish(out, plan.source, watch)
+    _tell(outcome, out, time.perf_counter() - start)
+    if any(record["status"] == "failed" for record in outcome.bad):
+        raise typer.Exit(FAILED)
+
+
+def _tell(outcome: Outcome, out: Path, seconds: float) -> None:
+    for record in outcome.bad[:LISTED]:
+        console.print(f"{record['status']}: {record['error']}", markup=False, soft_wrap=True)
+    if len(outcome.bad) > LISTED:
+        console.print(f"... and {len(outcome.bad) - LISTED} more, listed in the manifest")
+    state = "complete" if outcome.complete else "other shards are missing"
+    console.print(
+        f"{out}: {outcome.made} images made, {outcome.there} were there, {len(outcome.bad)} not made; "
+        f"{state}; {seconds:.0f} s",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m anomalies.generate")

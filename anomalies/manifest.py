@@ -1,0 +1,145 @@
+"""The manifest of a generated set: one record per image, and files that are whole or not there.
+
+Records are appended to a part file while a command works, so that whatever happens, what was finished is known;
+`merge` makes ``manifest.jsonl`` and ``manifest.parquet`` from all parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+Record = dict[str, Any]
+HEADER, LINES, TABLE, PARTS = "dataset.json", "manifest.jsonl", "manifest.parquet", ".parts"
+COLUMNS = (
+    "id key status error origin index split source_path source_hash channels height width clean_path out_path "
+    "pixel_hash kind kinds family level kind_version severity blend seed attempt params details bboxes instances "
+    "area_frac covered_frac mean_abs_diff psnr changed_outside_mask mask mask_path kind_path alpha_path "
+    "instances_path soiling_path label_path map_hashes label_delta_px asset_id asset_licence is_control "
+    "is_clean_copy notes generator"
+).split()
+AS_TEXT = ("kinds", "params", "details", "bboxes", "map_hashes", "notes")
+
+
+def pixel_hash(array: NDArray[Any]) -> str:
+    """blake2b in hex over shape, type and pixels: the same whatever wrote the file."""
+    digest = hashlib.blake2b(f"{array.shape} {array.dtype}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it, so that it is whole or not there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            temporary.write_bytes(content)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def line(record: Mapping[str, Any]) -> str:
+    """A record as a line of JSON, its fields in a fixed order."""
+    return json.dumps({name: record.get(name) for name in COLUMNS}, default=_plain, allow_nan=False)
+
+
+def read_lines(path: Path) -> list[Record]:
+    """Records of a file; a last line that was cut off is left out.
+
+    Raises:
+        ValueError: any other line that is no record.
+    """
+    if not path.is_file():
+        return []
+    content = path.read_bytes().split(b"\n")
+    records = []
+    for number, text in enumerate(content, 1):
+        if not text:
+            continue
+        try:
+            records.append(json.loads(text))
+        except ValueError:
+            if number < len(content):
+                raise ValueError(f"{path}, line {number}: not a record of a manifest") from None
+    return records
+
+
+class Parts:
+    """The records of one running command, appended and flushed job by job."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        (folder / PARTS).mkdir(parents=True, exist_ok=True)
+        self._file = (folder / PARTS / f"{name}-{os.getpid()}.jsonl").open("a", encoding="utf-8")
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Append the records of a finished job."""
+        self._file.write("".join(line(record) + "\n" for record in records))
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def known(folder: Path) -> dict[str, Record]:
+    """{id: record} of everything that earlier commands recorded; later records replace earlier failures."""
+    found = {record["id"]: record for record in read_lines(folder / LINES)}
+    for part in sorted((folder / PARTS).glob("*.jsonl")):
+        for record in read_lines(part):
+            if record["status"] == "ok" or found.get(record["id"], record)["status"] != "ok":
+                found[record["id"]] = record
+    return found
+
+
+def merge(folder: Path) -> list[Record]:
+    """Write ``manifest.jsonl`` and ``manifest.parquet`` from all parts; returns the records, sorted by id.
+
+    Shards may end at the same moment: whoever finds more parts after writing writes again.
+    """
+    while True:
+        before = _state(folder)
+        records = [record for _, record in sorted(known(folder).items())]
+        write_whole(folder / LINES, "".join(line(record) + "\n" for record in records).encode())
+        write_whole(folder / TABLE, _table(records))
+        if _state(folder) == before:
+            return records
+
+
+def _state(folder: Path) -> list[tuple[str, int]]:
+    return sorted((part.name, part.stat().st_size) for part in (folder / PARTS).glob("*.jsonl"))
+
+
+def _table(records: list[Record]) -> bytes:
+    columns = {}
+    for name in COLUMNS:
+        values = [record.get(name) for record in records]
+        if name in AS_TEXT:
+            values = [None if value is None else json.dumps(value) for value in values]
+        columns[name] = pa.array(values)
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"{type(value).__name__} cannot be written to a manifest")

@@ -1,0 +1,224 @@
+"""What a set is to hold: everything that decides about its pixels and files, in one value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from anomalies.base import SEVERITIES, Anomaly
+from anomalies.codec import Codec
+from anomalies.layouts import LAYOUTS
+from anomalies.manifest import HEADER, PARTS, write_whole
+from anomalies.recipe import Recipe
+from anomalies.registry import ANOMALIES
+from anomalies.source import Source, SourceSpec
+
+FORMAT = 1
+MATERIALIZE = ("all", "masks", "none")
+CLEAN = "clean"
+WHERE = ("images", "data_root")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One anomalous version of every image.
+
+    Attributes:
+        name: folder of its files.
+        severity: 1 to 5; None: drawn per image.
+        entry: of the recipe; None: drawn per image.
+    """
+
+    name: str
+    severity: int | None = None
+    entry: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The options of ``python -m anomalies.generate`` that make a set what it is.
+
+    Args:
+        source: of the clean images.
+        recipe: of the anomalies.
+        severity: "mixed" (as the recipe says), "all" (every image five times), or "1" to "5".
+        every_kind: each entry of the recipe on each image, instead of one by weight.
+        seed: of all anomalies.
+        format: "png", "jpg" or "webp".
+        materialize: "all" files, "masks" (no images), or "none" (the manifest alone).
+        layout: one of `anomalies.layouts.LAYOUTS`.
+
+    Raises:
+        ValueError: an option that cannot work, in one line.
+    """
+
+    source: SourceSpec
+    recipe: Recipe
+    severity: str = "mixed"
+    every_kind: bool = False
+    seed: int = 0
+    format: str = "png"
+    materialize: str = "all"
+    layout: str = "official"
+
+    def __post_init__(self) -> None:
+        Codec(self.format)
+        if self.severity not in ("mixed", "all", *map(str, SEVERITIES)):
+            raise ValueError(f"--severity must be 1 to 5, mixed or all, got {self.severity!r}")
+        if self.materialize not in MATERIALIZE:
+            raise ValueError(
+                f"--materialize must be one of {', '.join(MATERIALIZE)}, got {self.materialize!r}"
+            )
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"unknown layout {self.layout!r}; layouts: {', '.join(LAYOUTS)}")
+        if self.layout == "cifar10-c" and not (self.every_kind and self.severity == "all"):
+            raise ValueError(
+                "--layout cifar10-c stacks five severities of each kind: add --severity all --every-kind"
+            )
+        if self.layout == "cifar10-c" and self.format != "png":
+            raise ValueError("--layout cifar10-c holds arrays, which only --format png describes")
+
+    @property
+    def codec(self) -> Codec:
+        return Codec(self.format)
+
+    @property
+    def stores_images(self) -> bool:
+        return self.materialize == "all" and self.layout != "cifar10-c"
+
+    @property
+    def stores_maps(self) -> bool:
+        return self.materialize != "none" and self.layout != "cifar10-c"
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """{kind: index in the kind maps}; 0 is no anomaly."""
+        return {kind: i for i, kind in enumerate(dict.fromkeys(e.kind for e in self.recipe.entries), 1)}
+
+    def variants(self) -> tuple[Variant, ...]:
+        """The anomalous versions of every image."""
+        severities: list[tuple[str, int | None]] = [("mixed", None)]
+        if self.severity != "mixed":
+            chosen = SEVERITIES if self.severity == "all" else (int(self.severity),)
+            severities = [(str(severity), severity) for severity in chosen]
+        if self.every_kind:
+            names = _unique([entry.kind for entry in self.recipe.entries])
+            return tuple(
+                Variant(f"{name}/{label}", severity, entry)
+                for entry, name in enumerate(names)
+                for label, severity in severities
+            )
+        if self.severity == "all":
+            return tuple(Variant(f"severity-{label}", severity) for label, severity in severities)
+        return (Variant("anomalous", severities[0][1]),)
+
+    def candidates(self, variant: Variant, key: str) -> tuple[Anomaly, ...]:
+        """The anomalies to try on an image."""
+        return self.recipe.candidates(key, self.seed, variant.severity, variant.entry)
+
+    def header(self, source: Source) -> dict[str, Any]:
+        """The content of ``dataset.json``; "identity" decides whether two commands make the same set."""
+        spec = {name: _text(value) for name, value in asdict(self.source).items()}
+        keys = hashlib.blake2b("\0".join(source.keys).encode(), digest_size=16).hexdigest()
+        identity = {
+            "source": source.name,
+            "split": source.split,
+            "keys": keys,
+            "recipe_fingerprint": self.recipe.fingerprint,
+            "severity": self.severity,
+            "every_kind": self.every_kind,
+            "seed": self.seed,
+            "format": self.format,
+            "materialize": self.materialize,
+            "layout": self.layout,
+        }
+        return {
+            "format_version": FORMAT,
+            "generator": generator_version(),
+            "identity": identity,
+            "source": spec,
+            "origin": source.origin,
+            "images": len(source.keys),
+            "recipe": self.recipe.name,
+            "entries": [asdict(entry) for entry in self.recipe.entries],
+            "kinds": self.kinds,
+            "levels": {kind: ANOMALIES[kind].level for kind in self.kinds},
+            "classes": list(source.classes),
+            "variants": [variant.name for variant in self.variants()],
+            "versions": {
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "opencv": cv2.__version__,
+            },
+        }
+
+
+def claim(folder: Path, header: dict[str, Any]) -> None:
+    """Make a folder the home of a set, or go on with the same set there.
+
+    Raises:
+        ValueError: the folder holds something else, or another set.
+    """
+    path = folder / HEADER
+    if path.is_file():
+        there = read_header(folder)["identity"]
+        wanted = header["identity"]
+        for name in wanted:
+            if there.get(name) != wanted[name]:
+                raise ValueError(
+                    f"{folder} holds another set, with {name} {there.get(name)!r} instead of {wanted[name]!r}: "
+                    "choose another --out or the same options"
+                )
+        return
+    if folder.exists() and (not folder.is_dir() or any(item.name != PARTS for item in folder.iterdir())):
+        raise ValueError(f"{folder} is not empty and holds no generated set: choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, (json.dumps(header, indent=1) + "\n").encode())
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """The content of ``dataset.json``.
+
+    Raises:
+        ValueError: there is none, or it is damaged or of a newer version.
+    """
+    path = folder / HEADER
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no generated set: {HEADER} is not there")
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+        if header["format_version"] > FORMAT:
+            raise ValueError(f"{path} was written by a newer version of this package")
+        return header
+    except (json.JSONDecodeError, KeyError, TypeError):
+        raise ValueError(f"{path} is damaged") from None
+
+
+def generator_version() -> str:
+    """Name and version of this package."""
+    try:
+        return f"lsood-bench {version('lsood-bench')}"
+    except PackageNotFoundError:
+        return "lsood-bench"
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    total, seen, unique = Counter(names), Counter[str](), []
+    for name in names:
+        seen[name] += 1
+        unique.append(name if total[name] == 1 else f"{name}-{seen[name]}")
+    return unique
+
+
+def _text(value: Any) -> Any:
+    return value.as_posix() if isinstance(value, Path) else value

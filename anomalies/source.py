@@ -1,0 +1,226 @@
+"""Where the clean images come from: a folder, or a data set that an installed package provides."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from anomalies.base import SMALLEST, Image
+from anomalies.scene import Scene
+
+GROUP = "anomalies.sources"
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
+LARGEST = 2**26
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """A clean image.
+
+    Attributes:
+        image: (H, W, 3) RGB or (H, W, 1) grey uint8.
+        key: stable id, unique within the source; for files their path below the source's root.
+        labels: (H, W) uint8 training ids, 255 void; None without labels.
+        label_ids: (H, W) uint8, the ids as they stand in the label file; None without a file.
+        label_key: path of the label file below the source's root.
+        target: class of the whole image, or None.
+        path: of the file; None for images in archives.
+        notes: conversions that reading needed.
+    """
+
+    image: Image
+    key: str
+    labels: NDArray[np.uint8] | None = None
+    label_ids: NDArray[np.uint8] | None = None
+    label_key: str | None = None
+    target: int | None = None
+    path: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """Clean images.
+
+    Attributes:
+        name: of the data set or folder. split: "test", ...; "" without splits.
+        origin: "official", "subset", "miniature", or "folder".
+        keys: one per image.
+        classes: names of the training ids; () without labels.
+        file_ids: (256,) id in the label files of every training id; None without label files.
+    """
+
+    name: str
+    split: str
+    origin: str
+    keys: list[str]
+    classes: tuple[str, ...]
+    file_ids: NDArray[np.uint8] | None
+
+    def read(self, index: int) -> SourceImage:
+        """The image at a position.
+
+        Raises:
+            ValueError, OSError: naming the file, in one line.
+        """
+
+
+class Provider(Protocol):
+    """What stands behind an entry point of the group ``anomalies.sources``."""
+
+    def names(self) -> list[str]:
+        """Data sets it can open."""
+
+    def open(self, name: str, root: Path | None, split: str, seed: int) -> Source:
+        """A part of a data set; without a root its generated miniature."""
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """How to open a source, also in another process.
+
+    Args:
+        ind: name of a data set. images: a folder of images. One of the two.
+        data_root: folder that holds the data set; None: its generated miniature.
+        split: of the data set.
+        limit: at most so many images: the seeded choice that the data modules make.
+        seed: of splits and of the choice.
+    """
+
+    ind: str | None = None
+    images: Path | None = None
+    data_root: Path | None = None
+    split: str = "test"
+    limit: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.ind is None) == (self.images is None):
+            raise ValueError("name either a data set (--ind NAME) or a folder of images (--images DIR)")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"--limit must be at least 1, got {self.limit}")
+
+    def open(self) -> Source:
+        """The source; opened once in a process.
+
+        Raises:
+            ValueError: unknown data set (the right ones are listed), or no images.
+            FileNotFoundError: no such folder.
+        """
+        return _opened(self)
+
+
+class FolderSource:
+    """All image files below a folder, without labels. 16-bit, RGBA, CMYK and palette files are converted to
+    8-bit RGB, which the manifest notes.
+    """
+
+    split, origin = "", "folder"
+    classes: tuple[str, ...] = ()
+    file_ids: NDArray[np.uint8] | None = None
+
+    def __init__(self, folder: Path, files: list[Path]) -> None:
+        self.name, self.folder, self.files = folder.resolve().name, folder, files
+        self.keys = [path.relative_to(folder).as_posix() for path in files]
+
+    def read(self, index: int) -> SourceImage:
+        path = self.files[index]
+        image, notes = read_image(path)
+        return SourceImage(image, self.keys[index], path=path, notes=notes)
+
+
+class Chosen:
+    """Some images of a source."""
+
+    def __init__(self, base: Source, indices: list[int]) -> None:
+        self.base, self.indices = base, indices
+        self.name, self.split, self.origin = base.name, base.split, base.origin
+        self.classes, self.file_ids = base.classes, base.file_ids
+        self.keys = [base.keys[i] for i in indices]
+
+    def read(self, index: int) -> SourceImage:
+        return self.base.read(self.indices[index])
+
+
+def scene_of(item: SourceImage, classes: tuple[str, ...]) -> Scene:
+    """What anomalies may know about a clean image."""
+    return Scene() if item.labels is None else Scene(item.labels, classes)
+
+
+def read_image(path: Path) -> tuple[Image, tuple[str, ...]]:
+    """An image file as (H, W, 3) uint8 RGB, and what had to be converted.
+
+    Raises:
+        ValueError: unreadable, truncated, smaller than 16x16 or larger than 64 megapixels.
+    """
+    notes = _header(path)
+    data = np.fromfile(path, dtype=np.uint8)
+    if path.suffix.lower() == ".png" and b"IEND" not in data[-64:].tobytes():
+        raise ValueError(f"{path} is truncated")
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ValueError(f"{path} cannot be read as an image: damaged or of an unknown format")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), notes  # type: ignore[return-value]
+
+
+def _header(path: Path) -> tuple[str, ...]:
+    largest, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
+    try:
+        with Pillow.open(path) as header:
+            (width, height), mode = header.size, header.mode
+    except (OSError, SyntaxError, ValueError):
+        raise ValueError(f"{path} cannot be read as an image: damaged or of an unknown format") from None
+    finally:
+        Pillow.MAX_IMAGE_PIXELS = largest
+    if min(width, height) < SMALLEST:
+        raise ValueError(f"{path} is {width}x{height}; images must be at least {SMALLEST}x{SMALLEST} pixels")
+    if width * height > LARGEST:
+        raise ValueError(f"{path} is {width}x{height}; images may have at most {LARGEST >> 20} megapixels")
+    if mode.startswith("I"):
+        return ("converted from 16 bits to 8",)
+    if mode in ("RGBA", "LA", "PA", "CMYK", "P"):
+        return (f"converted from {mode} to RGB",)
+    return ()
+
+
+@lru_cache(maxsize=4)
+def _opened(spec: SourceSpec) -> Source:
+    source: Source = _data_set(spec) if spec.images is None else _folder(spec.images)
+    if spec.limit is not None and spec.limit < len(source.keys):
+        order = np.random.default_rng([spec.seed, len(source.keys)]).permutation(len(source.keys))
+        return Chosen(source, np.sort(order[: spec.limit]).tolist())
+    return source
+
+
+def _data_set(spec: SourceSpec) -> Source:
+    assert spec.ind is not None
+    providers: dict[str, Any] = {}
+    for point in entry_points(group=GROUP):
+        provider = point.load()
+        providers |= dict.fromkeys(provider.names(), provider)
+    if spec.ind not in providers:
+        near = difflib.get_close_matches(spec.ind, providers, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        listed = ", ".join(providers) or "none installed"
+        raise ValueError(f"unknown data set {spec.ind!r}; {hint}data sets: {listed}; or use --images DIR")
+    return providers[spec.ind].open(spec.ind, spec.data_root, spec.split, spec.seed)
+
+
+def _folder(folder: Path) -> FolderSource:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"--images {folder}: no such folder")
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
+        raise ValueError(f"--images {folder}: holds no images ({', '.join(sorted(SUFFIXES))})")
+    return FolderSource(folder, files)

@@ -1,0 +1,113 @@
+"""What a drawn anomaly must fulfil before anybody is measured on it: it can be seen where it is marked, and
+nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from anomalies.base import ANOMALOUS, IGNORED, Anomaly, Image, Rendered
+from anomalies.light import INVISIBLE, brightest_channel
+from anomalies.scene import PEOPLE, VOID, Scene
+
+VISIBLE_LEVELS, SILENT_LEVELS = 3, 1
+SHARE_VISIBLE, SHARE_OUTSIDE = 0.95, 0.001
+HIDDEN_PERSON, ON_VOID = 0.5, 0.5
+
+
+class Unusable(ValueError):
+    """No valid anomaly could be drawn on an image."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an anomaly did to an image.
+
+    Attributes:
+        mean_abs_diff: over pixels and channels, in grey levels 0 to 255.
+        psnr: in dB; infinite where nothing changed.
+        area: share of the pixels marked anomalous (alpha >= 0.5); 1 for anomalies of the whole image.
+        covered: share with alpha >= 0.05.
+        visible: share of the marked pixels that changed by 3 levels or more in a channel; 1 without any.
+        outside: share of the pixels with alpha <= 0.01 that changed by more than 1 level.
+        flat: the new image has one colour, the old one had more.
+    """
+
+    mean_abs_diff: float
+    psnr: float
+    area: float
+    covered: float
+    visible: float
+    outside: float
+    flat: bool
+
+
+def measure(image: Image, rendered: Rendered) -> Change:
+    """The change from a clean image, (H, W, C), to what was rendered on it."""
+    difference: Any = cv2.absdiff(image, rendered.image).reshape(image.shape)
+    squares = float(cv2.norm(difference, cv2.NORM_L2SQR)) / difference.size
+    mean = float(np.mean(cv2.mean(difference)[: image.shape[2]]))
+    psnr = 10 * math.log10(255**2 / squares) if squares > 0 else math.inf
+    area, covered, visible, outside = 1.0, 1.0, 1.0, 0.0
+    if rendered.alpha is not None:
+        pixels = rendered.alpha.size
+        largest = brightest_channel(difference).reshape(rendered.alpha.shape)
+        marked: Any = rendered.alpha >= ANOMALOUS
+        count = int(np.count_nonzero(marked))
+        area, covered = count / pixels, float(np.count_nonzero(rendered.alpha >= IGNORED)) / pixels
+        if count:
+            visible = int(np.count_nonzero(marked & (largest >= VISIBLE_LEVELS))) / count
+        silent: Any = rendered.alpha <= INVISIBLE
+        changed = int(np.count_nonzero(silent & (largest > SILENT_LEVELS)))
+        outside = changed / max(1, int(np.count_nonzero(silent)))
+    return Change(mean, psnr, area, covered, visible, outside, _flat(rendered.image) and not _flat(image))
+
+
+def problem(image: Image, rendered: Rendered, anomaly: Anomaly, scene: Scene, change: Change) -> str | None:
+    """Why a drawn anomaly must not be used; None where nothing speaks against it.
+
+    Controls need not show; everything else must change the image, where its alpha says so and nowhere else,
+    must leave something of it, and objects must stand in the scene rather than on its void or its people.
+    """
+    if rendered.image.shape != image.shape or rendered.image.dtype != image.dtype:
+        return f"became {rendered.image.shape} {rendered.image.dtype}"
+    if anomaly.family in ("control", "controls"):
+        return None
+    if change.mean_abs_diff == 0:
+        return "changed nothing"
+    if change.flat:
+        return "left an image of a single colour"
+    if change.covered == 0:
+        return "is nowhere opaque enough to be seen"
+    if change.visible < SHARE_VISIBLE:
+        return f"shows on {change.visible:.1%} of the pixels it marks, at least {SHARE_VISIBLE:.0%} must"
+    if change.outside > SHARE_OUTSIDE:
+        return f"changed {change.outside:.2%} of the pixels it does not mark"
+    return _misplaced(rendered, scene)
+
+
+def _misplaced(rendered: Rendered, scene: Scene) -> str | None:
+    if rendered.instances is None or scene.labels is None or rendered.alpha is None:
+        return None
+    marked = rendered.alpha >= ANOMALOUS
+    labels = scene.labels[marked]
+    if labels.size and np.count_nonzero(labels == VOID) > ON_VOID * labels.size:
+        return "stands on pixels without a class"
+    people = scene.where(*PEOPLE)
+    if people is None or not (people & marked).any():
+        return None
+    count, regions = cv2.connectedComponents(people.astype(np.uint8))
+    sizes = np.bincount(regions.ravel(), minlength=count)
+    hidden = np.bincount(regions[marked], minlength=count)
+    if (hidden[1:] > HIDDEN_PERSON * sizes[1:]).any():
+        return f"hides more than {HIDDEN_PERSON:.0%} of a person"
+    return None
+
+
+def _flat(image: Image) -> bool:
+    return bool((image[0, 0] == image[-1, -1]).all()) and bool((image == image[0, 0]).all())

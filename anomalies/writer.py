@@ -1,0 +1,236 @@
+"""One job: a source image, decoded once, with all its variants written and recorded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalies.base import ANOMALOUS
+from anomalies.codec import encode_png
+from anomalies.drawing import AnomalousImage, draw
+from anomalies.layouts import Layout
+from anomalies.manifest import Record, pixel_hash, write_whole
+from anomalies.plan import CLEAN, Plan, Variant, generator_version
+from anomalies.source import Source, SourceImage, scene_of
+from anomalies.validity import Unusable
+
+CONTROLS = ("control", "controls")
+
+
+class Writer:
+    """Writes the variants of single images.
+
+    Args:
+        plan: of the set.
+        source: of the clean images, opened.
+        out: folder of the set.
+    """
+
+    def __init__(self, plan: Plan, source: Source, out: Path) -> None:
+        self.plan, self.source, self.out = plan, source, out
+        self.layout = Layout(plan.layout, source.keys, plan.codec.suffix)
+        self.generator, self.kinds = generator_version(), plan.kinds
+        self.variants = {variant.name: variant for variant in plan.variants()}
+
+    def job(self, index: int, done: frozenset[str] = frozenset()) -> list[Record]:
+        """Write what is missing of a source image's variants.
+
+        Args:
+            index: in the source.
+            done: ids that need not be made again.
+
+        Returns:
+            A record per variant that was made or failed. Bad images never raise; what ends the whole command
+            (no space left, no permission) does.
+        """
+        key = self.source.keys[index]
+        wanted = [name for name in (CLEAN, *self.variants) if f"{name}/{key}" not in done]
+        if not wanted:
+            return []
+        try:
+            item = self.source.read(index)
+            clean_hash = pixel_hash(item.image)
+        except (ValueError, OSError, MemoryError) as error:
+            return [self._failure(name, key, "failed", error) for name in wanted]
+        return [self._made(name, index, item, clean_hash) for name in wanted]
+
+    def _made(self, name: str, index: int, item: SourceImage, clean_hash: str) -> Record:
+        base = self._base(name, item.key) | {
+            "status": "ok",
+            "index": index,
+            "source_path": None if item.path is None else item.key,
+            "source_hash": clean_hash,
+            "height": item.image.shape[0],
+            "width": item.image.shape[1],
+            "channels": item.image.shape[2],
+            "notes": list(item.notes),
+        }
+        try:
+            if name == CLEAN:
+                return base | self._clean(item, clean_hash)
+            return base | self._anomalous(self.variants[name], item)
+        except Unusable as error:
+            return self._failure(name, item.key, "skipped", error)
+        except (ValueError, cv2.error, MemoryError) as error:
+            return self._failure(name, item.key, "failed", error)
+
+    def _clean(self, item: SourceImage, clean_hash: str) -> Record:
+        path = self._image(CLEAN, item.key, item.image)
+        label_path = None
+        if self.plan.stores_maps and item.label_ids is not None and item.label_key is not None:
+            label_path = self.layout.label(CLEAN, item.key, item.label_key)
+            write_whole(self.out / label_path, encode_png(item.label_ids))
+        stored = clean_hash if path[0] is None and self.plan.format == "png" else path[1]
+        return {
+            "is_clean_copy": True,
+            "is_control": True,
+            "clean_path": path[0],
+            "out_path": path[0],
+            "pixel_hash": stored,
+            "label_path": label_path,
+            "map_hashes": {} if label_path is None else {"label": pixel_hash(item.label_ids)},  # type: ignore[arg-type]
+        }
+
+    def _anomalous(self, variant: Variant, item: SourceImage) -> Record:
+        scene = scene_of(item, self.source.classes)
+        drawn = draw(self.plan.candidates(variant, item.key), item.image, item.key, self.plan.seed, scene)
+        out_path, stored = self._image(variant.name, item.key, drawn.image)
+        maps = maps_of(drawn, self.kinds[drawn.kind])
+        labels = updated_labels(drawn, item, self.source.file_ids)
+        paths: dict[str, str | None] = {}
+        if self.plan.stores_maps:
+            for what, values in maps.items():
+                paths[what] = self.layout.map(what, variant.name, item.key)
+                write_whole(self.out / str(paths[what]), encode_png(values))
+            if labels is not None and item.label_key is not None:
+                paths["label"] = self.layout.label(variant.name, item.key, item.label_key)
+                write_whole(self.out / str(paths["label"]), encode_png(labels))
+        if labels is not None:
+            maps["label"] = labels
+        clean = self.layout.image(CLEAN, item.key) if self.plan.stores_images else None
+        return describe(drawn, item) | {
+            "seed": self.plan.seed,
+            "clean_path": clean,
+            "out_path": out_path,
+            "pixel_hash": stored,
+            "mask": "global" if drawn.mask is None else "map",
+            "map_hashes": {what: pixel_hash(values) for what, values in maps.items()},
+            **{f"{what}_path": path for what, path in paths.items()},
+        }
+
+    def _image(self, variant: str, key: str, image: NDArray[np.uint8]) -> tuple[str | None, str]:
+        """Path (None where images are not stored) and hash of the pixels as they come back from the codec."""
+        codec = self.plan.codec
+        if not self.plan.stores_images:
+            return None, pixel_hash(codec.stored(image))
+        encoded = codec.encode(image)
+        path = self.layout.image(variant, key)
+        write_whole(self.out / path, encoded)
+        return path, pixel_hash(codec.stored(image, encoded))
+
+    def _base(self, name: str, key: str) -> Record:
+        return {
+            "id": f"{name}/{key}",
+            "key": key,
+            "origin": self.source.origin,
+            "split": self.source.split,
+            "is_clean_copy": name == CLEAN,
+            "generator": self.generator,
+        }
+
+    def _failure(self, name: str, key: str, status: str, error: BaseException) -> Record:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return self._base(name, key) | {"status": status, "error": reason}
+
+
+def maps_of(drawn: AnomalousImage, kind: int) -> dict[str, NDArray[Any]]:
+    """The maps of an anomalous image: "mask" 0/1/255, "kind" (index where the mask is 1), "alpha" (opacity x
+    255), "instances" uint16, "soiling" 0 to 3; only those it has.
+    """
+    maps: dict[str, NDArray[Any]] = {}
+    rendered, marked = drawn.rendered, drawn.mask
+    if marked is not None and rendered.alpha is not None:
+        maps["mask"] = marked
+        maps["kind"] = np.where(rendered.alpha >= ANOMALOUS, np.uint8(kind), np.uint8(0))
+        maps["alpha"] = np.rint(rendered.alpha * np.float32(255)).astype(np.uint8)
+    if rendered.instances is not None:
+        maps["instances"] = rendered.instances.astype(np.uint16)
+    if rendered.soiling is not None:
+        maps["soiling"] = rendered.soiling
+    return maps
+
+
+def updated_labels(
+    drawn: AnomalousImage, item: SourceImage, file_ids: NDArray[np.uint8] | None
+) -> NDArray[np.uint8] | None:
+    """(H, W) ids of the source's label files for the new image; None without label files. Pixels whose class
+    did not change keep the id they have in the file.
+    """
+    if item.label_ids is None or item.labels is None or file_ids is None:
+        return None
+    if drawn.rendered.labels is None:
+        return item.label_ids
+    new = drawn.rendered.labels
+    return np.where(new == item.labels, item.label_ids, file_ids[new])
+
+
+def describe(drawn: AnomalousImage, item: SourceImage) -> Record:
+    """What was drawn, for the manifest."""
+    anomaly, change, rendered = drawn.anomaly, drawn.change, drawn.rendered
+    parameters = asdict(anomaly)
+    severity = parameters.pop("severity")
+    details = dict(rendered.details)
+    moved = 0
+    if rendered.labels is not None and item.labels is not None:
+        moved = int(np.count_nonzero(rendered.labels != item.labels))
+    record: Record = {
+        "kind": drawn.kind,
+        "kinds": [drawn.kind],
+        "family": anomaly.family,
+        "level": anomaly.level,
+        "kind_version": anomaly.version,
+        "severity": severity,
+        "attempt": drawn.attempt,
+        "params": parameters,
+        "details": details,
+        "blend": _as_text(details.get("blend", parameters.get("blend", parameters.get("tier")))),
+        "asset_id": _as_text(details.get("asset_id", details.get("asset"))),
+        "asset_licence": _as_text(details.get("asset_licence", details.get("licence"))),
+        "is_control": anomaly.family in CONTROLS,
+        "label_delta_px": moved,
+        **boxes_of(rendered.instances),
+    }
+    if change is not None:
+        record |= {
+            "area_frac": change.area,
+            "covered_frac": change.covered,
+            "mean_abs_diff": change.mean_abs_diff,
+            "psnr": change.psnr if math.isfinite(change.psnr) else None,
+            "changed_outside_mask": change.outside,
+        }
+    return record
+
+
+def boxes_of(instances: NDArray[np.uint16] | None) -> Record:
+    """Number of objects and their boxes [x, y, width, height] in pixels."""
+    if instances is None:
+        return {"instances": 0, "bboxes": []}
+    boxes = []
+    for number in np.unique(instances)[1:] if (instances == 0).any() else np.unique(instances):
+        x, y, width, height = cv2.boundingRect((instances == number).astype(np.uint8))
+        boxes.append([x, y, width, height])
+    return {"instances": len(boxes), "bboxes": boxes}
+
+
+def _as_text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+Job = Callable[[int, frozenset[str]], list[Record]]

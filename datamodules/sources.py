@@ -1,0 +1,97 @@
+"""The data sets as sources of clean images for ``python -m anomalies.generate --ind NAME``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalies.source import SourceImage
+from datamodules.imageset import FileSet, ImageSet, Subset
+from datamodules.ood import DATAMODULES
+from datamodules.reading import IGNORE, OUT_OF_RANGE, read_image, read_label
+
+DYNAMIC = {"cityscapes": 5}
+ANY_ID = np.where(np.arange(256) == OUT_OF_RANGE, IGNORE, np.arange(256)).astype(np.uint8)
+
+
+class DataSetSource:
+    """A part of a data set: its images with their label files.
+
+    Args:
+        images: the part.
+        split: its name.
+        classes: names of the training ids.
+        void: id in the label files for what has no class; None: the first that is ignored.
+    """
+
+    def __init__(self, images: ImageSet, split: str, classes: tuple[str, ...], void: int | None) -> None:
+        self._indices, base = list(range(len(images))), images
+        while isinstance(base, Subset):
+            self._indices, base = [base.indices[i] for i in self._indices], base.base
+        self.name, self.origin, self.keys, self.split = images.name, images.origin, images.keys, split
+        self._base, self.file_ids = base, None
+        self.labelled = isinstance(base, FileSet) and base.labels is not None
+        self.classes = classes if self.labelled else ()
+        if isinstance(base, FileSet) and base.labels is not None:
+            self.file_ids = file_ids(base.labels.classes, void)
+
+    def read(self, index: int) -> SourceImage:
+        base, i = self._base, self._indices[index]
+        if not isinstance(base, FileSet):
+            item = base.read(i)
+            target = item.target if isinstance(item.target, int) else None
+            return SourceImage(item.image, item.key, target=target)
+        path = base.files[i]
+        image = read_image(path)
+        if base.labels is None:
+            return SourceImage(image, base.keys[i], path=path)
+        label_path = base.labels.path_of(path)
+        ids = read_label(label_path, image, path, ANY_ID)
+        labels = base.labels.classes[ids]
+        if (labels == OUT_OF_RANGE).any():
+            labels = read_label(label_path, image, path, base.labels.classes)
+        label_key = label_path.relative_to(base.root).as_posix()
+        return SourceImage(image, base.keys[i], labels, ids, label_key, None, path)
+
+
+def file_ids(classes: NDArray[np.uint8], void: int | None = None) -> NDArray[np.uint8]:
+    """(256,) id in the label files of every training id: the inverse of ``Labels.classes``.
+
+    Args:
+        classes: (256,) training id of every id in the files.
+        void: id for 255; None: 255 itself where the files know it, else the first that is ignored.
+    """
+    inverse = np.zeros(256, dtype=np.uint8)
+    for file_id in reversed(range(256)):
+        if classes[file_id] != OUT_OF_RANGE:
+            inverse[classes[file_id]] = file_id
+    ignored = np.flatnonzero(classes == IGNORE)
+    if void is None:
+        void = IGNORE if classes[IGNORE] == IGNORE else int(ignored[0]) if len(ignored) else IGNORE
+    inverse[IGNORE] = void
+    return inverse
+
+
+class DataSets:
+    """The provider behind the entry point."""
+
+    def names(self) -> list[str]:
+        return list(DATAMODULES)
+
+    def open(self, name: str, root: Path | None, split: str, seed: int) -> DataSetSource:
+        """A part ("train", "val", "test") of a data set, or of its generated miniature without a root.
+
+        Raises:
+            ValueError: unknown part. FileNotFoundError: not below the root; says what is expected.
+        """
+        data = DATAMODULES[name](root, seed=seed)
+        data.prepare_data()
+        data.setup()
+        if split not in data.sets:
+            raise ValueError(f"{name} has no part {split!r}; parts: {', '.join(data.sets)}")
+        return DataSetSource(data.sets[split], split, data.class_names, DYNAMIC.get(name))
+
+
+PROVIDER = DataSets()

@@ -19,6 +19,7 @@ from benchmarks import report
 from benchmarks.console import console, to_file, to_terminal, watch
 from benchmarks.evaluation import Evaluation, network_metrics
 from benchmarks.extraction import Extraction
+from benchmarks.naive import Naive
 from benchmarks.settings import METHODS, Settings, resolve_device
 from benchmarks.trained import Trained, from_checkpoint, network_name, train
 from datamodules import DATAMODULES, NOISE, OOD_SETS, BenchmarkDataModule, cache_dir, check_names
@@ -78,7 +79,7 @@ def members(settings: Settings, data: BenchmarkDataModule, seed: int) -> list[Tr
 
 
 def detectors_for(settings: Settings, data: BenchmarkDataModule, seed: int) -> dict[str, Detector]:
-    """The methods asked for, by the name they were asked by."""
+    """The methods asked for, by the name they were asked by, and the naive detector to compare them with."""
     found: dict[str, Detector] = {}
     for name in settings.methods:
         detector = create(name)
@@ -87,7 +88,7 @@ def detectors_for(settings: Settings, data: BenchmarkDataModule, seed: int) -> d
             nets = tuple(other.network.to(settings.device) for other in others)
             detector = DeepEnsemble(nets, "".join(other.weights for other in others))
         found[name] = detector
-    return found
+    return found | {Naive.name: Naive()} if settings.naive else found
 
 
 def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: Path) -> None:
@@ -108,6 +109,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         mc_samples=settings.mc_samples,
         reduction=settings.reduction,
         seed=seed,
+        mean=tuple(data.mean),
     )
     extraction = Extraction(
         trained.network,
@@ -169,7 +171,7 @@ def listing() -> list[Table]:
         "method", "protocol", "paper", "by default", title="--methods (layered ones also as NAME@LAYER)"
     )
     for name, kind in registered().items():
-        methods.add_row(name, kind.protocol, kind.paper, "yes" if name in METHODS else "")
+        methods.add_row(name, kind.protocol, kind.paper, "yes" if name in (*METHODS, Naive.name) else "")
     return [sets, ood, nets, methods]
 
 
@@ -180,6 +182,9 @@ def main(
     methods: Annotated[
         list[str] | None, typer.Option(help="one or several methods, or package.module:Class")
     ] = None,
+    naive: Annotated[
+        bool, typer.Option(help="also the naive detector that no network should fall behind")
+    ] = True,
     network: Annotated[str | None, typer.Option(help="default: by data set")] = None,
     checkpoint: Annotated[
         list[Path] | None,
@@ -239,6 +244,7 @@ def main(
             ind=ind,
             ood=tuple(dict.fromkeys(ood or ())),
             methods=tuple(dict.fromkeys(methods or METHODS)),
+            naive=naive,
             network=network,
             checkpoints=tuple(checkpoint or ()),
             data_root=data_root,

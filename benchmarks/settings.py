@@ -23,6 +23,7 @@ class Settings:
     ind: str
     ood: tuple[str, ...]
     methods: tuple[str, ...] = METHODS
+    naive: bool = True
     network: str | None = None
     checkpoints: tuple[Path, ...] = ()
     data_root: Path | None = None

@@ -8,8 +8,9 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from leaderboards.naive import NAIVE, NAIVE_TITLE, has_naive, methods_of
 from leaderboards.schema import Result
-from leaderboards.tables import BANNER, CONVENTIONS, groups, is_miniature, number, rows, spread
+from leaderboards.tables import BANNER, conventions, groups, is_miniature, number, rows, spread
 
 COLUMNS = (
     ("fpr95", "FPR95", "lower"),
@@ -34,12 +35,13 @@ def page(results: Sequence[Result], figures: Sequence[str] = ()) -> str:
         loader=jinja2.PackageLoader("leaderboards"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["number"] = number
-    sections = [_section(title, part, figures) for title, part in groups(rows(results))]
+    table = rows(results)
+    sections = [_section(title, part, figures) for title, part in groups(table)]
     return environment.get_template("leaderboard.html.j2").render(
         sections=sections,
         columns=COLUMNS,
         banner=BANNER if is_miniature(results) else None,
-        conventions=CONVENTIONS,
+        conventions=conventions(table),
         runs=sorted(results, key=lambda r: (r.method, r.seed)),
         first=results[0],
         commands=sorted({r.command for r in results}),
@@ -48,6 +50,7 @@ def page(results: Sequence[Result], figures: Sequence[str] = ()) -> str:
 
 def _section(title: str, part: pd.DataFrame, figures: Sequence[str]) -> dict[str, Any]:
     lines = []
+    best = methods_of(part)["auroc"].max()
     for _, row in part.iterrows():
         failed = pd.isna(row["auroc"])
         half = 0.0 if pd.isna(row["auroc_std"]) else row["auroc_std"]
@@ -61,12 +64,17 @@ def _section(title: str, part: pd.DataFrame, figures: Sequence[str]) -> dict[str
                 "bar": None
                 if failed
                 else [round(100 * min(max(v, 0), 1), 2) for v in (low, row["auroc"], high)],
-                "best": not failed and row["auroc"] == part["auroc"].max(),
+                "best": not failed and row["auroc"] == best and row["method"] != NAIVE,
+                "title": NAIVE_TITLE if row["method"] == NAIVE else row["method"],
+                "naive": row["method"] == NAIVE,
             }
         )
     ood = part["ood"].iloc[0]
+    naive = [line["bar"][1] for line in lines if line["naive"] and line["bar"]]
     return {
         "title": title,
+        "gain": has_naive(part),
+        "naive": naive[0] if naive else None,
         "lines": lines,
         "figures": [name for name in figures if name.split(".")[0].endswith(slug(ood))],
     }

@@ -12,11 +12,13 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from leaderboards.naive import NAIVE, NAIVE_NOTE, NAIVE_TITLE, gains, has_naive, methods_of
 from leaderboards.schema import OodCell, Result
 
 METRICS = (
     "auroc", "fpr95", "aupr_in", "aupr_out", "fpr95_in", "fpr80_in", "detection_error", "accuracy", "mcc", "f1",
 )  # fmt: skip
+FIGURES = ("fpr95", "aupr_out", "aupr_in")
 CONVENTIONS = (
     "Scores: higher = more anomalous. FPR95: OoD positive, share of in-distribution images flagged when 95 % of OoD "
     "is caught; "
@@ -28,12 +30,12 @@ BANNER = "MINIATURE: generated images stand in for real data; these numbers say 
 
 
 def rows(results: Sequence[Result]) -> pd.DataFrame:
-    """One row per in-distribution set, network, protocol, OoD set and method, best AUROC first, failures
-    last.
+    """One row per in-distribution set, network, protocol, OoD set and method, best AUROC first, failures and
+    then the naive detector last.
 
-    Columns: method, ood, the metrics, threshold, <metric>_low and _high (one seed) or <metric>_std (several),
-    n_in, n_out, seeds, protocol, ind, ind_origin, ood_origin, network, network_metric, checkpoint,
-    fit_seconds, score_seconds, failure.
+    Columns: method, ood, the metrics, gain (over naive, see `gains`), threshold, <metric>_low and _high (one
+    seed) or <metric>_std (several), n_in, n_out, seeds, protocol, ind, ind_origin, ood_origin, network,
+    network_metric, checkpoint, fit_seconds, score_seconds, failure.
     """
 
     def group(pair: tuple[Result, OodCell]) -> tuple[str, ...]:
@@ -50,9 +52,13 @@ def rows(results: Sequence[Result]) -> pd.DataFrame:
 
     pairs = sorted(((run, cell) for run in results for cell in run.ood), key=group)
     table = pd.DataFrame([_row(list(members)) for _, members in itertools.groupby(pairs, group)])
-    order = ["ind", "network", "protocol", "ood", "auroc", "method"]
-    ascending = [True, True, True, True, False, True]
-    return table.sort_values(order, ascending=ascending, na_position="last", ignore_index=True)
+    table.insert(table.columns.get_loc("threshold"), "gain", gains(table))
+    order = ["ind", "network", "protocol", "ood", "naive", "auroc", "method"]
+    ascending = [True, True, True, True, True, False, True]
+    table = table.assign(naive=table["method"] == NAIVE).sort_values(
+        order, ascending=ascending, na_position="last", ignore_index=True
+    )
+    return table.drop(columns="naive")
 
 
 def _row(members: list[tuple[Result, OodCell]]) -> dict[str, Any]:
@@ -128,8 +134,18 @@ def write_csv(results: Sequence[Result], path: Path) -> None:
     rows(results).to_csv(path, index=False, lineterminator="\n")
 
 
+def conventions(table: pd.DataFrame) -> str:
+    """What the figures mean."""
+    return f"{CONVENTIONS} {NAIVE_NOTE}" if has_naive(table) else CONVENTIONS
+
+
 def _cell(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def title_of(row: Any) -> str:
+    """A row's name in Markdown."""
+    return f"*{NAIVE_TITLE}*" if row["method"] == NAIVE else _cell(row["method"])
 
 
 def markdown(results: Sequence[Result]) -> str:
@@ -137,28 +153,31 @@ def markdown(results: Sequence[Result]) -> str:
     lines = ["# Leaderboard", ""]
     if is_miniature(results):
         lines += [f"> **{BANNER}**", ""]
-    for title, part in groups(rows(results)):
+    table = rows(results)
+    for title, part in groups(table):
         lines += [f"## {_cell(title)}", ""]
+        gain = has_naive(part)
         lines += [
-            "| method | AUROC ↑ | FPR95 ↓ | AUPR-out ↑ | AUPR-in ↑ | data |",
-            "|---|--:|--:|--:|--:|---|",
+            f"| method | AUROC ↑ |{' gain ↑ |' * gain} FPR95 ↓ | AUPR-out ↑ | AUPR-in ↑ | data |",
+            f"|---|--:|{'--:|' * gain}--:|--:|--:|---|",
         ]
-        best = part["auroc"].max()
+        best = methods_of(part)["auroc"].max()
         for _, row in part.iterrows():
             data = _cell(f"{row['ind_origin']} / {row['ood_origin']}")
             if pd.isna(row["auroc"]):
                 lines.append(
-                    f"| {_cell(row['method'])} | failed: {_cell(str(row['failure']))} | | | | {data} |"
+                    f"| {title_of(row)} | failed: {_cell(str(row['failure']))} |{' |' * gain} | | | {data} |"
                 )
                 continue
             auroc = spread(row, "auroc")
-            auroc = f"**{auroc}**" if row["auroc"] == best else auroc
-            figures = " | ".join(number(row[metric]) for metric in ("fpr95", "aupr_out", "aupr_in"))
-            lines.append(f"| {_cell(row['method'])} | {auroc} | {figures} | {data} |")
+            auroc = f"**{auroc}**" if row["auroc"] == best and row["method"] != NAIVE else auroc
+            shown = ("gain",) * gain + FIGURES
+            figures = " | ".join(number(row[metric]) for metric in shown)
+            lines.append(f"| {title_of(row)} | {auroc} | {figures} | {data} |")
         lines.append("")
     run = results[0]
     commands = sorted({r.command for r in results})
-    lines += [f"{CONVENTIONS}", ""]
+    lines += [conventions(table), ""]
     lines += [f"Command: `{command}`" for command in commands]
     env = run.environment
     lines += [
@@ -174,18 +193,23 @@ def rich_tables(results: Sequence[Result]) -> list[Table]:
     for title, part in groups(rows(results)):
         table = Table(title=Text(title), title_justify="left", title_style="bold")
         table.add_column("method")
-        for name in ("AUROC", "FPR95", "AUPR-out", "AUPR-in", "fit + score"):
+        gain = has_naive(part)
+        for name in ("AUROC", *("gain",) * gain, "FPR95", "AUPR-out", "AUPR-in", "fit + score"):
             table.add_column(name, justify="right", no_wrap=True)
-        best = part["auroc"].max()
+        best = methods_of(part)["auroc"].max()
         for _, row in part.iterrows():
+            if row["method"] == NAIVE:
+                table.add_section()
             seconds = f"{row['fit_seconds'] + row['score_seconds']:.2f} s"
             if pd.isna(row["auroc"]):
+                empty = [""] * (len(FIGURES) + gain)
                 table.add_row(
-                    Text(row["method"]), Text(f"failed: {row['failure']}", style="red"), "", "", "", seconds
+                    Text(row["method"]), Text(f"failed: {row['failure']}", style="red"), *empty, seconds
                 )
                 continue
-            figures = [number(row[metric]) for metric in ("fpr95", "aupr_out", "aupr_in")]
-            style = "bold green" if row["auroc"] == best else ""
+            figures = [number(row[metric]) for metric in ("gain",) * gain + FIGURES]
+            ranked = row["method"] != NAIVE
+            style = "dim" if not ranked else "bold green" if row["auroc"] == best else ""
             table.add_row(Text(row["method"], style), Text(spread(row, "auroc"), style), *figures, seconds)
         tables.append(table)
     return tables

@@ -140,6 +140,8 @@ class OnePass:
             self._prepare(images.shape[1:])
         images = images.detach().to(self.device)
         targets = None if targets is None else targets.to(self.device)
+        if not self.perturbations and not any(probe.needs_network for probe in self.probes):
+            return self._results(Taps(self.network, images, images.new_empty(0), keys, targets, {}, {}), keys)
         need_gradient = bool(self.perturbations)
         with torch.set_grad_enabled(need_gradient):
             images.requires_grad_(need_gradient)
@@ -149,6 +151,9 @@ class OnePass:
                 self.upstream_random = taps.upstream_random = self._upstream(order)
             else:
                 taps = self.forward(images, keys, targets)
+        return self._results(taps, keys)
+
+    def _results(self, taps: Taps, keys: Sequence[str]) -> dict[str, Tensor]:
         with torch.no_grad(), self.counter.phase("sampling"):
             results = {probe.name: probe(taps, self.prepared[probe.name]) for probe in self.probes}
         results |= self._perturbed(taps, keys)

@@ -11,7 +11,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,8 @@ class Subject:
         std: per-channel standard deviation of the input normalisation, so that a step of epsilon is one of
             epsilon in [0, 1] pixels.
         mc_samples, reduction, seed: of the Monte-Carlo latent samples.
+        mean: per-channel mean of the input normalisation, for probes that look at the image itself; empty:
+            unknown.
     """
 
     task: str
@@ -43,12 +45,13 @@ class Subject:
     mc_samples: int = 16
     reduction: str = "fullmean"
     seed: int = 0
+    mean: tuple[float, ...] = ()
 
 
 @dataclass
 class Taps:
     """What one forward pass of a batch left behind: the images, the logits, every hooked layer's input and
-    output.
+    output. Where no probe needs the network it was not run, and logits, inputs and outputs are empty.
     """
 
     network: nn.Module
@@ -62,9 +65,15 @@ class Taps:
 
 
 class Probe(ABC):
-    """One quantity per image. Subclasses are frozen dataclasses of their parameters."""
+    """One quantity per image. Subclasses are frozen dataclasses of their parameters.
+
+    Attributes:
+        layers: names of the layers it listens to.
+        needs_network: False for a probe of the images alone; a pass with no other probes forwards nothing.
+    """
 
     layers: tuple[str, ...] = ()
+    needs_network: ClassVar[bool] = True
 
     @property
     @abstractmethod

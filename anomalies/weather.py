@@ -1,26 +1,23 @@
-"""Fog, rain and snow between scene and camera."""
+"""Fog, rain and snow between scene and camera; what rain leaves on the road."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import cv2
 import numpy as np
 
 from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, working_shape
-from anomalies.light import coloured, luma, over, screened, sky_light, toned, uniform
+from anomalies.depth import below_horizon, distances, labelled_ground, street_distance
+from anomalies.fields import Shape, fbm, resized, smoothstep, working_shape
+from anomalies.light import coloured, over, screened, sky_light, toned, uniform
 from anomalies.particles import scattered, streaks
-from anomalies.scene import Scene
+from anomalies.scene import GROUND, Scene
+from anomalies.wet_road import WetRoad
 
 KOSCHMIEDER = 2.996
 VISIBILITY = (600, 300, 150, 75, 40)
-HORIZON = 0.42
-FOCAL_LENGTH = 2.2
-CAMERA_HEIGHT = 1.3
-STREET_HALF_WIDTH = 10.0
-END_OF_STREET = 150.0
-SKY_DISTANCE = 400.0
 OBJECT_DISTANCE = 16.0
 SCENE_ROWS = 64
 Layout = Literal["auto", "road", "object"]
@@ -31,11 +28,13 @@ class Fog(Anomaly):
     """Fog after Koschmieder: image x t + airlight x (1 - t), t = exp(-2.996 distance / visibility).
 
     The severity sets the visibility: 600, 300, 150, 75, 40 m (the first three are those of Foggy Cityscapes,
-    Sakaridis et al. 2018). Its density varies by 15 % over the image.
+    Sakaridis et al. 2018). Its density varies by 15 % over the image. Distances are the scene's depth, else told
+    from its labels, see `anomalies.depth.distances`.
 
     Args:
-        scene: "road" takes distances from a street that runs to a horizon at 0.42 of the height, between
-            facades; "object" puts everything 16 m away; "auto" is "object" for images below 64 rows.
+        scene: what is assumed where neither is known. "road" takes distances from a street that runs to a
+            horizon at 0.42 of the height, between facades; "object" always puts everything 16 m away; "auto" is
+            "object" for images below 64 rows.
 
     Raises:
         ValueError: another scene.
@@ -44,6 +43,7 @@ class Fog(Anomaly):
     kind = "fog"
     family = "weather"
     level = "image"
+    version = 2
 
     scene: Layout = "auto"
 
@@ -56,47 +56,24 @@ class Fog(Anomaly):
         full = (image.shape[0], image.shape[1])
         shape = working_shape(full)
         density = 1 + np.float32(0.15) * np.clip(fbm(rng, shape, 0.5 * shape[0], octaves=4), -2, 2)
-        distance = self._distance(resized(image, shape))
-        clear = np.exp(-KOSCHMIEDER / self.of(VISIBILITY) * distance * density).astype(np.float32)
         air = uniform(sky_light(image), image.shape)
-        return Rendered(over(image, air, 1 - resized(clear, full)), None)
+        extinction = np.float32(-KOSCHMIEDER / self.of(VISIBILITY))
+        known = distances(image, scene) if self._is_street(image.shape[0]) else None
+        if known is None:
+            distance = self._guessed(resized(image, shape), scene)
+            return Rendered(
+                over(image, air, 1 - resized(np.exp(extinction * distance * density), full)), None
+            )
+        clear: Any = cv2.exp(cv2.multiply(known, resized(density, full), scale=float(extinction)))
+        return Rendered(over(image, air, 1 - clear), None)
 
-    def _distance(self, small: Image) -> Map:
-        rows = small.shape[0]
-        if self.scene == "object" or (self.scene == "auto" and rows < SCENE_ROWS):
+    def _is_street(self, rows: int) -> bool:
+        return self.scene == "road" or (self.scene == "auto" and rows >= SCENE_ROWS)
+
+    def _guessed(self, small: Image, scene: Scene) -> Map:
+        if not self._is_street(small.shape[0]):
             return np.full(small.shape[:2], OBJECT_DISTANCE, dtype=np.float32)
-        return street_distance(small)
-
-
-def street_distance(image: Image) -> Map:
-    """Distances in metres guessed from the position in the image: flat ground, facades 10 m to both sides,
-    the end of the street after 150 m, sky beyond.
-
-    Args:
-        image: (h, w) or (h, w, C) uint8; bright smooth parts above the horizon are taken for sky.
-
-    Returns:
-        (h, w) float32.
-    """
-    h, w = image.shape[:2]
-    rows = ((np.arange(h, dtype=np.float32) + 0.5) / h - HORIZON)[:, None]
-    columns = np.abs((np.arange(w, dtype=np.float32) + 0.5 - w / 2) / h)[None, :]
-    ground = np.maximum(rows, 0) / np.float32(FOCAL_LENGTH * CAMERA_HEIGHT)
-    facade = columns / np.float32(FOCAL_LENGTH * STREET_HALF_WIDTH)
-    # The nearest of the three, without a kink where one takes over from another.
-    distance = 1 / np.sqrt(ground**2 + facade**2 + np.float32(END_OF_STREET**-2))
-    sky = _sky(image, rows)
-    return distance + sky * (SKY_DISTANCE - distance)
-
-
-def _sky(image: Image, rows: Map) -> Map:
-    """How much each pixel looks like sky, 0 to 1."""
-    h = image.shape[0]
-    bright = blurred(luma(image), 0.01 * h)
-    rough = blurred(np.abs(luma(image) - bright), 0.01 * h)
-    level = float(np.quantile(bright[: h // 2], 0.95))
-    looks = smoothstep(bright, 0.6 * level, 0.9 * level) * (1 - smoothstep(rough, 2.0, 8.0))
-    return blurred(looks * (rows < 0), 0.01 * h).astype(np.float32)
+        return street_distance(small, scene.horizon, scene.camera_height)
 
 
 RAIN_STREAKS = (160, 420, 950, 1900, 3400)
@@ -139,12 +116,14 @@ class Snow(Anomaly):
 
     The severity sets the number of flakes on a square of the image height: 130, 330, 750, 1400, 2400; the
     contrast left by the veil: 0.96 to 0.70; how white the ground is: 0 to 0.5. Flakes are 0.0024 to
-    0.010 H wide, near ones out of focus and drawn out by their motion.
+    0.010 H wide, near ones out of focus and drawn out by their motion. Snow settles on the ground of the labels,
+    else below the horizon.
     """
 
     kind = "snow"
     family = "weather"
     level = "image"
+    version = 2
 
     def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         full = (image.shape[0], image.shape[1])
@@ -152,17 +131,18 @@ class Snow(Anomaly):
         flakes = scattered(rng, full, SNOW_FLAKES[-1], self.of(SNOW_FLAKES))
         light = streaks(flakes, full, tilt=tilt, length=(0.002, 0.016), width=(0.0024, 0.010), spread=0.3)
         air = np.minimum(sky_light(image) * np.float32(1.1), 235)
-        ground = self._ground(rng, full)
+        ground = self._ground(rng, full, scene)
         veiled = _veiled(image, air, self.of(SNOW_CLARITY), 1.0)
         settled = over(veiled, uniform(air, image.shape), ground)
         return Rendered(screened(settled, coloured(light, air)), None)
 
-    def _ground(self, rng: np.random.Generator, full: Shape) -> Map:
+    def _ground(self, rng: np.random.Generator, full: Shape, scene: Scene) -> Map:
         shape = working_shape(full)
         flat = fbm(rng, (shape[0], max(1, shape[1] // 4)), 0.08 * shape[0], octaves=5, gain=0.7)
         patches = smoothstep(resized(flat, shape), -0.9, 0.9)
-        rows = (np.arange(shape[0], dtype=np.float32)[:, None] + 0.5) / shape[0]
-        return resized(self.of(SNOW_GROUND) * patches * smoothstep(rows, HORIZON, HORIZON + 0.15), full)
+        known = labelled_ground(scene, shape, *GROUND)
+        where = below_horizon(shape, scene.horizon, 0.15) if known is None else known
+        return resized(self.of(SNOW_GROUND) * patches * where, full)
 
 
 def _veiled(image: Image, air: Map, clarity: float, light: float) -> Image:
@@ -171,4 +151,4 @@ def _veiled(image: Image, air: Map, clarity: float, light: float) -> Image:
     return toned(image, light * (clarity * levels + (1 - clarity) * air[None]))
 
 
-KINDS: tuple[type[Anomaly], ...] = (Fog, Rain, Snow)
+KINDS: tuple[type[Anomaly], ...] = (Fog, Rain, Snow, WetRoad)

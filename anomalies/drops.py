@@ -1,0 +1,120 @@
+"""Water drops on the lens: little lenses themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalies.base import Anomaly, Image, Map, Rendered
+from anomalies.fields import blurred, resized, smoothstep, working_shape
+from anomalies.lens import soiled, spread
+from anomalies.light import sky_light
+from anomalies.scene import Scene
+
+DROPS = (4, 10, 23, 45, 80)
+SMALLEST, LARGEST = 0.006, 0.028
+LEAST_PIXELS = 1.1
+DROP_OPACITY = 0.78
+MINIFIED = (3.0, 5.0)
+LEAST_VIEW = 0.10
+SOFT = 0.0028
+RIM = 0.55
+Offsets = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class WaterDrops(Anomaly):
+    """Rain drops on the lens. Each shows the scene around it upside down and 3 to 5 times smaller, darker at the
+    upper rim and bright at the lower one, where the sky is refracted into the lens.
+
+    The severity sets the number of drops on a square of the image height: 4, 10, 23, 45, 80, so twice that on a
+    Cityscapes image. Their radius is 0.006 to 0.028 H, small ones more often; all have an opacity of 0.78. On
+    images too small for such drops there are fewer, not larger ones.
+    """
+
+    kind = "water_drops"
+    family = "soiling"
+    level = "pixel"
+
+    def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
+        h, w, channels = image.shape
+        shape = working_shape((h, w))
+        small = blurred(resized(image, shape), max(0.8, 0.006 * shape[0])).reshape(*shape, channels)
+        most = round(DROPS[-1] * w / h)
+        centres = spread(rng, most, jitter=0.05) * (w, h)
+        sizes = h * (SMALLEST + (LARGEST - SMALLEST) * rng.random(most) ** 2)
+        shapes, air = rng.random((most, 5)), sky_light(image)
+        drawn, opacity = image.copy(), np.zeros((h, w), dtype=np.float32)
+        radii = np.maximum(sizes, LEAST_PIXELS)
+        share = (sizes**2).mean() / (radii**2).mean()
+        count = max(self.severity, round(self.of(DROPS) * w / h * share))
+        for centre, radius, form in zip(centres[:count], radii[:count], shapes[:count], strict=True):
+            _put_drop(drawn, opacity, image, small, air, (centre[0], centre[1]), radius, form)
+        return soiled(drawn, opacity)
+
+
+def _put_drop(
+    drawn: Image,
+    opacity: Map,
+    image: Image,
+    small: Image,
+    air: Map,
+    centre: tuple[float, float],
+    radius: float,
+    form: NDArray[np.float64],
+) -> None:
+    """Draw a drop into ``drawn`` and ``opacity``; where drops meet, the denser one is seen."""
+    h, w = opacity.shape
+    band = max(SOFT * h, 0.6) / radius
+    reach = radius * (1.25 + band) + 1
+    left, right = max(0, int(centre[0] - reach)), min(w, int(centre[0] + reach) + 2)
+    top, bottom = max(0, int(centre[1] - reach)), min(h, int(centre[1] + reach) + 2)
+    u = ((np.arange(left, right, dtype=np.float32) + 0.5 - np.float32(centre[0])) / np.float32(radius))[None]
+    v = ((np.arange(top, bottom, dtype=np.float32) + 0.5 - np.float32(centre[1])) / np.float32(radius))[
+        :, None
+    ]
+    distance = np.hypot(u, v) / _outline(u, v, form)
+    weight = np.float32(DROP_OPACITY) * (1 - smoothstep(distance, 1 - band, 1 + band))
+    inside = _inside(small, (h, w), air, centre, (u, v), distance, radius, form[4])
+    box = (slice(top, bottom), slice(left, right))
+    seen = weight > opacity[box]
+    mixed = image[box] + weight[..., None] * (inside - image[box])
+    drawn[box] = np.where(seen[..., None], np.rint(mixed).clip(0, 255).astype(np.uint8), drawn[box])
+    opacity[box] = np.maximum(weight, opacity[box])
+
+
+def _outline(u: Offsets, v: Offsets, form: NDArray[np.float64]) -> Offsets:
+    """Radius of a drop in each direction, around 1: slightly lobed, longer than wide."""
+    angle = np.arctan2(v, u)
+    lobes = 0.09 * np.cos(2 * angle + 6.3 * form[0]) + 0.05 * np.cos(3 * angle + 6.3 * form[1])
+    return (1 + lobes - (0.04 + 0.10 * form[2]) * np.cos(2 * angle)).astype(np.float32)
+
+
+def _inside(
+    small: Image,
+    full: tuple[int, int],
+    air: Map,
+    centre: tuple[float, float],
+    uv: tuple[Offsets, Offsets],
+    distance: Offsets,
+    radius: float,
+    form: float,
+) -> Offsets:
+    """The scene as a drop shows it, (h, w, C) 0 to 255."""
+    u, v = uv
+    scale = small.shape[0] / full[0]
+    minified = MINIFIED[0] + (MINIFIED[1] - MINIFIED[0]) * form
+    view = np.float32(max(minified * radius, LEAST_VIEW * full[0])) * (1 + np.float32(0.6) * distance**2)
+    columns = ((np.float32(centre[0]) - u * view) * scale - 0.5).astype(np.float32)
+    rows = ((np.float32(centre[1]) - v * view) * scale - 0.5).astype(np.float32)
+    seen = cv2.remap(small, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    seen = seen.reshape(*distance.shape, -1).astype(np.float32)
+    rim = smoothstep(distance, 0.45, 1.0)
+    down = np.float32(0.5) + np.float32(0.5) * v / np.maximum(np.hypot(u, v), 0.3)
+    bright, dark = (RIM * rim * down)[..., None], (0.75 * rim * (1 - down))[..., None]
+    shaded = seen * (1 - dark)
+    return shaded + bright * (np.maximum(air, shaded) + 20 - shaded)

@@ -1,0 +1,88 @@
+"""What sensor and transmission faults share: how many there are, what of them can be seen, colour channels."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalies.base import Anomaly, Image, Map, Rendered
+from anomalies.light import brightest_channel, luma
+from anomalies.scene import Scene
+
+VISIBLE = 3
+NEARLY_ALL = 0.97
+
+
+def amount(severity: int, shares: Sequence[float], total: float, step: int = 1) -> int:
+    """A severity's share of a total as a whole number, at least ``step`` more than the severity below: small
+    images have few pixels, but still five severities.
+    """
+    number = 0
+    for share in shares[:severity]:
+        number = max(number + step, round(share * total))
+    return number
+
+
+def replaced(image: Image, drawn: Image) -> tuple[Image, Map]:
+    """What was drawn where it can be seen (3 levels or more in some channel), the image elsewhere.
+
+    Returns:
+        The image, and alpha (H, W) float32: 1 where it was replaced, else 0.
+    """
+    difference: Any = cv2.absdiff(image, drawn)
+    change = brightest_channel(difference.reshape(image.shape))
+    seen: Any = cv2.threshold(change, VISIBLE - 1, 255, cv2.THRESH_BINARY)[1]
+    result = image.copy()
+    cv2.copyTo(drawn.reshape(image.shape), seen, result)
+    return result, seen.astype(np.float32) / np.float32(255)
+
+
+def visible(old: NDArray[Any], new: NDArray[Any]) -> NDArray[np.bool_]:
+    """(h, w) pixels whose brightness differs by 3 levels or more; both (h, w, C) uint8."""
+    seen: NDArray[np.bool_] = np.abs(luma(old) - luma(new)) >= VISIBLE
+    return seen
+
+
+def best(old: NDArray[Any], candidates: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """The first of the candidates that nearly all pixels can be told from, else the one that most can."""
+    shares = [0.0]
+    for candidate in candidates:
+        shares.append(float(visible(old, candidate).mean()))
+        if shares[-1] >= NEARLY_ALL:
+            return candidate
+    return candidates[int(np.argmax(shares[1:]))]
+
+
+def flat(level: float | Sequence[float] | NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:
+    """A uint8 array of one level or colour, in the shape of another."""
+    area = np.empty(like.shape, dtype=np.uint8)
+    area[:] = np.asarray(level, dtype=np.uint8)
+    return area
+
+
+@dataclass(frozen=True)
+class InColour(Anomaly):
+    """A kind that acts on red, green and blue apart. A grey image gets the brightness of what it would get as
+    a colour image with three equal channels.
+    """
+
+    @abstractmethod
+    def faulty(self, image: Image, rng: np.random.Generator) -> Image:
+        """(H, W, 3) with the fault, from (H, W, 3) RGB, which must not be written to."""
+
+    def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
+        if image.shape[2] == 3:
+            drawn = self.faulty(image, rng)
+        else:
+            colour: Any = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+            grey: Any = cv2.cvtColor(self.faulty(colour, rng), cv2.COLOR_RGB2GRAY)
+            drawn = grey[..., None]
+        if self.level == "image":
+            return Rendered(drawn, None)
+        return Rendered(*replaced(image, drawn))

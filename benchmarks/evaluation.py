@@ -195,7 +195,7 @@ class Evaluation:
                 failure = str(error)
         elif failure is None:
             failure = "no scores"
-        return OodCell(ood, images.origin, images.fingerprint, n_in, n_out, metrics, failure, strata)
+        return OodCell(ood, images.origin, images.fingerprint, n_in, n_out, metrics, failure, strata=strata)
 
 
 def _distinct(probes: Sequence[Probe]) -> list[Probe]:

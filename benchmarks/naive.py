@@ -6,15 +6,19 @@ has learnt nothing from the network. It forwards no image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from anomalies.naive import MAHALANOBIS, NaiveDetector, statistics
-from lsood import Activations, Detector, Subject
+from benchmarks.evaluation import Scored
+from leaderboards import OodCell
+from lsood import Activations, Detector, Subject, auroc
 from lsood.detector import Input, rows
 from lsood.probes import Probe, Taps
 
@@ -83,3 +87,30 @@ class Naive(Detector):
         """(N,): from Activations or statistics (N, 11)."""
         fitted = NaiveDetector(self.centre_.numpy(), self.scale_.numpy(), self.whitener_.numpy())
         return torch.from_numpy(fitted.scores(self._statistics(x).numpy())[MAHALANOBIS])
+
+
+def beside_naive(scored: Mapping[str, Scored]) -> dict[str, Scored]:
+    """What every method reached, with the naive detector's AUROC on the same images in every cell.
+
+    A method of protocol "oracle-val" is judged on a part of the images, and so is the naive detector beside it.
+    Nothing is added where it did not run.
+    """
+    naive = scored.get(Naive.name)
+    if naive is None or naive.scores.empty:
+        return dict(scored)
+    known = naive.scores.set_index(["set", "key"])["score"]
+    return {
+        name: replace(one, cells=[_beside(cell, known, one.scores) for cell in one.cells])
+        for name, one in scored.items()
+    }
+
+
+def _beside(cell: OodCell, known: pd.Series, scores: pd.DataFrame) -> OodCell:
+    inside, outside = (_same_images(known, scores, name) for name in ("ind-test", cell.name))
+    return replace(cell, naive=auroc(inside, outside))
+
+
+def _same_images(known: pd.Series, scores: pd.DataFrame, name: str) -> Tensor:
+    """The naive scores of a set; of those images alone that a method has scored, if it scored any."""
+    keys = scores.loc[scores["set"] == name, "key"]
+    return torch.tensor((known[name][keys] if len(keys) else known[name]).to_numpy(), dtype=torch.float64)

@@ -20,7 +20,7 @@ from benchmarks import report
 from benchmarks.console import console, to_file, to_terminal, watch
 from benchmarks.evaluation import Evaluation, network_metrics
 from benchmarks.extraction import Extraction
-from benchmarks.naive import Naive
+from benchmarks.naive import Naive, beside_naive
 from benchmarks.settings import METHODS, Settings, resolve_device
 from benchmarks.trained import Trained, from_checkpoint, network_name, train
 from datamodules import DATAMODULES, NOISE, OOD_SETS, BenchmarkDataModule, cache_dir, check_names
@@ -128,7 +128,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
     )
     mask_seeds = settings.seeds if settings.checkpoints else (seed,)
     evaluation = Evaluation(extraction, data, subject, detectors, mask_seeds, settings.false_alarm_rate)
-    scored = evaluation.run()
+    scored = beside_naive(evaluation.run())
     figures = network_metrics(data.task, evaluation.test)
     forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
     log.info("images forwarded: %s", ", ".join(f"{k} {v}" for k, v in forwarded.items()))

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from leaderboards.naive import NAIVE
+
 Scores = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 PALETTE = (
     "#0072B2",
@@ -38,10 +40,15 @@ def _curve(
 
 
 def roc_figure(scores: Scores, title: str, path: Path) -> None:
-    """ROC curves of every method; ``scores`` maps a method to in-distribution and OoD scores."""
+    """ROC curves of every method, the naive detector's as a grey area; ``scores`` maps a method to
+    in-distribution and OoD scores.
+    """
     figure = Figure(figsize=(6.4, 5.6), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     curves = {name: _curve(*pair) for name, pair in scores.items()}
+    if NAIVE in curves:
+        fpr, tpr, area = curves.pop(NAIVE)
+        axes.fill_between(fpr, tpr, color="grey", alpha=0.15, linewidth=0, label=f"{NAIVE}  {100 * area:.1f}")
     for i, (name, (fpr, tpr, area)) in enumerate(sorted(curves.items(), key=lambda item: -item[1][2])):
         dashes = "-" if i < len(PALETTE) // 2 else "--"
         axes.plot(

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
+
+from leaderboards.schema import OodCell
 
 NAIVE = "naive"
 NAIVE_TITLE = "naive (11 image statistics, no network)"
 NAIVE_NOTE = (
-    "Gain: (AUROC - naive) / (1 - naive), in percent, over the naive detector of the same set: 0 means that eleven "
+    "Gain: (AUROC - naive) / (1 - naive), in percent, over the naive detector on the same images: 0 means that eleven "
     "statistics of the image do as well without a network. A naive detector below chance counts as chance; where it is "
     "perfect there is no gain to be had."
 )
+CHANCE = 0.5
 
 
-def gains(table: pd.DataFrame) -> pd.Series:
-    """Gain over naive of every row: (AUROC - naive) / (1 - naive) with the naive AUROC of the same sets,
-    network and protocol, at least .5. NaN without a naive row, and where the naive detector is perfect.
+def naive_auroc(cells: Sequence[OodCell]) -> float:
+    """Mean over seeds of the naive detector's AUROC on the images of these cells; NaN where it did not
+    run.
     """
-    keys = ["ind", "ind_origin", "network", "protocol", "ood", "ood_origin"]
-    auroc = table["auroc"].astype(float)
-    known = auroc.where(table["method"] == NAIVE)
-    naive = known.groupby([table[key] for key in keys]).transform("max").clip(lower=0.5)
-    return ((auroc - naive) / (1 - naive)).where(naive < 1)
+    known = [cell.naive for cell in cells if cell.naive is not None]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def gain(auroc: float, naive: float) -> float:
+    """(AUROC - naive) / (1 - naive), with the naive AUROC at least .5. NaN where one of them is NaN, and
+    where the naive detector is perfect.
+
+    >>> round(gain(0.9, 0.8), 3), round(gain(0.7, 0.8), 3), round(gain(0.9, 0.3), 3)
+    (0.5, -0.5, 0.8)
+    """
+    naive = float(np.maximum(naive, CHANCE))
+    return (auroc - naive) / (1 - naive) if naive < 1 else float("nan")
 
 
 def methods_of(part: pd.DataFrame) -> pd.DataFrame:
@@ -30,5 +44,5 @@ def methods_of(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def has_naive(part: pd.DataFrame) -> bool:
-    """Whether the naive detector is among the rows."""
-    return bool((part["method"] == NAIVE).any())
+    """Whether the naive detector ran on the images of these rows."""
+    return bool(part["naive"].notna().any())

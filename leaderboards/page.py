@@ -77,11 +77,11 @@ def _section(title: str, part: pd.DataFrame, figures: Sequence[str]) -> dict[str
             }
         )
     ood = part["ood"].iloc[0]
-    naive = [line["bar"][1] for line in lines if line["naive"] and line["bar"]]
+    naive = part["naive"].mean()
     return {
         "title": title,
         "gain": has_naive(part),
-        "naive": naive[0] if naive else None,
+        "naive": None if pd.isna(naive) else round(100 * naive, 2),
         "lines": lines,
         "figures": [name for name in figures if name.split(".")[0].endswith(slug(ood))],
     }

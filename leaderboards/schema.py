@@ -57,8 +57,10 @@ class Stratum:
 
 @dataclass(frozen=True)
 class OodCell:
-    """One method on one OoD set: metrics, or the reason why there are none; and the same by kind of anomaly and
-    severity where anomalies were drawn.
+    """One method on one OoD set: metrics, or the reason why there are none; ``strata``: the same by kind of anomaly
+    and severity where anomalies were drawn.
+
+    ``naive`` is the AUROC of the naive detector on the same images; None: it did not run.
     """
 
     name: str
@@ -68,6 +70,7 @@ class OodCell:
     n_out: int
     metrics: dict[str, MetricValue]
     failure: str | None
+    naive: float | None = None
     strata: list[Stratum] = field(default_factory=list)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from leaderboards.naive import NAIVE, NAIVE_NOTE, NAIVE_TITLE, gains, has_naive, methods_of
+from leaderboards.naive import NAIVE, NAIVE_NOTE, NAIVE_TITLE, gain, has_naive, methods_of, naive_auroc
 from leaderboards.schema import OodCell, Result
 
 METRICS = (
@@ -34,9 +35,10 @@ def rows(results: Sequence[Result]) -> pd.DataFrame:
     """One row per in-distribution set, network, protocol, OoD set and method, best AUROC first, failures and
     then the naive detector last.
 
-    Columns: method, ood, the metrics, gain (over naive, see `gains`), threshold, <metric>_low and _high (one
-    seed) or <metric>_std (several), n_in, n_out, seeds, protocol, ind, ind_origin, ood_origin, network,
-    network_metric, checkpoint, fit_seconds, score_seconds, failure.
+    Columns: method, ood, the metrics, naive (AUROC of the naive detector on the same images), gain (over
+    naive), threshold, <metric>_low and _high (one seed) or <metric>_std (several), n_in, n_out, seeds,
+    protocol, ind, ind_origin, ood_origin, network, network_metric, checkpoint, fit_seconds, score_seconds,
+    failure.
     """
 
     def group(pair: tuple[Result, OodCell]) -> tuple[str, ...]:
@@ -53,13 +55,12 @@ def rows(results: Sequence[Result]) -> pd.DataFrame:
 
     pairs = sorted(((run, cell) for run in results for cell in run.ood), key=group)
     table = pd.DataFrame([_row(list(members)) for _, members in itertools.groupby(pairs, group)])
-    table.insert(table.columns.get_loc("threshold"), "gain", gains(table))
-    order = ["ind", "network", "protocol", "ood", "naive", "auroc", "method"]
+    order = ["ind", "network", "protocol", "ood", "last", "auroc", "method"]
     ascending = [True, True, True, True, True, False, True]
-    table = table.assign(naive=table["method"] == NAIVE).sort_values(
+    table = table.assign(last=table["method"] == NAIVE).sort_values(
         order, ascending=ascending, na_position="last", ignore_index=True
     )
-    return table.drop(columns="naive")
+    return table.drop(columns="last")
 
 
 def _row(members: list[tuple[Result, OodCell]]) -> dict[str, Any]:
@@ -70,6 +71,8 @@ def _row(members: list[tuple[Result, OodCell]]) -> dict[str, Any]:
     for metric in METRICS:
         values = [c.metrics[metric].value for _, c in whole if metric in c.metrics]
         row[metric] = statistics.fmean(values) if values else None
+    row["naive"] = naive_auroc([c for _, c in whole or members])
+    row["gain"] = gain(row["auroc"] if whole else math.nan, row["naive"])
     thresholds = [r.threshold.value for r, _ in whole if r.threshold is not None]
     row["threshold"] = statistics.fmean(thresholds) if thresholds else None
     for metric in METRICS:
@@ -157,22 +160,22 @@ def markdown(results: Sequence[Result], further: Sequence[str] = ()) -> str:
     table = rows(results)
     for title, part in groups(table):
         lines += [f"## {_cell(title)}", ""]
-        gain = has_naive(part)
+        gained = has_naive(part)
         lines += [
-            f"| method | AUROC ↑ |{' gain ↑ |' * gain} FPR95 ↓ | AUPR-out ↑ | AUPR-in ↑ | data |",
-            f"|---|--:|{'--:|' * gain}--:|--:|--:|---|",
+            f"| method | AUROC ↑ |{' gain ↑ |' * gained} FPR95 ↓ | AUPR-out ↑ | AUPR-in ↑ | data |",
+            f"|---|--:|{'--:|' * gained}--:|--:|--:|---|",
         ]
         best = methods_of(part)["auroc"].max()
         for _, row in part.iterrows():
             data = _cell(f"{row['ind_origin']} / {row['ood_origin']}")
             if pd.isna(row["auroc"]):
                 lines.append(
-                    f"| {title_of(row)} | failed: {_cell(str(row['failure']))} |{' |' * gain} | | | {data} |"
+                    f"| {title_of(row)} | failed: {_cell(str(row['failure']))} |{' |' * gained} | | | {data} |"
                 )
                 continue
             auroc = spread(row, "auroc")
             auroc = f"**{auroc}**" if row["auroc"] == best and row["method"] != NAIVE else auroc
-            shown = ("gain",) * gain + FIGURES
+            shown = ("gain",) * gained + FIGURES
             figures = " | ".join(number(row[metric]) for metric in shown)
             lines.append(f"| {title_of(row)} | {auroc} | {figures} | {data} |")
         lines.append("")
@@ -194,8 +197,8 @@ def rich_tables(results: Sequence[Result]) -> list[Table]:
     for title, part in groups(rows(results)):
         table = Table(title=Text(title), title_justify="left", title_style="bold")
         table.add_column("method")
-        gain = has_naive(part)
-        for name in ("AUROC", *("gain",) * gain, "FPR95", "AUPR-out", "AUPR-in", "fit + score"):
+        gained = has_naive(part)
+        for name in ("AUROC", *("gain",) * gained, "FPR95", "AUPR-out", "AUPR-in", "fit + score"):
             table.add_column(name, justify="right", no_wrap=True)
         best = methods_of(part)["auroc"].max()
         for _, row in part.iterrows():
@@ -203,12 +206,12 @@ def rich_tables(results: Sequence[Result]) -> list[Table]:
                 table.add_section()
             seconds = f"{row['fit_seconds'] + row['score_seconds']:.2f} s"
             if pd.isna(row["auroc"]):
-                empty = [""] * (len(FIGURES) + gain)
+                empty = [""] * (len(FIGURES) + gained)
                 table.add_row(
                     Text(row["method"]), Text(f"failed: {row['failure']}", style="red"), *empty, seconds
                 )
                 continue
-            figures = [number(row[metric]) for metric in ("gain",) * gain + FIGURES]
+            figures = [number(row[metric]) for metric in ("gain",) * gained + FIGURES]
             ranked = row["method"] != NAIVE
             style = "dim" if not ranked else "bold green" if row["auroc"] == best else ""
             table.add_row(Text(row["method"], style), Text(spread(row, "auroc"), style), *figures, seconds)

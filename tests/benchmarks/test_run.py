@@ -62,7 +62,7 @@ def test_the_main_job_writes_a_leaderboard(first_run):
     assert done.exit_code == 0, done.output
     table = pd.read_csv(out / "leaderboard.csv")
     assert sorted(zip(table.method, table.ood, strict=True)) == sorted(
-        (method, ood) for method in METHODS for ood in ("svhn", "cifar10-anomalies")
+        (method, ood) for method in (*METHODS, "naive") for ood in ("svhn", "cifar10-anomalies")
     )
     assert table.auroc.between(0, 1).all() and (table.auroc_low <= table.auroc).all()
     for name in (
@@ -145,7 +145,7 @@ def test_every_data_set_runs(tmp_path, ind, ood):
     done = call("--ind", ind, "--ood", *ood, "--out", tmp_path, *FAST)
     assert done.exit_code == 0, done.output
     table = pd.read_csv(tmp_path / "leaderboard.csv")
-    assert len(table) == len(METHODS) * len(ood)
+    assert len(table) == (len(METHODS) + 1) * len(ood)
     assert table.auroc.notna().sum() >= len(table) - 1, table[
         ["method", "ood", "auroc", "failure"]
     ].to_string()

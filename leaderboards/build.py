@@ -17,7 +17,7 @@ from leaderboards.page import page, slug
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.pixel_tables import markdown_pixels
 from leaderboards.schema import Result, result_files
-from leaderboards.strata import by_kind, comparisons, grid, kinds_of, markdown_strata, strata_rows
+from leaderboards.strata import by_kind, comparisons, grids, kinds_of, markdown_strata, strata_rows
 from leaderboards.tables import is_miniature, markdown, write_csv
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -99,11 +99,10 @@ def _heatmaps(results: list[Result], out: Path) -> list[Path]:
             continue
         name = slug(f"{ood}-{part['network'].iloc[0]}-{part['protocol'].iloc[0]}" if several else ood)
         found.append(out / f"missed-{name}.png")
-        kinds_figure(heat, f"{mini}What is missed? {title}", found[-1])
-        grids = {method: grid(part, method) for method in heat.index}
-        if any(table.notna().any(axis=None) for table in grids.values()):
+        kinds_figure(heat, f"{mini}What is missed?\n{title.replace(' · ', chr(10), 1)}", found[-1])
+        if shown := grids(part):
             found.append(out / f"severities-{name}.png")
-            severities_figure(grids, f"{mini}{title}", found[-1])
+            severities_figure(shown, f"{mini}{title}", found[-1])
     return found
 
 

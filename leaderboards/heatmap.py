@@ -37,7 +37,7 @@ def kinds_figure(heat: pd.DataFrame, title: str, path: Path) -> None:
     axes = figure.add_subplot()
     _cells(axes, heat, 8)
     axes.set_xticks(range(columns), list(heat.columns), rotation=50, ha="left", fontsize=8)
-    axes.set_title(title, fontsize=10, loc="left", pad=10)
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     axes.axvline(columns - 1.5, color="white", linewidth=4)
     if NAIVE in heat.index and lines > 1:
         axes.axhline(lines - 1.5, color="white", linewidth=4)
@@ -47,17 +47,16 @@ def kinds_figure(heat: pd.DataFrame, title: str, path: Path) -> None:
 
 def severities_figure(grids: Mapping[str, pd.DataFrame], title: str, path: Path) -> None:
     """Kinds x severities, a panel per detector; grey cells have too few images."""
-    shown = {name: table for name, table in grids.items() if table.notna().to_numpy().any()}
-    across = min(4, len(shown))
-    down = -(-len(shown) // across)
-    kinds = max(len(table) for table in shown.values())
+    across = min(4, len(grids))
+    down = -(-len(grids) // across)
+    kinds = max(len(table) for table in grids.values())
     figure = Figure(
         figsize=(1.4 + 2.1 * across, 0.7 + down * (0.8 + 0.2 * kinds)), dpi=120, layout="constrained"
     )
     panels = figure.subplots(down, across, squeeze=False, sharey=True)
-    for axes in panels.flat[len(shown) :]:
+    for axes in panels.flat[len(grids) :]:
         axes.set_visible(False)
-    for axes, (name, table) in zip(panels.flat, shown.items(), strict=False):
+    for axes, (name, table) in zip(panels.flat, grids.items(), strict=False):
         _cells(axes, table, 6)
         axes.set_xticks(range(table.shape[1]), list(table.columns), fontsize=7)
         axes.set_title(name, fontsize=9)

@@ -28,7 +28,7 @@ from leaderboards.strata import (
     by_kind,
     by_severity,
     comparisons,
-    grid,
+    grids,
     strata_rows,
 )
 
@@ -43,17 +43,12 @@ def heat_parts(results: Sequence[Result]) -> dict[str, Any]:
         heat = by_kind(part)
         if heat.empty:
             continue
-        grids = [(method, grid(part, method)) for method in heat.index]
         parts.append(
             {
                 "title": title,
                 "kinds": _table(heat, part, "kind"),
                 "severities": _table(by_severity(part), part, "severity"),
-                "grids": [
-                    {"title": name, **_table(one, part, None)}
-                    for name, one in grids
-                    if one.notna().any(axis=None)
-                ],
+                "grids": [{"title": name, **_table(one, part, None)} for name, one in grids(part).items()],
             }
         )
     return {"parts": parts, "note": STRATA_NOTE}

@@ -99,7 +99,7 @@ def write_csv(results: Sequence[PixelResult], path: Path) -> None:
 def pooled(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
     """(title, OoD set, rows): scores over all pixels, best AP first, the random one last."""
     found = []
-    chosen = table[table["part"] == "pooled"]
+    chosen = table[(table["part"] == "pooled") & table["ap"].notna()]
     for (ind, network, ood), part in chosen.groupby(["ind", "network", "ood"], sort=False):
         ordered = part.assign(last=part["score"] == RANDOM).sort_values(
             ["last", "ap"], ascending=[True, False], kind="stable"

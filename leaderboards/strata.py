@@ -19,6 +19,7 @@ ANY = "all"
 COLUMNS = ("ind", "network", "protocol", "ood", "method", "kind", "severity", "n", "seeds")
 METRICS = ("auroc", "fpr95")
 MEAN = "mean of kinds"
+FILLED = 1 / 3
 STRATA_NOTE = (
     "By kind and severity: AUROC of its images against all in-distribution images; intervals "
     "by bootstrap over source images. Cells of fewer than 5 images are blank. 50 is chance: the detector misses it. "
@@ -107,6 +108,12 @@ def grid(part: pd.DataFrame, method: str, metric: str = "auroc") -> pd.DataFrame
     table = chosen.pivot(index="kind", columns="severity", values=metric).astype(float)
     kinds = [kind for kind in by_kind(part).columns if kind != MEAN]
     return table.reindex(kinds)
+
+
+def grids(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """{method: kinds x severities}, of methods for which a third of the cells and more have enough images."""
+    found = {str(method): grid(part, str(method)) for method in by_kind(part).index}
+    return {name: table for name, table in found.items() if table.notna().to_numpy().mean() >= FILLED}
 
 
 def rich_strata(results: Sequence[Result]) -> list[Table]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,33 +13,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from anomalies.base import SEVERITIES, Anomaly
+from anomalies.base import Anomaly
 from anomalies.codec import Codec
 from anomalies.layouts import LAYOUTS
 from anomalies.manifest import HEADER, PARTS, write_whole
 from anomalies.recipe import Recipe
 from anomalies.registry import ANOMALIES
 from anomalies.source import Source, SourceSpec
+from anomalies.variants import SEVERITY_CHOICES, Variant, variants
 
 FORMAT = 1
 MATERIALIZE = ("all", "masks", "none")
 CLEAN = "clean"
 WHERE = ("images", "data_root")
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One anomalous version of every image.
-
-    Attributes:
-        name: folder of its files.
-        severity: 1 to 5; None: drawn per image.
-        entry: of the recipe; None: drawn per image.
-    """
-
-    name: str
-    severity: int | None = None
-    entry: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +57,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         Codec(self.format)
-        if self.severity not in ("mixed", "all", *map(str, SEVERITIES)):
+        if self.severity not in SEVERITY_CHOICES:
             raise ValueError(f"--severity must be 1 to 5, mixed or all, got {self.severity!r}")
         if self.materialize not in MATERIALIZE:
             raise ValueError(
@@ -107,20 +91,7 @@ class Plan:
 
     def variants(self) -> tuple[Variant, ...]:
         """The anomalous versions of every image."""
-        severities: list[tuple[str, int | None]] = [("mixed", None)]
-        if self.severity != "mixed":
-            chosen = SEVERITIES if self.severity == "all" else (int(self.severity),)
-            severities = [(str(severity), severity) for severity in chosen]
-        if self.every_kind:
-            names = _unique([entry.kind for entry in self.recipe.entries])
-            return tuple(
-                Variant(f"{name}/{label}", severity, entry)
-                for entry, name in enumerate(names)
-                for label, severity in severities
-            )
-        if self.severity == "all":
-            return tuple(Variant(f"severity-{label}", severity) for label, severity in severities)
-        return (Variant("anomalous", severities[0][1]),)
+        return variants([entry.kind for entry in self.recipe.entries], self.severity, self.every_kind)
 
     def candidates(self, variant: Variant, key: str) -> tuple[Anomaly, ...]:
         """The anomalies to try on an image."""
@@ -211,14 +182,6 @@ def generator_version() -> str:
         return f"lsood-bench {version('lsood-bench')}"
     except PackageNotFoundError:
         return "lsood-bench"
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    total, seen, unique = Counter(names), Counter[str](), []
-    for name in names:
-        seen[name] += 1
-        unique.append(name if total[name] == 1 else f"{name}-{seen[name]}")
-    return unique
 
 
 def _text(value: Any) -> Any:

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.extraction import Extraction
+from benchmarks.strata import drawn_on, figures, halves, sources_of, strata_of
 from datamodules import BenchmarkDataModule
-from leaderboards import MetricValue, OodCell
+from leaderboards import OodCell
 from lsood import Activations, Detector, Subject, evaluate, threshold_at
 from lsood.probes import Perturbation, Probe, standard_probes
 
@@ -34,7 +35,8 @@ class Scored:
     """What came of one method.
 
     Attributes:
-        cells: one per OoD set. scores: columns set, key, score. threshold: None when the method failed.
+        cells: one per OoD set. scores: columns set, key, score; kind, severity, source where anomalies were
+            drawn. threshold: None when the method failed.
         fit_seconds, score_seconds: of fit + calibration, and of scoring every set, without the shared pass.
     """
 
@@ -60,7 +62,7 @@ class Evaluation:
 
     Attributes:
         failures: {method: reason} of methods that could not be attached, fitted, calibrated or scored.
-        test: activations of the in-distribution test set, after :meth:`run`.
+        sets, test: activations of every scored set, and of the in-distribution test set, after :meth:`run`.
     """
 
     extraction: Extraction
@@ -103,7 +105,7 @@ class Evaluation:
         steps = [self._try(name, detector.perturbation) for name, detector in alive.items()]
         perturbations = list({step.name: step for step in steps if step is not None}.values())
         sets = self._measure(probes, perturbations)
-        self.test = sets["ind-test"]
+        self.sets, self.test = sets, sets["ind-test"]
         for name, detector in alive.items():
             self._try(name, partial(detector.calibrate, sets["ind-val"]))
         return {name: self._score(name, detector, sets) for name, detector in self.detectors.items()}
@@ -116,9 +118,16 @@ class Evaluation:
         for name, loader in self.data.ood_dataloaders().items():
             loaders[name] = (loader, self.data.ood_sets[name])
         return {
-            name: self.extraction.measure(name, loader, images.fingerprint, probes, perturbations)
+            name: self.extraction.measure(
+                name, loader, images.fingerprint, probes, perturbations, self._pixels_of(name)
+            )
             for name, (loader, images) in loaders.items()
         }
+
+    def _pixels_of(self, name: str) -> bool:
+        """Whether pixel scores are to be tallied on a set."""
+        images = self.data.ood_sets.get(name)
+        return images is not None and images.masked and self.data.task == "segmentation"
 
     def _score(self, name: str, detector: Detector, sets: dict[str, Activations]) -> Scored:
         fit_seconds, start = self.seconds.get(name, 0.0), time.perf_counter()
@@ -155,8 +164,7 @@ class Evaluation:
     ) -> dict[str, pd.DataFrame]:
         """Scores of a method that sees a seeded half of the OoD set when it is fitted."""
         judge: Any = copy.deepcopy(detector)
-        order = torch.randperm(sets[ood].images, generator=torch.Generator().manual_seed(self.subject.seed))
-        seen, held_out = order[: len(order) // 2], order[len(order) // 2 :]
+        seen, held_out = halves(sets[ood], self.subject.seed)
 
         def fit_and_score() -> dict[str, pd.DataFrame]:
             judge.fit_oracle(sets["ind-val"], sets[ood].select(seen))
@@ -177,16 +185,17 @@ class Evaluation:
     ) -> OodCell:
         n_in = len(self.data.sets["test"]) if inside is None else len(inside)
         n_out = len(images) if outside is None else len(outside)
-        failure, metrics = self.failures.get(name), {}
+        failure, metrics, strata = self.failures.get(name), {}, []
         if failure is None and inside is not None and outside is not None and threshold is not None:
             try:
-                estimates = evaluate(inside["score"], outside["score"], threshold)
-                metrics = {k: MetricValue(e.value, e.low, e.high) for k, e in estimates.items()}
+                sources = sources_of(inside, outside, ood == f"{self.data.name}-anomalies")
+                metrics = figures(evaluate(inside["score"], outside["score"], threshold, sources=sources))
+                strata = strata_of(inside, outside, sources)
             except ValueError as error:
                 failure = str(error)
         elif failure is None:
             failure = "no scores"
-        return OodCell(ood, images.origin, images.fingerprint, n_in, n_out, metrics, failure)
+        return OodCell(ood, images.origin, images.fingerprint, n_in, n_out, metrics, failure, strata=strata)
 
 
 def _distinct(probes: Sequence[Probe]) -> list[Probe]:
@@ -194,7 +203,8 @@ def _distinct(probes: Sequence[Probe]) -> list[Probe]:
 
 
 def _frame(title: str, x: Activations, values: Tensor) -> pd.DataFrame:
-    return pd.DataFrame({"set": title, "key": x.keys_, "score": values.double().numpy()})
+    frame = pd.DataFrame({"set": title, "key": x.keys_, "score": values.double().numpy()})
+    return frame.join(drawn_on(x), on="key")
 
 
 def peak_memory_mb(device: str) -> float:

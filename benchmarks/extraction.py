@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.strata import DRAWN
+from datamodules.imageset import NOT_DRAWN
 from lsood import Activations, OnePass
 from lsood.activations import concatenate
-from lsood.probes import Perturbation, Probe
+from lsood.pixel_set import PixelSet
+from lsood.pixel_tally import PixelTally
+from lsood.probes import PIXEL_SCORES, Perturbation, PixelMaps, Probe
 
-CACHE_VERSION = 1
+log = logging.getLogger("lsood-bench")
+CACHE_VERSION = 2
 
 
 @dataclass
@@ -36,6 +43,7 @@ class Extraction:
         forwarded: images that reached the network's first layer, by phase ("shared_pass", "perturbed",
             "preparation", ...).
         from_cache: images whose measurements were all read from the cache.
+        pixels: {title: pixel scores} of the sets that came with anomaly masks.
     """
 
     network: nn.Module
@@ -47,6 +55,7 @@ class Extraction:
     prepared: dict[str, Any] = field(default_factory=dict, repr=False)
     forwarded: dict[str, int] = field(default_factory=dict)
     from_cache: int = 0
+    pixels: dict[str, PixelSet] = field(default_factory=dict, repr=False)
 
     def measure(
         self,
@@ -55,13 +64,15 @@ class Extraction:
         fingerprint: str,
         probes: Sequence[Probe],
         perturbations: Sequence[Perturbation] = (),
+        masked: bool = False,
     ) -> Activations:
-        """The activations of one set.
+        """The activations of one set; ``made`` says what was drawn on the images, see `benchmarks.strata`.
 
         Args:
             title: of the set, for the progress bar and messages.
             loader: ordered batches with "image", "key" and "target".
             fingerprint: of the set's content and of everything done to it before pre-processing.
+            masked: batches have "anomaly" masks, so that pixel scores are tallied too.
 
         Raises:
             ValueError: an empty set, repeated keys, or values that are not finite.
@@ -69,15 +80,27 @@ class Extraction:
         folder = self.store / self._address(fingerprint)
         names = [p.name for p in probes] + [p.name for p in perturbations] + ["labels"]
         cached = self._read(folder, names)
-        if cached is not None and set(names) <= set(cached):
+        tallied = PixelSet.load(folder) if masked else None
+        if tallied is not None:
+            self.pixels[title] = tallied
+        if cached is not None and set(names) <= set(cached) and (tallied is not None or not masked):
             self.from_cache += cached.images
             return cached
         have = set(cached or ())
         steps = [p for p in perturbations if p.name not in have]
         states = {p.probe for p in steps}  # a step may need what another method's probe prepares
         missing = [p for p in probes if p.name not in have or p.name in states]
-        fresh = self._pass(title, loader, missing, steps)
-        fresh.made = {"network": self.network_hash, "set": fingerprint, "title": title, "device": self.device}
+        with self._tally(folder, masked and tallied is None) as tally:
+            fresh = self._pass(title, loader, missing, steps, tally)
+            if tally is not None:
+                self.pixels[title] = tally.finish()
+                self.pixels[title].save(folder)
+        fresh.made |= {
+            "network": self.network_hash,
+            "set": fingerprint,
+            "title": title,
+            "device": self.device,
+        }
         fresh.save(folder)
         kept = {name: cached[name] for name in have} if cached is not None else {}
         return Activations({**kept, **fresh.tensors}, fresh.keys_, fresh.made)
@@ -99,21 +122,46 @@ class Extraction:
         loader: Iterable[Any],
         probes: Sequence[Probe],
         perturbations: Sequence[Perturbation],
+        tally: PixelTally | None,
     ) -> Activations:
         parts: list[dict[str, Tensor]] = []
         keys: list[str] = []
+        drawn: dict[str, list[Any]] = {name: [] for name in DRAWN}
+        left_out = 0
+        probes = [*probes, PixelMaps()] if tally is not None else probes
         with OnePass(self.network, probes, perturbations, self.device, self.prepared) as run:
             for batch in self.watch(title, loader):
                 row = run(batch["image"], batch["key"], batch["target"])
                 target = batch["target"]
                 row["labels"] = target if target.ndim == 1 else torch.full((len(target),), -1)
-                parts.append(row)
-                keys += list(batch["key"])
+                chosen = [i for i, kind in enumerate(batch.get("kind", batch["key"])) if kind != NOT_DRAWN]
+                names = [batch["key"][i] for i in chosen]
+                if tally is not None and chosen:
+                    maps, masks = row.pop(PixelMaps().name), batch["anomaly"]
+                    tally.add(maps[chosen].numpy(), masks[chosen].numpy(), names)
+                parts.append({name: value[chosen] for name, value in row.items()})
+                keys += names
+                for name in DRAWN if "kind" in batch else ():
+                    drawn[name] += [_plain(batch[name][i]) for i in chosen]
+                left_out += len(batch["key"]) - len(chosen)
             for phase, images in run.forwarded.items():
                 self.forwarded[phase] = self.forwarded.get(phase, 0) + images
-        if not parts:
+        if left_out:
+            log.warning("%s: no anomaly of the recipe could be drawn on %d images; left out", title, left_out)
+        if not keys:
             raise ValueError(f"{title}: no images")
         if len(set(keys)) < len(keys):
             repeated = next(key for key in keys if keys.count(key) > 1)
             raise ValueError(f"{title}: the image key {repeated!r} occurs more than once")
-        return Activations(concatenate(parts), keys)
+        made = {"drawn": {"key": keys, **drawn}} if drawn["kind"] else {}
+        return Activations(concatenate(parts), keys, made)
+
+    def _tally(self, folder: Path, wanted: bool) -> AbstractContextManager[PixelTally | None]:
+        if not wanted:
+            return nullcontext()
+        folder.mkdir(parents=True, exist_ok=True)
+        return PixelTally(PIXEL_SCORES, folder)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, Tensor) else value

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytorch_lightning
 import torch
 
+from benchmarks import pixels
 from benchmarks.evaluation import Evaluation, Scored
 from benchmarks.settings import Settings
 from benchmarks.trained import Trained
@@ -67,7 +68,7 @@ def write(
     seed: int,
     folder: Path,
 ) -> list[Path]:
-    """Save a result per method; returns the JSON files."""
+    """Save a result per method and pixel score; returns the JSON files."""
     data, subject = evaluation.data, evaluation.subject
     ind = IndInfo(
         name=data.name,
@@ -86,7 +87,13 @@ def write(
         latent_layer=subject.latent_layer,
         options=trained.options,
     )
-    paths = []
+    here = environment(settings.device)
+    origin = {
+        "command": settings.command or " ".join(sys.argv),
+        "version": package_version(),
+        "git": git_commit(),
+    }
+    paths = pixels.write(evaluation, ind, network, here, origin, seed, folder)
     for name, result in scored.items():
         detector = evaluation.detectors[name]
         learnt = {"n_components": int(detector.n_components_)} if hasattr(detector, "n_components_") else {}
@@ -106,15 +113,17 @@ def write(
                 "mc_samples": settings.mc_samples,
                 "reduction": settings.reduction,
                 "image_size": list(data.image_size),
+                "recipe": data.recipe.name,
+                "recipe_fingerprint": data.recipe.fingerprint,
+                "severity": data.severity,
+                "every_kind": data.every_kind,
                 **detector.params(),
                 **learnt,
             },
             cost=Cost(result.fit_seconds, result.score_seconds, result.peak_memory_mb, forwarded),
-            environment=environment(settings.device),
+            environment=here,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            command=settings.command or " ".join(sys.argv),
-            version=package_version(),
-            git=git_commit(),
+            **origin,  # type: ignore[arg-type]
         )
         paths.append(run.save(folder, result.scores))
     return paths

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import networks
+from anomalies.console import recipe_of
 from baselines import DeepEnsemble
 from benchmarks import report
 from benchmarks.console import console, to_file, to_terminal, watch
@@ -25,6 +26,9 @@ from benchmarks.trained import Trained, from_checkpoint, network_name, train
 from datamodules import DATAMODULES, NOISE, OOD_SETS, BenchmarkDataModule, cache_dir, check_names
 from leaderboards import load_results, rich_tables
 from leaderboards.build import build
+from leaderboards.pixel_schema import load_pixel_results
+from leaderboards.pixel_tables import rich_pixels
+from leaderboards.strata import rich_strata
 from lsood import Detector, Subject
 from lsood.methods import create, registered
 
@@ -61,6 +65,9 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
         download=settings.download,
         miniature=settings.miniature,
         limit=settings.limit,
+        recipe=recipe_of(settings.recipe) if settings.recipe else None,
+        severity=settings.severity,
+        every_kind=settings.every_kind,
         image_size=settings.image_size,
     )
     data.prepare_data()
@@ -139,7 +146,8 @@ def run(settings: Settings) -> list[Path]:
         run_seed(settings, data, seed, results)
     written = build(results, settings.out)
     output = Console()
-    for table in rich_tables(load_results(results)):
+    runs = load_results(results)
+    for table in (*rich_tables(runs), *rich_strata(runs), *rich_pixels(load_pixel_results(results))):
         output.print(table)
     if any(images.origin == "miniature" for images in (*data.sets.values(), *data.ood_sets.values())):
         output.print(
@@ -214,6 +222,15 @@ def main(
     limit: Annotated[
         int | None, typer.Option(help="at most so many images of every set (a seeded subset)")
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="of <ind>-anomalies: a shipped recipe's name, or a YAML file")
+    ] = None,
+    severity: Annotated[
+        str, typer.Option(help="of <ind>-anomalies: mixed, 1 to 5, or all (every image five times)")
+    ] = "mixed",
+    every_kind: Annotated[
+        bool, typer.Option("--every-kind", help="every kind of the recipe on every image of <ind>-anomalies")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     batch_size: Annotated[int, typer.Option(help="of the measuring passes")] = 32,
     workers: Annotated[int, typer.Option(help="processes that load images")] = 0,
@@ -238,6 +255,8 @@ def main(
         check_names(ood or [])
         for name in methods or []:
             create(name)
+        if recipe is not None:
+            recipe_of(recipe)
         if network is not None and network not in networks.NETWORKS:
             raise ValueError(f"unknown network {network!r}; networks: {', '.join(networks.NETWORKS)}")
         settings = Settings(
@@ -256,6 +275,9 @@ def main(
             epochs=epochs,
             image_size=image_size,
             limit=limit,
+            recipe=recipe,
+            severity=severity,
+            every_kind=every_kind,
             device=resolve_device(device),
             batch_size=batch_size,
             workers=workers,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from anomalies.variants import SEVERITY_CHOICES
 from lsood.reductions import REDUCTIONS
 
 METHODS = ("msp", "odin", "mahalanobis", "fssd", "deep-ensemble", "lared", "larem")
@@ -35,6 +36,9 @@ class Settings:
     epochs: int | None = None
     image_size: tuple[int, int] | None = None
     limit: int | None = None
+    recipe: str | None = None
+    severity: str = "mixed"
+    every_kind: bool = False
     device: str = "cpu"
     batch_size: int = 32
     workers: int = 0
@@ -65,6 +69,8 @@ class Settings:
         ):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.severity not in SEVERITY_CHOICES:
+            raise ValueError(f"--severity must be 1 to 5, mixed or all, got {self.severity!r}")
         if self.ensemble_size is not None and self.ensemble_size < 2:
             raise ValueError(f"--ensemble-size must be at least 2, got {self.ensemble_size}")
         if self.workers < 0:

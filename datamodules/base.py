@@ -38,6 +38,7 @@ class BenchmarkDataModule(pl.LightningDataModule):
         download: fetch what torchvision can fetch.
         miniature: generated images, whatever lies below root.
         recipe: of the anomalies; default by data set.
+        severity, every_kind: versions of every anomalous image, see `anomalies.variants`.
         limit: at most so many images of every set.
 
     Attributes:
@@ -69,6 +70,8 @@ class BenchmarkDataModule(pl.LightningDataModule):
         download: bool = False,
         miniature: bool = False,
         recipe: Recipe | None = None,
+        severity: str = "mixed",
+        every_kind: bool = False,
         limit: int | None = None,
     ) -> None:
         super().__init__()
@@ -80,6 +83,7 @@ class BenchmarkDataModule(pl.LightningDataModule):
         self.ood, self.batch_size, self.num_workers, self.seed = tuple(ood), batch_size, num_workers, seed
         self.download, self.limit, self._image_size = download, limit, image_size
         self.recipe = recipe or default_recipe(self.name)
+        self.severity, self.every_kind = severity, every_kind
         self.sets: dict[str, ImageSet] = {}
         self.ood_sets: dict[str, ImageSet] = {}
         self._folder: Path | None = None
@@ -151,12 +155,15 @@ class BenchmarkDataModule(pl.LightningDataModule):
         """sha256 in hex over the three parts."""
         return fingerprint_of(self.name, *(self.sets[part].fingerprint for part in ("train", "val", "test")))
 
-    def _dataset(self, images: ImageSet, augment: Augment | None = None) -> SampleDataset:
-        return SampleDataset(images, self.preprocess, augment, dense=self.task == "segmentation")
+    def _dataset(
+        self, images: ImageSet, augment: Augment | None = None, masks: bool = False
+    ) -> SampleDataset:
+        dense = self.task == "segmentation"
+        return SampleDataset(images, self.preprocess, augment, dense, masks and images.masked and dense)
 
-    def _loader(self, images: ImageSet) -> Loader:
+    def _loader(self, images: ImageSet, masks: bool = False) -> Loader:
         return DataLoader(
-            self._dataset(images),
+            self._dataset(images, masks=masks),
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             collate_fn=collate,
@@ -198,8 +205,10 @@ class BenchmarkDataModule(pl.LightningDataModule):
         return self._loader(self.sets["test"])
 
     def ood_dataloaders(self) -> dict[str, Loader]:
-        """A loader per OoD set, in the in-distribution pre-processing."""
-        return {name: self._loader(images) for name, images in self.ood_sets.items()}
+        """A loader per OoD set, in the in-distribution pre-processing; with masks for segmentation networks
+        where the set has any.
+        """
+        return {name: self._loader(images, masks=True) for name, images in self.ood_sets.items()}
 
     def anomalies_of(self, part: str) -> AnomalousSet:
         """The images of a part with anomalies drawn on them."""

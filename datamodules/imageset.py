@@ -15,10 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies import Recipe, Scene
+from anomalies import ANOMALIES, Recipe, Scene
+from anomalies.drawing import draw
+from anomalies.validity import Unusable
+from anomalies.variants import variants
 from datamodules.reading import Image, read_image, read_label
 
 Target = int | NDArray[np.uint8] | None
+NOT_DRAWN = "not drawn"
 
 
 class Item(NamedTuple):
@@ -28,13 +32,18 @@ class Item(NamedTuple):
         image: (H, W, 3) or (H, W, 1) uint8, RGB or grey.
         target: class index, (H, W) uint8 training ids (255: ignore), or None.
         key: stable id, unique within the set.
-        anomaly: (H, W) uint8, 1 anomalous, 0 not, 255 ignore; None where the set has no masks.
+        anomaly: (H, W) uint8, 1 anomalous, 0 not, 255 ignore; None where nothing local is known.
+        kind, severity: of the anomaly drawn on it; "" and 0 without. NOT_DRAWN: none could be drawn.
+        source: key of the clean image it was drawn on.
     """
 
     image: Image
     target: Target
     key: str
     anomaly: Image | None = None
+    kind: str = ""
+    severity: int = 0
+    source: str = ""
 
 
 class ImageSet(ABC):
@@ -42,12 +51,13 @@ class ImageSet(ABC):
 
     Attributes:
         name: of the set. origin: "official", "subset" (official files, not all of them) or "miniature". keys:
-            one id per image.
+            one id per image. masked: images come with anomaly masks, at least some of them.
     """
 
     name: str
     origin: str
     keys: list[str]
+    masked: bool = False
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -109,6 +119,7 @@ class FileSet(ImageSet):
             raise ValueError(f"{name}: no images in {root}")
         self.name, self.root, self.files, self.origin, self.labels = name, root, list(files), origin, labels
         self.keys = [path.relative_to(root).as_posix() for path in files]
+        self.masked = labels is not None and labels.anomaly
 
     def read(self, index: int) -> Item:
         path = self.files[index]
@@ -172,6 +183,10 @@ class Subset(ImageSet):
         self.name, self.origin = base.name, base.origin
         self.keys = [base.keys[i] for i in self.indices]
 
+    @property
+    def masked(self) -> bool:  # type: ignore[override]
+        return self.base.masked
+
     def read(self, index: int) -> Item:
         return self.base.read(self.indices[index])
 
@@ -185,10 +200,13 @@ class AnomalousSet(ImageSet):
     the worker.
 
     The target is that of the clean image, moved with it where an anomaly moves pixels; images with a local
-    anomaly carry its mask.
+    anomaly carry its mask. Images on which none of the anomalies can be drawn come as they are, with kind
+    NOT_DRAWN.
 
     Args:
         classes: names of the training ids of the targets, so that anomalies know where the road is.
+        severity, every_kind: how many versions of every image there are, see `anomalies.variants`; where there
+            are several, their names follow the key after a "#".
     """
 
     def __init__(
@@ -198,20 +216,32 @@ class AnomalousSet(ImageSet):
         seed: int = 0,
         name: str | None = None,
         classes: Sequence[str] = (),
+        severity: str = "mixed",
+        every_kind: bool = False,
     ) -> None:
         self.base, self.recipe, self.seed, self.classes = base, recipe, seed, tuple(classes)
-        self.name, self.origin, self.keys = name or f"{base.name}-anomalies", base.origin, base.keys
+        self.name, self.origin = name or f"{base.name}-anomalies", base.origin
+        self.variants = variants([entry.kind for entry in recipe.entries], severity, every_kind)
+        self.masked = any(ANOMALIES[entry.kind].level == "pixel" for entry in recipe.entries)
+        several = len(self.variants) > 1
+        self.keys = [f"{k}#{v.name}" if several else k for k in base.keys for v in self.variants]
 
     def read(self, index: int) -> Item:
-        item = self.base.read(index)
+        item, variant = self.base.read(index // len(self.variants)), self.variants[index % len(self.variants)]
         scene = Scene(item.target, self.classes) if isinstance(item.target, np.ndarray) else Scene()
-        drawn = self.recipe.render(item.image, item.key, self.seed, scene)
+        candidates = self.recipe.candidates(item.key, self.seed, variant.severity, variant.entry)
+        try:
+            drawn = draw(candidates, item.image, item.key, self.seed, scene)
+        except Unusable:
+            return item._replace(key=self.keys[index], kind=NOT_DRAWN, source=item.key)
         target = item.target if drawn.labels is None else drawn.labels
-        return Item(drawn.image, target, item.key, drawn.mask)
+        key = self.keys[index]
+        return Item(drawn.image, target, key, drawn.mask, drawn.kind, drawn.severity, item.key)
 
     @cached_property
     def fingerprint(self) -> str:
-        return fingerprint_of(self.base.fingerprint, self.recipe.fingerprint, self.seed)
+        names = [v.name for v in self.variants] if len(self.variants) > 1 else [self.variants[0].severity]
+        return fingerprint_of(self.base.fingerprint, self.recipe.fingerprint, self.seed, *names)
 
 
 def capped(images: ImageSet, limit: int | None, seed: int) -> ImageSet:

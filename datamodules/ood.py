@@ -18,7 +18,7 @@ from datamodules.cifar10 import CIFAR10DataModule
 from datamodules.cityscapes import CityscapesDataModule
 from datamodules.fashion_mnist import FashionMNISTDataModule, idx_files_there, idx_part
 from datamodules.generated import GeneratedSet
-from datamodules.imageset import AnomalousSet, ArraySet, FileSet, ImageSet, Labels
+from datamodules.imageset import AnomalousSet, ArraySet, FileSet, ImageSet, Labels, capped
 from datamodules.locate import find, miniature, missing, origin_of
 from datamodules.reading import IGNORE, image_files, lookup, read_batch
 from datamodules.woodscape import WoodScapeDataModule, soiling_test
@@ -312,8 +312,9 @@ def load_ood(name: str, data: BenchmarkDataModule) -> ImageSet:
         return _noise(name, data)
     if name.endswith("-anomalies"):
         ind = name.removesuffix("-anomalies")
-        base = data.sets["test"] if ind == data.name else _located(ind, data)
-        return AnomalousSet(base, data.recipe, data.seed, name, DATAMODULES[ind].class_names)
+        base = data.sets["test"] if ind == data.name else capped(_located(ind, data), data.limit, data.seed)
+        classes = DATAMODULES[ind].class_names
+        return AnomalousSet(base, data.recipe, data.seed, name, classes, data.severity, data.every_kind)
     if name == data.name:
         raise ValueError(f"{name} is the in-distribution set; name another OoD set")
     return _located(name, data)

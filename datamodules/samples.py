@@ -21,8 +21,9 @@ class SampleDataset(Dataset[dict[str, Any]]):
     """Samples of a set.
 
     A sample is a dict: "image" (C, H, W) float32 normalised, "target" int64 (scalar, -1 without a label; or
-    (H, W) training ids, 255 ignored), "key" str; with ``masks`` also "anomaly" (H, W) bool. Batches of sets
-    in memory are made at once.
+    (H, W) training ids, 255 ignored), "key" str; with ``masks`` also "anomaly" (H, W) uint8, 1 anomalous, 0
+    not, 255 unknown; of images with drawn anomalies also "kind" str, "severity" int and "source" str, the key
+    of the clean image. Batches of sets in memory are made at once.
 
     Args:
         images: the raw set.
@@ -64,9 +65,14 @@ class SampleDataset(Dataset[dict[str, Any]]):
         if self.augment is not None:
             image, target = self.augment(image, target)
         sample = {"image": image, "target": target, "key": item.key}
+        if item.kind:
+            sample |= {"kind": item.kind, "severity": item.severity, "source": item.source}
         if self.masks:
-            blank = np.zeros(item.image.shape[:2], dtype=np.uint8)
-            sample["anomaly"] = self.preprocess.mask(blank if item.anomaly is None else item.anomaly) == 1
+            sample["anomaly"] = (
+                torch.full(self.preprocess.image_size, 255, dtype=torch.uint8)
+                if item.anomaly is None
+                else self.preprocess.mask(item.anomaly).byte()
+            )
         return sample
 
     def __getitems__(self, indices: list[int]) -> dict[str, Any] | list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from leaderboards.schema import (
     NetworkInfo,
     OodCell,
     Result,
+    Stratum,
     ThresholdInfo,
     load_results,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "NetworkInfo",
     "OodCell",
     "Result",
+    "Stratum",
     "ThresholdInfo",
     "load_results",
     "markdown",

@@ -10,17 +10,23 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from leaderboards import pixel_tables, strata
 from leaderboards.figures import histogram_figure, roc_figure
+from leaderboards.heatmap import kinds_figure, severities_figure
 from leaderboards.page import page, slug
+from leaderboards.pixel_schema import load_pixel_results
+from leaderboards.pixel_tables import markdown_pixels
 from leaderboards.schema import Result, result_files
-from leaderboards.tables import markdown, write_csv
+from leaderboards.strata import by_kind, comparisons, grids, kinds_of, markdown_strata, strata_rows
+from leaderboards.tables import is_miniature, markdown, write_csv
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def build(results: Path, out: Path) -> list[Path]:
     """Write leaderboard.md, .csv, .html, and roc-<ood>.png and scores-<ood>.png, from every result in a
-    folder.
+    folder; kinds.csv, missed-<ood>.png and severities-<ood>.png where anomalies were drawn; pixels.csv where
+    there are pixel-level results.
 
     Raises:
         FileNotFoundError: no results. ValueError: a result that is damaged.
@@ -30,12 +36,21 @@ def build(results: Path, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     pictures = _pictures(runs, out)
     ordered = list(runs.values())
-    return [
-        _write(out / "leaderboard.md", lambda p: _text(p, markdown(ordered))),
+    pixels = load_pixel_results(results)
+    text = markdown(ordered, [*markdown_strata(ordered), *markdown_pixels(pixels)])
+    html = page(ordered, [path.name for path in pictures], pixels)
+    written = [
+        _write(out / "leaderboard.md", lambda p: _text(p, text)),
         _write(out / "leaderboard.csv", lambda p: write_csv(ordered, p)),
-        _write(out / "leaderboard.html", lambda p: _text(p, page(ordered, [q.name for q in pictures]))),
+        _write(out / "leaderboard.html", lambda p: _text(p, html)),
         *pictures,
     ]
+    if kinds_of(ordered):
+        written.append(_write(out / "kinds.csv", lambda p: strata.write_csv(ordered, p)))
+        written += _heatmaps(ordered, out)
+    if pixels:
+        written.append(_write(out / "pixels.csv", lambda p: pixel_tables.write_csv(pixels, p)))
+    return written
 
 
 def _text(path: Path, content: str) -> None:
@@ -72,6 +87,25 @@ def _pictures(runs: dict[Path, Result], out: Path) -> list[Path]:
             roc_figure(scores, title, pictures[-2])
             histogram_figure(scores, title, pictures[-1])
     return pictures
+
+
+def _heatmaps(results: list[Result], out: Path) -> list[Path]:
+    """What is missed by kind, and by kind and severity: a picture each per OoD set of drawn anomalies."""
+    found = []
+    mini = "MINIATURE  " if is_miniature(results) else ""
+    groups = comparisons(strata_rows(results))
+    several = len({title for title, *_ in groups}) > len({ood for _, ood, _ in groups})
+    for title, ood, part in groups:
+        heat = by_kind(part)
+        if heat.empty:
+            continue
+        name = slug(f"{ood}-{part['network'].iloc[0]}-{part['protocol'].iloc[0]}" if several else ood)
+        found.append(out / f"missed-{name}.png")
+        kinds_figure(heat, f"{mini}What is missed?\n{title.replace(' · ', chr(10), 1)}", found[-1])
+        if shown := grids(part):
+            found.append(out / f"severities-{name}.png")
+            severities_figure(shown, f"{mini}{title}", found[-1])
+    return found
 
 
 def _of(frame: pd.DataFrame, name: str):  # type: ignore[no-untyped-def]

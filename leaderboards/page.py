@@ -8,7 +8,10 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from leaderboards.heatmap import colour
 from leaderboards.naive import NAIVE, NAIVE_TITLE, gain_text, has_naive, methods_of
+from leaderboards.page_parts import heat_parts, pixel_parts
+from leaderboards.pixel_schema import PixelResult
 from leaderboards.schema import Result
 from leaderboards.tables import BANNER, conventions, groups, is_miniature, number, rows, spread
 
@@ -25,11 +28,12 @@ COLUMNS = (
 )
 
 
-def page(results: Sequence[Result], figures: Sequence[str] = ()) -> str:
+def page(results: Sequence[Result], figures: Sequence[str] = (), pixels: Sequence[PixelResult] = ()) -> str:
     """HTML of the leaderboard; the same results give the same bytes.
 
     Args:
         figures: file names of pictures beside the page; those named after an OoD set stand under its table.
+        pixels: pixel-level results.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("leaderboards"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -40,6 +44,9 @@ def page(results: Sequence[Result], figures: Sequence[str] = ()) -> str:
     return environment.get_template("leaderboard.html.j2").render(
         sections=sections,
         columns=COLUMNS,
+        heat=heat_parts(results),
+        scale=[(value, *colour(value / 100)) for value in range(40, 101, 10)],
+        pixels=pixel_parts(pixels),
         banner=BANNER if is_miniature(results) else None,
         conventions=conventions(table),
         runs=sorted(results, key=lambda r: (r.method, r.seed)),

@@ -10,13 +10,14 @@ import math
 import os
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 SCHEMA = 1
+Schema = TypeVar("Schema")
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,21 @@ class IndInfo:
 
 
 @dataclass(frozen=True)
+class Stratum:
+    """A part of an OoD set against all in-distribution images: the images of a kind of anomaly, of a severity,
+    or of both; no metrics where there are too few of them (n).
+    """
+
+    kind: str | None
+    severity: int | None
+    n: int
+    metrics: dict[str, MetricValue]
+
+
+@dataclass(frozen=True)
 class OodCell:
-    """One method on one OoD set: metrics, or the reason why there are none.
+    """One method on one OoD set: metrics, or the reason why there are none; ``strata``: the same by kind of anomaly
+    and severity where anomalies were drawn.
 
     ``naive`` is the AUROC of the naive detector on the same images; None: it did not run.
     """
@@ -57,6 +71,7 @@ class OodCell:
     metrics: dict[str, MetricValue]
     failure: str | None
     naive: float | None = None
+    strata: list[Stratum] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -149,20 +164,29 @@ class Result:
         Raises:
             ValueError: naming the file and the first field that is missing, unknown or of another type.
         """
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} is no JSON: {error}") from error
-        if isinstance(content, dict) and content.get("schema") != SCHEMA:
-            raise ValueError(f"{path}: schema {content.get('schema')!r}, this version reads {SCHEMA}")
-        result = _build(cls, content, str(path))
-        assert isinstance(result, cls)
-        return result
+        return read_checked(cls, path, SCHEMA)
 
     def scores(self, path: Path) -> pd.DataFrame | None:
         """The scores beside a result's JSON file; None where there are none."""
         parquet = path.with_suffix(".parquet")
         return pd.read_parquet(parquet) if parquet.is_file() else None
+
+
+def read_checked(kind: type[Schema], path: Path, version: int) -> Schema:
+    """A result of a dataclass from its JSON file.
+
+    Raises:
+        ValueError: naming the file and the first field that is missing, unknown or of another type.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
+    if isinstance(content, dict) and content.get("schema") != version:
+        raise ValueError(f"{path}: schema {content.get('schema')!r}, this version reads {version}")
+    result = _build(kind, content, str(path))
+    assert isinstance(result, kind)
+    return result
 
 
 def _build(kind: Any, value: Any, where: str) -> Any:
@@ -171,7 +195,7 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise ValueError(f"{where} must be an object, got {type(value).__name__}")
         hints = typing.get_type_hints(kind)
-        needed = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+        needed = {f.name for f in dataclasses.fields(kind) if f.default is f.default_factory}  # both MISSING
         if missing := sorted(needed - set(value)):
             raise ValueError(f"{where}: {missing[0]} is missing")
         if extra := sorted(set(value) - set(hints)):

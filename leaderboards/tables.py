@@ -35,6 +35,7 @@ CONVENTIONS = (
     "is caught; "
     "FPR95-in and FPR80-in: in-distribution positive. AUPR: step sum, depends on the shares of the sets. "
     "Intervals are 95 %: DeLong for AUROC (it collapses at 0 and 1), bootstrap over images for the rest; "
+    "bootstrap over source images for all where anomalies were drawn on the in-distribution images themselves; "
     "with several seeds mean and population standard deviation. Thresholds come from in-distribution validation images."
 )
 BANNER = "MINIATURE: generated images stand in for real data; these numbers say nothing about the real sets."
@@ -161,8 +162,8 @@ def title_of(row: Any) -> str:
     return f"*{NAIVE_TITLE}*" if row["method"] == NAIVE else _cell(row["method"])
 
 
-def markdown(results: Sequence[Result]) -> str:
-    """A leaderboard for GitHub: a table per OoD set and protocol, the best AUROC bold."""
+def markdown(results: Sequence[Result], further: Sequence[str] = ()) -> str:
+    """A leaderboard for GitHub: a table per OoD set and protocol, the best AUROC bold; then further lines."""
     lines = ["# Leaderboard", ""]
     if is_miniature(results):
         lines += [f"> **{BANNER}**", ""]
@@ -190,7 +191,7 @@ def markdown(results: Sequence[Result]) -> str:
         lines.append("")
     run = results[0]
     commands = sorted({r.command for r in results})
-    lines += [conventions(table), ""]
+    lines += [conventions(table), "", *further]
     lines += [f"Command: `{command}`" for command in commands]
     env = run.environment
     lines += [

@@ -1,7 +1,10 @@
-"""95 % intervals: DeLong for AUROC, bootstrap over images for every other metric."""
+"""95 % intervals: DeLong for AUROC, bootstrap over images for every other metric; bootstrap over source images
+for all where several images were made from one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,8 +49,16 @@ def delong_interval(inside: ArrayLike, outside: ArrayLike, level: float = 0.95) 
     return float(max(0.0, value - half)), float(min(1.0, value + half))
 
 
+Sources = tuple[Sequence[str], Sequence[str]]
+
+
 def evaluate(
-    inside: ArrayLike, outside: ArrayLike, threshold: float, resamples: int = RESAMPLES, seed: int = 0
+    inside: ArrayLike,
+    outside: ArrayLike,
+    threshold: float,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    sources: Sources | None = None,
 ) -> dict[str, Estimate]:
     """Every metric with its 95 % interval.
 
@@ -56,6 +67,8 @@ def evaluate(
         threshold: for accuracy, MCC and F1; from in-distribution validation scores, see
             `lsood.metrics.threshold_at`.
         resamples, seed: of the percentile bootstrap, which draws images of each side with replacement.
+        sources: N and M names of the images' sources. Where they repeat (an anomalous image and its clean
+            original share one), images are not independent: sources are drawn, each with all its images.
 
     Raises:
         ValueError: scores that no metric can judge (see `lsood.metrics.check_scores`).
@@ -64,18 +77,41 @@ def evaluate(
     values = {name: float(v[0]) for name, v in Curve.of(x, y).all(threshold).items()}
     random = np.random.default_rng(seed)
     draws: dict[str, list[Array]] = {name: [] for name in values}
-    block = max(1, CELLS // (len(x) + len(y)))
-    for start in range(0, resamples, block):
-        count = min(block, resamples - start)
-        curve = Curve.of(x, y, _weights(random, count, len(x)), _weights(random, count, len(y)))
-        for name, column in curve.all(threshold).items():
+    shared = sources if sources is not None and len({*sources[0], *sources[1]}) < len(x) + len(y) else None
+    for count in blocks(resamples, len(x) + len(y)):
+        if shared is None:
+            w_in, w_out = _weights(random, count, len(x)), _weights(random, count, len(y))
+        else:
+            w_in, w_out = source_weights(random, count, shared)
+        for name, column in Curve.of(x, y, w_in, w_out).all(threshold).items():
             draws[name].append(column)
     estimates = {}
     for name, value in values.items():
         low, high = np.quantile(np.concatenate(draws[name]), [0.025, 0.975])
         estimates[name] = Estimate(value, float(low), float(high))
-    estimates["auroc"] = Estimate(values["auroc"], *delong_interval(x, y))
+    if shared is None:
+        estimates["auroc"] = Estimate(values["auroc"], *delong_interval(x, y))
     return estimates
+
+
+def blocks(resamples: int, images: int) -> Iterator[int]:
+    """Sizes of the blocks in which resamples of so many images (or score levels) fit into memory."""
+    block = max(1, CELLS // images)
+    for start in range(0, resamples, block):
+        yield min(block, resamples - start)
+
+
+def source_weights(
+    random: np.random.Generator, resamples: int, sides: Sequence[Sequence[str]]
+) -> list[Array]:
+    """How often each image of each side is in a resample of the sources: (R, n) for every side's n names. A
+    resample that left a side empty is left out, so R may be smaller than asked for.
+    """
+    names, index = np.unique(np.array([n for side in sides for n in side]), return_inverse=True)
+    weights = _weights(random, resamples, len(names))[:, index]
+    parts = np.split(weights, np.cumsum([len(side) for side in sides])[:-1], axis=1)
+    whole = np.all([part.any(1) for part in parts], axis=0)
+    return [part[whole] for part in parts]
 
 
 def _weights(random: np.random.Generator, resamples: int, n: int) -> Array:

@@ -55,14 +55,11 @@ class Curve:
     Attributes:
         scores: (G,) distinct scores, falling. hits: (R, G) OoD images at or above. alarms: (R, G)
             in-distribution images at or above.
-        n_in, n_out: sizes.
     """
 
     scores: Array
     hits: Array
     alarms: Array
-    n_in: int
-    n_out: int
 
     @classmethod
     def of(
@@ -82,10 +79,20 @@ class Curve:
         alarms[:, ~is_out] = w_in[:, order[~is_out]]
         np.cumsum(hits, axis=1, out=hits)
         np.cumsum(alarms, axis=1, out=alarms)
-        return cls(ordered[last], hits[:, last], alarms[:, last], len(inside), len(outside))
+        return cls(ordered[last], hits[:, last], alarms[:, last])
+
+    @property
+    def n_in(self) -> Array:
+        """(R,) in-distribution images of each resample."""
+        return self.alarms[:, -1]
+
+    @property
+    def n_out(self) -> Array:
+        """(R,) OoD images of each resample."""
+        return self.hits[:, -1]
 
     def auroc(self) -> Array:
-        tpr, fpr = self.hits / self.n_out, self.alarms / self.n_in
+        tpr, fpr = self.hits / self.n_out[:, None], self.alarms / self.n_in[:, None]
         step = np.diff(fpr, axis=1, prepend=0)
         height = tpr - np.diff(tpr, axis=1, prepend=0) / 2
         return (step * height).sum(1)
@@ -103,23 +110,29 @@ class Curve:
     def _accepted(self) -> tuple[Array, Array]:
         """(R, G) in-distribution and OoD images at or below every distinct score."""
         zero = np.zeros((len(self.hits), 1))
-        kept = self.n_in - np.concatenate([zero, self.alarms[:, :-1]], axis=1)
-        return kept, self.n_out - np.concatenate([zero, self.hits[:, :-1]], axis=1)
+        kept = self.n_in[:, None] - np.concatenate([zero, self.alarms[:, :-1]], axis=1)
+        return kept, self.n_out[:, None] - np.concatenate([zero, self.hits[:, :-1]], axis=1)
 
     def fpr_at_tpr(self, tpr: float, positive: str) -> Array:
         """False-positive rate at the first threshold whose true-positive rate reaches ``tpr``."""
         if positive == "out":
-            reached = self.hits >= tpr * self.n_out - 1e-9
+            reached = self.hits >= tpr * self.n_out[:, None] - 1e-9
             first = reached.argmax(1)
             return self.alarms[np.arange(len(first)), first] / self.n_in
         kept, passed = self._accepted()
-        last = kept.shape[1] - 1 - (kept[:, ::-1] >= tpr * self.n_in - 1e-9).argmax(1)
+        last = kept.shape[1] - 1 - (kept[:, ::-1] >= tpr * self.n_in[:, None] - 1e-9).argmax(1)
         return passed[np.arange(len(last)), last] / self.n_out
 
     def detection_error(self) -> Array:
         """min over thresholds of (miss rate + false-alarm rate) / 2."""
-        error = (1 - self.hits / self.n_out + self.alarms / self.n_in) / 2
+        error = (1 - self.hits / self.n_out[:, None] + self.alarms / self.n_in[:, None]) / 2
         return np.minimum(error.min(1), 0.5)
+
+    def best_f1(self) -> tuple[Array, NDArray[np.int64]]:
+        """F1*, the highest F1 over all thresholds (OoD positive), and the index of its score in ``scores``."""
+        f1 = 2 * self.hits / (self.hits + self.alarms + self.n_out[:, None])
+        best = f1.argmax(1)
+        return f1[np.arange(len(best)), best], best
 
     def at(self, threshold: float) -> tuple[Array, Array, Array]:
         """Accuracy, Matthews correlation and F1 (OoD positive) when scores above the threshold are called

@@ -115,6 +115,16 @@ def other_probability(logits: Tensor, dim: int = 1) -> Tensor:
     return (rest.logsumexp(dim) - z.logsumexp(dim)).exp()
 
 
+def pixel_scores(logits: Tensor) -> tuple[Tensor, ...]:
+    """MSP, MaxLogit, energy and entropy of every pixel, higher = more anomalous: (B, K, H, W) logits to four
+    (B, H, W) float32.
+    """
+    z = logits.float()
+    log_total = z.logsumexp(1)
+    log_p = z - log_total[:, None]
+    return -torch.expm1(log_p.amax(1)), -z.amax(1), -log_total, -(log_p.exp() * log_p).sum(1)
+
+
 @dataclass(frozen=True)
 class PixelScores(Probe):
     """(B, 4): pixel-wise MSP, MaxLogit, energy and entropy of a segmentation network, each averaged over all
@@ -130,16 +140,29 @@ class PixelScores(Probe):
         return "pixel_scores"
 
     def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        z = taps.logits.float()
-        log_total = z.logsumexp(1)
-        log_p = z - log_total[:, None]
-        scores = (
-            -torch.expm1(log_p.amax(1)),
-            -z.amax(1),
-            -log_total,
-            -(log_p.exp() * log_p).sum(1),
-        )
+        scores = pixel_scores(taps.logits)
         return torch.stack([score.double().mean(dim=(1, 2)) for score in scores], dim=1)
+
+
+@dataclass(frozen=True)
+class PixelMaps(Probe):
+    """(B, 4, H, W) float16: the pixel scores themselves, in the order of PIXEL_SCORES, for pixel-level metrics.
+
+    They are ranked, so MSP is given as the log odds of "another class": 1 - p underflows where networks are
+    sure, and float16 would tie those pixels.
+    """
+
+    @property
+    def name(self) -> str:
+        return "pixel_maps"
+
+    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        z = taps.logits.float()
+        best, which = z.max(1, keepdim=True)
+        odds = z.scatter(1, which, -torch.inf).logsumexp(1) - best[:, 0]
+        scores = torch.stack([odds, *pixel_scores(z)[1:]], dim=1)
+        limit = torch.finfo(torch.float16).max
+        return scores.clamp(-limit, limit).half()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,257 @@
+"""By kind and severity, and by pixel: what the runner reports equals what a plain computation gives."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
+from typer.testing import CliRunner
+
+import datamodules.miniature as miniature
+from anomalies import Entry, Recipe
+from anomalies.validity import Unusable
+from benchmarks import pixels
+from benchmarks.evaluation import Evaluation
+from benchmarks.extraction import Extraction
+from benchmarks.run import app, spread
+from benchmarks.strata import drawn_on, halves, strata_rows
+from datamodules import CityscapesDataModule
+from datamodules.imageset import NOT_DRAWN, AnomalousSet, ArraySet
+from leaderboards import IndInfo, NetworkInfo, Result
+from leaderboards.pixel_schema import load_pixel_results
+from leaderboards.schema import Environment
+from lsood import Activations, Subject
+from lsood.methods import create
+from networks import build
+
+RECIPE = Recipe("two", (Entry("mud", 2.0), Entry("fog")))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_miniature():
+    before = miniature.MINIATURES["cityscapes"]
+    miniature.MINIATURES["cityscapes"] = miniature.Miniature(
+        before.folder, before.write, {"train": 8, "val": 8}
+    )
+    yield
+    miniature.MINIATURES["cityscapes"] = before
+
+
+def data_module(**options):
+    data = CityscapesDataModule(
+        ood=["cityscapes-anomalies"], miniature=True, batch_size=8, image_size=(48, 96), **{"recipe": RECIPE, **options}
+    )  # fmt: skip
+    data.setup()
+    return data
+
+
+def evaluation(data, store, *names):
+    torch.manual_seed(0)
+    network = build("deeplabv3plus-small", data.num_classes).eval()
+    last = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)][-1]
+    last.weight.data *= 100  # logits as far apart as a trained network's, for float16 to tell them apart
+    subject = Subject(
+        "segmentation", data.num_classes, network.feature_layers, network.latent_layer, data.std
+    )
+    extraction = Extraction(network, "hash", "p", store)
+    return Evaluation(extraction, data, subject, {name: create(name) for name in names or ("msp",)})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Every test image at all five severities."""
+    data = data_module(severity="all")
+    made = evaluation(data, tmp_path_factory.mktemp("store"), "msp", "kde-classifier")
+    return made, made.run()
+
+
+def test_every_image_comes_at_every_severity(run):
+    made, scored = run
+    frame = scored["msp"].scores
+    drawn = frame[frame.set == "cityscapes-anomalies"]
+    assert sorted(drawn.severity.unique()) == [1, 2, 3, 4, 5] and set(drawn.kind) == {"mud", "fog"}
+    assert set(drawn.source) == set(made.data.sets["test"].keys)
+    assert len(drawn) == 5 * len(made.data.sets["test"])
+    assert frame[frame.set == "ind-test"].kind.isna().all()
+
+
+def test_strata_equal_scikit_learn_on_the_scores(run):
+    _, scored = run
+    frame, cell = scored["msp"].scores, scored["msp"].cells[0]
+    inside = frame[frame.set == "ind-test"].score
+    drawn = frame[frame.set == "cityscapes-anomalies"]
+    assert {(s.kind, s.severity) for s in cell.strata} >= {("mud", None), (None, 3), ("mud", 3), ("fog", 5)}
+    for stratum in cell.strata:
+        part = drawn
+        if stratum.kind is not None:
+            part = part[part.kind == stratum.kind]
+        if stratum.severity is not None:
+            part = part[part.severity == stratum.severity]
+        assert len(part) == stratum.n
+        if stratum.n < 5:
+            assert stratum.metrics == {}
+            continue
+        labels = np.r_[np.zeros(len(inside)), np.ones(len(part))]
+        truth = roc_auc_score(labels, np.r_[inside, part.score])
+        found = stratum.metrics["auroc"]
+        assert found.value == pytest.approx(truth, abs=1e-12) and found.low <= truth <= found.high
+
+
+def test_a_method_that_sees_anomalies_sees_none_of_the_images_it_is_judged_on(run):
+    made, scored = run
+    x = made.sets["cityscapes-anomalies"]
+    seen, rest = halves(x, 0)
+    source = drawn_on(x)["source"].to_numpy()
+    assert not set(source[seen]) & set(source[rest]) and len(seen) + len(rest) == x.images
+    judged = scored["kde-classifier"].scores
+    assert set(judged[judged.set == "cityscapes-anomalies"].key) == {x.keys_[i] for i in rest}
+
+
+def test_halves_of_a_set_without_drawn_anomalies_are_a_seeded_permutation():
+    x = Activations({"a": torch.zeros(9)}, [str(i) for i in range(9)])
+    order = torch.randperm(9, generator=torch.Generator().manual_seed(3)).tolist()
+    seen, rest = halves(x, 3)
+    assert seen.tolist() == order[:4] and rest.tolist() == order[4:]
+    assert strata_rows(drawn_on(x)) == {}
+
+
+def plain_scores(made, name="cityscapes-anomalies"):
+    """Float64 scores, labels and kinds of every image, straight from the network."""
+    network, data = made.extraction.network, made.data
+    rows = []
+    for batch in data.ood_dataloaders()[name]:
+        z = network(batch["image"]).detach().double()
+        p = z.softmax(1)
+        other = 1 - p.amax(1)
+        maps = torch.stack([other, -z.amax(1), -z.logsumexp(1), -(p * p.clamp_min(1e-300).log()).sum(1)], 1)
+        rows += list(zip(batch["key"], batch["kind"], maps.numpy(), batch["anomaly"].numpy(), strict=True))
+    return rows
+
+
+def test_pixel_metrics_equal_scikit_learn_on_float64_scores(run, tmp_path):
+    made, _ = run
+    found = write_pixels(made, tmp_path)
+    plain = plain_scores(made)
+    labels = np.concatenate([label.ravel() for *_, label in plain])
+    known = labels != 255
+    assert 0 < known.sum() < labels.size, "fog is of the whole image: its pixels are unknown"
+    for i, name in enumerate(("msp", "max_logit", "energy", "entropy")):
+        scores = np.concatenate([maps[i].ravel() for _, _, maps, _ in plain])
+        cell = found[name].ood[0]
+        assert cell.pixels[:2] == [(labels == 0).sum(), (labels == 1).sum()]
+        ap = average_precision_score(labels[known], scores[known])
+        assert cell.metrics["ap"].value == pytest.approx(ap, abs=1e-3), name
+        area = roc_auc_score(labels[known], scores[known])
+        assert cell.metrics["auroc"].value == pytest.approx(area, abs=1e-3), name
+        assert cell.random["ap"] == pytest.approx((labels == 1).sum() / known.sum())
+        assert {(s.kind, s.severity) for s in cell.strata} == {
+            ("mud", None),
+            *((None, s) for s in range(1, 6)),
+        }
+
+
+def write_pixels(made, folder):
+    ind = IndInfo("cityscapes", "segmentation", "miniature", "a" * 64, 8, 2, 8, {})
+    here = Environment("3.11", "2.15", "2.6", "cpu", 1, "Linux")
+    provenance = {"command": "c", "version": "0", "git": None}
+    pixels.write(made, ind, NetworkInfo("n", "b" * 64, 1, "l", {}), here, provenance, 0, folder)
+    return {one.score: one for one in load_pixel_results(folder)}
+
+
+def test_the_cache_holds_kinds_and_pixels_and_a_damaged_one_is_made_anew(tmp_path):
+    data = data_module()
+    first = evaluation(data, tmp_path / "store")
+    before = first.run()["msp"].cells[0]
+    metrics = write_pixels(first, tmp_path / "a")["msp"].ood[0].metrics
+    again = evaluation(data, tmp_path / "store")
+    assert again.run()["msp"].cells[0] == before and again.extraction.forwarded == {}
+    (path,) = (tmp_path / "store").rglob("pixels.safetensors")
+    path.write_bytes(path.read_bytes()[:-9] + b"something")
+    third = evaluation(data, tmp_path / "store")
+    assert third.run()["msp"].cells[0] == before
+    assert third.extraction.forwarded == {"shared_pass": len(data.sets["test"])}
+    assert write_pixels(third, tmp_path / "b")["msp"].ood[0].metrics == metrics
+
+
+def test_images_that_take_no_anomaly_are_left_out(tmp_path, monkeypatch):
+    import datamodules.imageset as imageset
+
+    data = data_module()
+    refused = data.sets["test"].keys[3]
+    draw = imageset.draw
+
+    def picky(candidates, image, key, *rest):
+        if key == refused:
+            raise Unusable(f"{key}: no anomaly can be drawn")
+        return draw(candidates, image, key, *rest)
+
+    monkeypatch.setattr(imageset, "draw", picky)
+    item = data.ood_sets["cityscapes-anomalies"].read(3)
+    assert item.kind == NOT_DRAWN and (item.image == data.sets["test"].read(3).image).all()
+    made = evaluation(data, tmp_path)
+    scores = made.run()["msp"].scores
+    drawn = scores[scores.set == "cityscapes-anomalies"]
+    assert refused not in set(drawn.key) and len(drawn) == len(data.sets["test"]) - 1
+    assert made.extraction.pixels["cityscapes-anomalies"].keys == list(drawn.key)
+
+
+def test_variants_share_pixels_with_single_images():
+    """A version of an image has the pixels it would have alone: same source, kind and severity, whatever else is
+    in the set.
+    """
+    images = np.random.default_rng(0).integers(60, 200, (2, 64, 64, 3), dtype=np.uint8)
+    base = ArraySet("x", images, None, "official")
+    fog = Recipe("fog", (Entry("fog"),))
+    every = AnomalousSet(base, RECIPE, every_kind=True, severity="all")
+    assert len(every) == len(set(every.keys)) == 2 * 2 * 5
+    one = AnomalousSet(base, fog, severity="4")
+    i = every.keys.index(f"{base.keys[1]}#fog/4")
+    item = every.read(i)
+    assert (item.kind, item.severity, item.source) == ("fog", 4, base.keys[1])
+    assert (item.image == one.read(1).image).all() and one.keys == base.keys
+    prints = {
+        s.fingerprint for s in (every, one, AnomalousSet(base, fog), AnomalousSet(base, fog, severity="all"))
+    }
+    assert len(prints) == 4
+
+
+def test_the_command_reports_kinds_severities_and_pixels(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("- kind: mud\n- kind: rain\n")
+    out = tmp_path / "out"
+    words = ["--ind", "cityscapes", "--ood", "cityscapes-anomalies", "--methods", "msp", "--recipe", str(recipe),
+             "--severity", "all", "--epochs", "1", "--out", str(out), "--device", "cpu"]  # fmt: skip
+    done = CliRunner().invoke(app, spread(words))
+    assert done.exit_code == 0, done.output
+    assert "what is missed" in done.output and "pixels: cityscapes" in done.output
+    kinds = pd.read_csv(out / "kinds.csv")
+    assert set(kinds.method) == {"msp", "naive"} and set(kinds.kind) == {"mud", "rain", "all"}
+    table = pd.read_csv(out / "pixels.csv")
+    assert set(table.score) == {"msp", "max_logit", "energy", "entropy", "random"}
+    for name in ("missed", "severities"):
+        assert (out / f"{name}-cityscapes-anomalies.png").stat().st_size > 5000
+    content = json.loads((out / "results" / "pixels" / "energy-seed0.json").read_text())
+    assert content["network"]["checkpoint"] and content["image_size"] and content["command"]
+    stored = Result.load(out / "results" / "msp-seed0.json").settings
+    assert (
+        stored["recipe"] == str(recipe)
+        and stored["severity"] == "all"
+        and len(stored["recipe_fingerprint"]) == 64
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--severity", "7"], "--severity must be 1 to 5, mixed or all, got '7'"),
+        (["--recipe", "drivng"], "unknown recipe 'drivng'"),
+        (["--recipe", "none.yaml"], "no recipe file none.yaml"),
+    ],
+)
+def test_bad_usage(tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["--ind", "cityscapes", "--ood", "cityscapes-anomalies", *words])
+    assert done.exit_code == 2 and message in " ".join(done.output.split()), done.output
+    assert not list(tmp_path.iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,9 +47,9 @@ class Scene:
         wanted = [i for i, name in enumerate(self.classes) if name in names]
         if self.labels is None or not wanted:
             return None
-        table = np.zeros(256, dtype=bool)
-        table[wanted] = True
-        return table[self.labels]
+        table = np.zeros(256, dtype=np.uint8)
+        table[wanted] = 1
+        return cv2.LUT(self.labels, table).view(np.bool_)
 
     @property
     def void(self) -> NDArray[np.bool_] | None:

@@ -122,7 +122,8 @@ class PerlinTexture(Patch):
 @dataclass(frozen=True)
 class NSA(Patch):
     """A patch of the same image, resized by 0.7 to 1.3 and pasted so that its edges fit: Poisson blending, the
-    task of Schluter et al., ECCV 2022. The hard tier: no seam, no foreign colour.
+    task of Schluter et al., ECCV 2022. The hard tier: no seam, no foreign colour. Colours adapt in the patch and in
+    the box around it, so up to three times its area visibly changes, and is labelled.
     """
 
     kind = "nsa"

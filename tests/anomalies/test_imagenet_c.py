@@ -122,7 +122,7 @@ def test_random_corruptions_are_as_strong_as_the_published_ones(published, monke
         monkeypatch.setattr(np, "float_", np.float64, raising=False)
     theirs = [reference(published, name, severity, clean).astype(int) - clean for _ in range(4)]
     ours = [corrupted(name, severity, clean, key, constants="imagenet").astype(int) - clean for key in "abcd"]
-    slack = {"fog": 12, "snow": 1.5, "spatter": 1.5, "elastic_transform": 3}.get(name, 0.5)
+    slack = {"fog": 12, "snow": 1.5, "spatter": 3, "elastic_transform": 3}.get(name, 0.5)
     assert np.mean(ours) == pytest.approx(np.mean(theirs), abs=slack)
     assert np.std(ours) == pytest.approx(np.std(theirs), abs=slack)
 

@@ -23,7 +23,7 @@ BLENDS: tuple[str, ...] = get_args(Blend)
 
 FEATHER = {"hard": 0.0, "feather": 0.0025, "matched": 0.001, "poisson": 0.001}
 MEAN_SHARE, SPREAD_SHARE, SPREAD_LIMITS = 0.6, 0.5, (0.7, 1.3)
-CONTRAST, VISIBLE, GROWTH = 30.0, 0.065, 1.2
+CONTRAST, VISIBLE, GROWTH = 30.0, 0.058, 1.2
 CONTRAST_STEP, LARGEST_SHIFT = 8, 192
 SHARPNESS_STEPS = (0.0, 0.6, 0.9, 1.3)
 STRONGEST_NOISE, MEASURED = 8.0, 192
@@ -89,7 +89,7 @@ def recoloured(rgb: Image, table: Image) -> Image:
 def distinct(rgb: Image, opaque: Image, covered: Sequence[Image], pixels: int) -> Image:
     """Brightened or darkened, whichever is nearer, until it can be seen wherever it is marked anomalous, even an
     object of the colour of the road: it differs from what it covers by 30 of 255 on average, changes the mean of
-    the whole image by at least 0.065, and changes it more the larger its box.
+    the whole image by at least 0.058, and changes it more the larger its box.
 
     Args:
         rgb: (h, w, 3) the object. opaque: (h, w) 0 or 255.

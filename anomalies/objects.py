@@ -49,8 +49,9 @@ class Pasted(Anomaly):
     below the horizon. A metre there has (row - horizon) / camera height pixels. Severities set the height in metres
     (half the width for long objects), 0.25-0.4, 0.4-0.6, 0.6-1, 1-1.6, 1.6-2.5, and the number: 1, 1, 1-2, 2, 3.
     The first one stands on the road, the second lies tilted on any ground, the third hangs in a wrong place (sky,
-    facade). Objects are 0.05 to 0.5 H high: rows are chosen, and if needed sizes bent, so that it is so. Images
-    with H < 64 have no perspective, and one object of 0.13 to 0.5 H. The same objects grow in the same places.
+    facade). Objects are 0.05 to 0.5 H high (thin ones to 0.62 H): rows are chosen, and if needed sizes bent, so
+    that it is so. Images with H < 64 have no perspective, and one object of 0.13 to 0.5 H. The same objects grow in
+    the same places.
 
     Not in front of the own vehicle and of borders (large void regions at the edge); a person is hidden by at most
     30 % where there is such a place.

@@ -41,7 +41,7 @@ def resized_cutout(rgba: Image, size: Shape) -> Image:
         return shrunk
     large: Any = cv2.resize(rgba, (w, h), interpolation=cv2.INTER_CUBIC)
     framed = cv2.copyMakeBorder(rgba[..., 3], 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)
-    soft = cv2.GaussianBlur(framed, (0, 0), 0.8)[2:-2, 2:-2].astype(np.float32) / 255
+    soft: Any = cv2.GaussianBlur(framed, (0, 0), 0.8)[2:-2, 2:-2].astype(np.float32) / 255
     soft = cv2.resize(soft, (w, h), interpolation=cv2.INTER_CUBIC)
     large[..., 3] = np.rint(255 * np.clip(0.5 + 1.6 * factor * (soft - 0.46), 0, 1))
     return large
@@ -144,10 +144,12 @@ def refocused(rgb: Image, inside: NDArray[np.bool_], around: Image, noise: Map) 
     h, w = rgb.shape[:2]
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     window = (_middle(rows, h), _middle(columns, w))
-    part, part_inside = np.ascontiguousarray(rgb[window]), inside[window]
+    part: Any = np.ascontiguousarray(rgb[window])
+    part_inside = inside[window]
     wanted, found, sigma = residual(np.ascontiguousarray(around[window])), 0.0, 0.0
     for sigma in SHARPNESS_STEPS:
-        found = residual(part if sigma == 0 else cv2.GaussianBlur(part, (0, 0), sigma), part_inside)
+        softer: Any = part if sigma == 0 else cv2.GaussianBlur(part, (0, 0), sigma)
+        found = residual(softer, part_inside)
         if found <= 1.1 * wanted:
             break
     result: Any = rgb if sigma == 0 else cv2.GaussianBlur(rgb, (0, 0), sigma)

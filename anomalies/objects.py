@@ -12,9 +12,10 @@ from anomalies.base import Anomaly, Image, Rendered
 from anomalies.blending import BLENDS
 from anomalies.collage import Collage, Cutout
 from anomalies.cutouts import library, own_objects, picture
+from anomalies.pictures import drawn
 from anomalies.placement import TINY, Outline, Places, Spot, metres_to_pixels
 from anomalies.scene import Scene
-from anomalies.shapes import SHAPES, drawn
+from anomalies.shapes import SHAPES
 
 METRES = ((0.25, 0.40), (0.40, 0.60), (0.60, 1.00), (1.00, 1.60), (1.60, 2.50))
 TINY_METRES = (0.50, 0.70, 1.00, 1.40, 1.90)

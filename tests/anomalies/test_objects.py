@@ -10,8 +10,9 @@ from anomalies import Scene, generator, mask
 from anomalies.blending import BLENDS, colour_table, contact_shadow, poisson, recoloured, refocused, residual
 from anomalies.controls import VARIATIONS, NearMiss, OwnPaste
 from anomalies.objects import METRES, FolderObject, Object, OutOfContext
+from anomalies.pictures import drawn
 from anomalies.placement import metres_to_pixels
-from anomalies.shapes import SHAPES, drawn
+from anomalies.shapes import SHAPES
 
 CLASSES = ("road", "building", "sky", "car", "person")
 ROAD, BUILDING, SKY, CAR, PERSON, VOID = 0, 1, 2, 3, 4, 255

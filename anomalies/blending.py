@@ -23,7 +23,7 @@ BLENDS: tuple[str, ...] = get_args(Blend)
 
 FEATHER = {"hard": 0.0, "feather": 0.0025, "matched": 0.001, "poisson": 0.001}
 MEAN_SHARE, SPREAD_SHARE, SPREAD_LIMITS = 0.6, 0.5, (0.7, 1.3)
-CONTRAST, VISIBLE, GROWTH = 30.0, 0.065, 1.2
+CONTRAST, VISIBLE, GROWTH = 30.0, 0.058, 1.2
 CONTRAST_STEP, LARGEST_SHIFT = 8, 192
 SHARPNESS_STEPS = (0.0, 0.6, 0.9, 1.3)
 STRONGEST_NOISE, MEASURED = 8.0, 192
@@ -41,7 +41,7 @@ def resized_cutout(rgba: Image, size: Shape) -> Image:
         return shrunk
     large: Any = cv2.resize(rgba, (w, h), interpolation=cv2.INTER_CUBIC)
     framed = cv2.copyMakeBorder(rgba[..., 3], 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)
-    soft = cv2.GaussianBlur(framed, (0, 0), 0.8)[2:-2, 2:-2].astype(np.float32) / 255
+    soft: Any = cv2.GaussianBlur(framed, (0, 0), 0.8)[2:-2, 2:-2].astype(np.float32) / 255
     soft = cv2.resize(soft, (w, h), interpolation=cv2.INTER_CUBIC)
     large[..., 3] = np.rint(255 * np.clip(0.5 + 1.6 * factor * (soft - 0.46), 0, 1))
     return large
@@ -89,7 +89,7 @@ def recoloured(rgb: Image, table: Image) -> Image:
 def distinct(rgb: Image, opaque: Image, covered: Sequence[Image], pixels: int) -> Image:
     """Brightened or darkened, whichever is nearer, until it can be seen wherever it is marked anomalous, even an
     object of the colour of the road: it differs from what it covers by 30 of 255 on average, changes the mean of
-    the whole image by at least 0.065, and changes it more the larger its box.
+    the whole image by at least 0.058, and changes it more the larger its box.
 
     Args:
         rgb: (h, w, 3) the object. opaque: (h, w) 0 or 255.
@@ -144,10 +144,12 @@ def refocused(rgb: Image, inside: NDArray[np.bool_], around: Image, noise: Map) 
     h, w = rgb.shape[:2]
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     window = (_middle(rows, h), _middle(columns, w))
-    part, part_inside = np.ascontiguousarray(rgb[window]), inside[window]
+    part: Any = np.ascontiguousarray(rgb[window])
+    part_inside = inside[window]
     wanted, found, sigma = residual(np.ascontiguousarray(around[window])), 0.0, 0.0
     for sigma in SHARPNESS_STEPS:
-        found = residual(part if sigma == 0 else cv2.GaussianBlur(part, (0, 0), sigma), part_inside)
+        softer: Any = part if sigma == 0 else cv2.GaussianBlur(part, (0, 0), sigma)
+        found = residual(softer, part_inside)
         if found <= 1.1 * wanted:
             break
     result: Any = rgb if sigma == 0 else cv2.GaussianBlur(rgb, (0, 0), sigma)

@@ -159,7 +159,8 @@ class Collage:
 
     def _compose(self, part: Any, under: Image, rgb: Image, alpha: Map, shadow: Map) -> None:
         if shadow.any():
-            under = cv2.blendLinear(np.zeros_like(under), under, shadow, 1 - shadow)
+            dimmed: Any = cv2.blendLinear(np.zeros_like(under), under, shadow, 1 - shadow)
+            under = dimmed
         mixed: Any = cv2.blendLinear(rgb, under, alpha, 1 - alpha)
         if self.canvas.shape[2] == 1:
             mixed = cv2.cvtColor(mixed, cv2.COLOR_RGB2GRAY)[..., None]

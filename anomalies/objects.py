@@ -12,9 +12,10 @@ from anomalies.base import Anomaly, Image, Rendered
 from anomalies.blending import BLENDS
 from anomalies.collage import Collage, Cutout
 from anomalies.cutouts import library, own_objects, picture
+from anomalies.pictures import drawn
 from anomalies.placement import TINY, Outline, Places, Spot, metres_to_pixels
 from anomalies.scene import Scene
-from anomalies.shapes import SHAPES, drawn
+from anomalies.shapes import SHAPES
 
 METRES = ((0.25, 0.40), (0.40, 0.60), (0.60, 1.00), (1.00, 1.60), (1.60, 2.50))
 TINY_METRES = (0.50, 0.70, 1.00, 1.40, 1.90)
@@ -49,8 +50,9 @@ class Pasted(Anomaly):
     below the horizon. A metre there has (row - horizon) / camera height pixels. Severities set the height in metres
     (half the width for long objects), 0.25-0.4, 0.4-0.6, 0.6-1, 1-1.6, 1.6-2.5, and the number: 1, 1, 1-2, 2, 3.
     The first one stands on the road, the second lies tilted on any ground, the third hangs in a wrong place (sky,
-    facade). Objects are 0.05 to 0.5 H high: rows are chosen, and if needed sizes bent, so that it is so. Images
-    with H < 64 have no perspective, and one object of 0.13 to 0.5 H. The same objects grow in the same places.
+    facade). Objects are 0.05 to 0.5 H high (thin ones to 0.62 H): rows are chosen, and if needed sizes bent, so
+    that it is so. Images with H < 64 have no perspective, and one object of 0.13 to 0.5 H. The same objects grow in
+    the same places.
 
     Not in front of the own vehicle and of borders (large void regions at the edge); a person is hidden by at most
     30 % where there is such a place.

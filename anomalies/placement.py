@@ -14,7 +14,7 @@ from anomalies.scene import GROUND, PEOPLE, ROAD, Scene
 
 TINY = 64
 SMALLEST_HEIGHT, SMALLEST_SIDE, SMALLEST_PIXELS = 0.05, 0.06, 4
-LARGEST_HEIGHT, LARGEST_WIDTH = 0.50, 0.72
+LARGEST_HEIGHT, LARGEST_WIDTH, LARGER_IF_THIN = 0.50, 0.72, 1.24
 LOWEST_ROW = 0.80
 ROAD_HALF_WIDTH = 4.5
 TRIES = 24
@@ -149,7 +149,8 @@ class Places:
         """Pixels per metre within what can be seen and what fits."""
         if self.shape[0] < TINY:
             return self._largest(outline) / sizes[1]
-        return min(max(scale, self._smallest(outline) / sizes[0]), self._largest(outline) / sizes[1])
+        enough, most = self._smallest(outline) / sizes[0], self._largest(outline) / sizes[1]
+        return min(max(scale, enough), max(most, min(enough, LARGER_IF_THIN * most)))
 
     def _labelled(
         self,

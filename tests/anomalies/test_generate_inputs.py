@@ -80,7 +80,7 @@ def test_bad_images_are_listed_and_the_rest_is_made(folder, tmp_path):
         assert note in record["notes"][0]
         stored = read_stored(tmp_path / "set" / records[f"clean/{name}"]["out_path"], 3)
         expected = frame((40, 64, 1) if name == "sixteen.png" else (40, 64, 3)).astype(float)
-        tolerance = {"cmyk.jpg": 8, "palette.png": 12}.get(name, 0)
+        tolerance = {"cmyk.jpg": 8, "palette.png": 20}.get(name, 0)
         assert np.abs(stored - expected).mean() <= tolerance, name
     text = (tmp_path / "set" / "README.md").read_text()
     assert "- failed: " in text

@@ -111,13 +111,17 @@ class SourceSpec:
             raise ValueError(f"--limit must be at least 1, got {self.limit}")
 
     def open(self) -> Source:
-        """The source; opened once in a process.
+        """The source; data sets are opened once in a process.
 
         Raises:
             ValueError: unknown data set (the right ones are listed), or no images.
             FileNotFoundError: no such folder.
         """
-        return _opened(self)
+        source: Source = _data_set(self) if self.images is None else _folder(self.images)
+        if self.limit is not None and self.limit < len(source.keys):
+            order = np.random.default_rng([self.seed, len(source.keys)]).permutation(len(source.keys))
+            return Chosen(source, np.sort(order[: self.limit]).tolist())
+        return source
 
 
 class FolderSource:
@@ -198,14 +202,6 @@ def _header(path: Path) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4)
-def _opened(spec: SourceSpec) -> Source:
-    source: Source = _data_set(spec) if spec.images is None else _folder(spec.images)
-    if spec.limit is not None and spec.limit < len(source.keys):
-        order = np.random.default_rng([spec.seed, len(source.keys)]).permutation(len(source.keys))
-        return Chosen(source, np.sort(order[: spec.limit]).tolist())
-    return source
-
-
 def _data_set(spec: SourceSpec) -> Source:
     assert spec.ind is not None
     providers: dict[str, Any] = {}

@@ -51,6 +51,10 @@ class Codec:
     def suffix(self) -> str:
         return f".{self.format}"
 
+    @property
+    def lossless(self) -> bool:
+        return self.format == "png"
+
     def encode(self, image: Image) -> bytes:
         """(H, W, 3) RGB or (H, W, 1) grey uint8 to the bytes of a file."""
         if self.format == "png":
@@ -61,7 +65,7 @@ class Codec:
 
     def stored(self, image: Image, encoded: bytes | None = None) -> Image:
         """The pixels that come back after encoding."""
-        if self.format == "png":
+        if self.lossless:
             return image
         data = np.frombuffer(self.encode(image) if encoded is None else encoded, dtype=np.uint8)
         return _decoded(data, image.shape[2])

@@ -48,14 +48,19 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def recipe_of(name: str) -> Recipe:
+def recipe_of(name: str, ind: str | None = None) -> Recipe:
     """A shipped recipe by name, or a user's by its file.
+
+    Args:
+        name: of the recipe or file; "reference" alone means the data set's own, "reference/cityscapes".
+        ind: name of the data set.
 
     Raises:
         ValueError, FileNotFoundError: neither, or a file that is no recipe.
     """
-    if name in recipe_names():
-        return Recipe.named(name)
-    if name.endswith((".yaml", ".yml")) or Path(name).is_file():
+    shipped = recipe_names()
+    if name not in shipped and f"{name}/{ind}" in shipped:
+        return Recipe.named(f"{name}/{ind}")
+    if name not in shipped and (name.endswith((".yaml", ".yml")) or Path(name).is_file()):
         return Recipe.load(name)
     return Recipe.named(name)

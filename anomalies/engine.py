@@ -1,4 +1,4 @@
-"""Who does the jobs: this process, processes of this machine, or a Ray cluster. All make the same pixels."""
+"""Who does the work: this process, processes of this machine, or a Ray cluster."""
 
 from __future__ import annotations
 
@@ -11,28 +11,24 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 
-from anomalies.manifest import Record
-from anomalies.plan import Plan
-from anomalies.writer import Writer
-
 ENGINES = ("local", "ray")
 IN_FLIGHT = 4
-Task = tuple[int, frozenset[str]]
+T = TypeVar("T")
+Make = Callable[[], Callable[[Any], T]]
 
-_worker: list[Writer] = []
+_worker: list[Callable[[Any], Any]] = []
 
 
-def run(plan: Plan, out: Path, tasks: Sequence[Task], workers: int, engine: str) -> Iterator[list[Record]]:
-    """Do the jobs in any order, yielding the records of each as it ends.
+def run(make: Make[T], tasks: Sequence[Any], workers: int = 1, engine: str = "local") -> Iterator[T]:
+    """Do tasks in any order, yielding what comes of each as it ends.
 
     Args:
-        plan: of the set. out: its folder.
-        tasks: (index in the source, ids that are there already).
+        make: called once in each process; gives the function that is called with the tasks. Both it and the
+            tasks must be picklable.
         workers: processes; 1 works in this one.
         engine: "local" or "ray".
 
@@ -42,20 +38,20 @@ def run(plan: Plan, out: Path, tasks: Sequence[Task], workers: int, engine: str)
     """
     workers = min(workers, max(1, len(tasks)))
     if engine == "ray":
-        return _ray(plan, out, tasks, workers)
-    return _here(plan, out, tasks) if workers == 1 else _processes(plan, out, tasks, workers)
+        return _ray(make, tasks, workers)
+    return _here(make, tasks) if workers == 1 else _processes(make, tasks, workers)
 
 
-def _here(plan: Plan, out: Path, tasks: Sequence[Task]) -> Iterator[list[Record]]:
+def _here(make: Make[T], tasks: Sequence[Any]) -> Iterator[T]:
     cv2.setNumThreads(1)
-    writer = Writer(plan, plan.source.open(), out)
+    work = make()
     for task in tasks:
-        yield writer.job(*task)
+        yield work(task)
 
 
-def _processes(plan: Plan, out: Path, tasks: Sequence[Task], workers: int) -> Iterator[list[Record]]:
+def _processes(make: Make[T], tasks: Sequence[Any], workers: int) -> Iterator[T]:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start, (plan, out)) as pool:
+    with ProcessPoolExecutor(workers, context, _start, (make,)) as pool:
         try:
             yield from _bounded(lambda task: pool.submit(_job, task), tasks, IN_FLIGHT * workers)
         except BrokenProcessPool:
@@ -66,8 +62,8 @@ def _processes(plan: Plan, out: Path, tasks: Sequence[Task], workers: int) -> It
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _bounded(submit: Callable[[Task], Future[Any]], tasks: Sequence[Task], size: int) -> Iterator[Any]:
-    """Results as they come, with at most ``size`` jobs handed out."""
+def _bounded(submit: Callable[[Any], Future[Any]], tasks: Sequence[Any], size: int) -> Iterator[Any]:
+    """Results as they come, with at most ``size`` tasks handed out."""
     waiting, running = deque(tasks), set[Future[Any]]()
     while waiting or running:
         while waiting and len(running) < size:
@@ -77,12 +73,12 @@ def _bounded(submit: Callable[[Task], Future[Any]], tasks: Sequence[Task], size:
             yield future.result()
 
 
-def _start(plan: Plan, out: Path) -> None:
+def _start(make: Make[Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.disable(logging.WARNING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
-    _worker[:] = [Writer(plan, plan.source.open(), out)]
+    _worker[:] = [make()]
 
 
 def _end_with_parent() -> None:
@@ -92,11 +88,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _job(task: Task) -> list[Record]:
-    return _worker[0].job(*task)
+def _job(task: Any) -> Any:
+    return _worker[0](task)
 
 
-def _ray(plan: Plan, out: Path, tasks: Sequence[Task], workers: int) -> Iterator[list[Record]]:
+def _ray(make: Make[T], tasks: Sequence[Any], workers: int) -> Iterator[T]:
     try:
         import ray
     except ImportError:
@@ -104,14 +100,14 @@ def _ray(plan: Plan, out: Path, tasks: Sequence[Task], workers: int) -> Iterator
     started = not ray.is_initialized()
     if started:
         ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, logging_level=logging.ERROR)
-    actor = ray.remote(num_cpus=1)(_RayWriter)
-    pool = [actor.remote(plan, out.resolve()) for _ in range(workers)]
+    actor = ray.remote(num_cpus=1)(_RayWorker)
+    pool = [actor.remote(make) for _ in range(workers)]
     try:
         waiting, running = deque(tasks), dict[Any, Any]()
         while waiting or running:
             free = [worker for worker in pool if worker not in running.values()]
             for worker in free[: len(waiting)]:
-                running[worker.job.remote(waiting.popleft())] = worker
+                running[worker.work.remote(waiting.popleft())] = worker
             finished, _ = ray.wait(list(running), num_returns=1)
             for reference in finished:
                 del running[reference]
@@ -123,7 +119,7 @@ def _ray(plan: Plan, out: Path, tasks: Sequence[Task], workers: int) -> Iterator
             ray.shutdown()
 
 
-def _unwrapped(ray: Any, reference: Any) -> list[Record]:
+def _unwrapped(ray: Any, reference: Any) -> Any:
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
@@ -132,10 +128,10 @@ def _unwrapped(ray: Any, reference: Any) -> list[Record]:
         raise RuntimeError("a Ray worker died: run the same command again") from None
 
 
-class _RayWriter:
-    def __init__(self, plan: Plan, out: Path) -> None:
+class _RayWorker:
+    def __init__(self, make: Make[Any]) -> None:
         cv2.setNumThreads(1)
-        self._writer = Writer(plan, plan.source.open(), out)
+        self._work = make()
 
-    def job(self, task: Task) -> list[Record]:
-        return self._writer.job(*task)
+    def work(self, task: Any) -> Any:
+        return self._work(task)

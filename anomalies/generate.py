@@ -13,7 +13,7 @@ from anomalies.console import BAD_USAGE, FAILED, console, progress, recipe_of, r
 from anomalies.engine import ENGINES
 from anomalies.generation import Outcome, generate
 from anomalies.plan import Plan, claim
-from anomalies.report import finish
+from anomalies.report import TEXT, finish
 from anomalies.source import SourceSpec
 
 LISTED = 20
@@ -62,6 +62,9 @@ def main(
     ),
     limit: Annotated[int | None, typer.Option(help="at most so many clean images (a seeded choice)")] = None,
     engine: Annotated[str, typer.Option(help="local or ray")] = "local",
+    difficulty: Annotated[
+        int, typer.Option(help="images per kind and severity shown to the naive detectors; 0: none")
+    ] = 40,
     debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
 ) -> None:
     """Make an anomaly data set from clean images.
@@ -72,20 +75,25 @@ def main(
     """
     with reporting(BAD_USAGE, debug):
         spec = SourceSpec(ind, images, data_root, split, limit, seed)
-        plan = Plan(spec, recipe_of(recipe), severity, every_kind, seed, format_, materialize, layout)
+        plan = Plan(spec, recipe_of(recipe, ind), severity, every_kind, seed, format_, materialize, layout)
         part = parse_shard(shard)
         if workers < 1:
             raise ValueError(f"--workers must be at least 1, got {workers}")
+        if difficulty < 0:
+            raise ValueError(f"--difficulty must be at least 0, got {difficulty}")
         if engine not in ENGINES:
             raise ValueError(f"--engine must be one of {', '.join(ENGINES)}, got {engine!r}")
         claim(out, plan.header(spec.open()))
     start = time.perf_counter()
     with reporting(FAILED, debug), progress("generating") as watch:
         outcome = generate(plan, out, workers=workers, shard=part, how=engine, watch=watch)
-    with reporting(FAILED, debug), progress("reporting") as watch:
-        if outcome.complete:
-            finish(out, plan.source, watch)
+    unstacked = {}
+    if outcome.complete and (outcome.made or not (out / TEXT).is_file()):
+        with reporting(FAILED, debug), progress("reporting") as watch:
+            unstacked = finish(out, difficulty, workers, engine, watch)
     _tell(outcome, out, time.perf_counter() - start)
+    for name, reason in unstacked.items():
+        console.print(f"{name}.npy is not written: {reason}", markup=False, soft_wrap=True)
     if any(record["status"] == "failed" for record in outcome.bad):
         raise typer.Exit(FAILED)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from anomalies import engine, manifest
 from anomalies.manifest import PARTS, Parts, Record
 from anomalies.plan import CLEAN, Plan, claim
+from anomalies.writer import work_of
 
 PATHS = tuple(
     name for name in manifest.COLUMNS if name.endswith("_path") and name not in ("source_path", "clean_path")
@@ -78,17 +81,24 @@ def generate(
     try:
         if watch is not None:
             watch(total - len(tasks), total)
-        for count, records in enumerate(engine.run(plan, out, tasks, workers, how), 1):
+        for count, records in enumerate(engine.run(partial(work_of, plan, out), tasks, workers, how), 1):
             parts.add(records)
             made += sum(record["status"] == "ok" for record in records)
             if watch is not None:
                 watch(total - len(tasks) + count, total)
-    finally:
+    except BaseException:
         parts.close()
-        everything = manifest.merge(out)
+        # What stopped the command (a full disk) may stop this too; the parts know everything.
+        with suppress(OSError):
+            manifest.merge(out)
+        raise
+    parts.close()
+    everything = manifest.merge(out)
     complete = len(everything) == len(source.keys) * len(names)
     if complete and shard[1] == 1:
         shutil.rmtree(out / PARTS, ignore_errors=True)
+        for left in out.rglob(".*.tmp"):
+            left.unlink(missing_ok=True)
     own = {source.keys[index] for index in mine}
     bad = [record for record in everything if record["status"] != "ok" and record["key"] in own]
     already = len(own) * len(names) - made - len(bad)

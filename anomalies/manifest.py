@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,11 @@ from numpy.typing import NDArray
 Record = dict[str, Any]
 HEADER, LINES, TABLE, PARTS = "dataset.json", "manifest.jsonl", "manifest.parquet", ".parts"
 COLUMNS = (
-    "id key status error origin index split source_path source_hash channels height width clean_path out_path "
-    "pixel_hash kind kinds family level kind_version severity blend seed attempt params details bboxes instances "
-    "area_frac covered_frac mean_abs_diff psnr changed_outside_mask mask mask_path kind_path alpha_path "
-    "instances_path soiling_path label_path map_hashes label_delta_px asset_id asset_licence is_control "
-    "is_clean_copy notes generator"
+    "id key status error origin index split target source_path source_hash channels height width clean_path "
+    "out_path pixel_hash kind kinds family level kind_version severity blend seed attempt params details "
+    "bboxes instances area_frac covered_frac mean_abs_diff psnr changed_outside_mask mask mask_path kind_path "
+    "alpha_path instances_path soiling_path label_path map_hashes label_delta_px asset_id asset_licence "
+    "is_control is_clean_copy notes generator"
 ).split()
 AS_TEXT = ("kinds", "params", "details", "bboxes", "map_hashes", "notes")
 
@@ -80,16 +81,16 @@ def read_lines(path: Path) -> list[Record]:
 
 
 class Parts:
-    """The records of one running command, appended and flushed job by job."""
+    """The records of one running command, appended job by job without a buffer."""
 
     def __init__(self, folder: Path, name: str) -> None:
         (folder / PARTS).mkdir(parents=True, exist_ok=True)
-        self._file = (folder / PARTS / f"{name}-{os.getpid()}.jsonl").open("a", encoding="utf-8")
+        # Process ids repeat, above all in containers: a part is never continued by another command.
+        self._file = (folder / PARTS / f"{name}-{uuid.uuid4().hex}.jsonl").open("xb", buffering=0)
 
     def add(self, records: Iterable[Record]) -> None:
         """Append the records of a finished job."""
-        self._file.write("".join(line(record) + "\n" for record in records))
-        self._file.flush()
+        self._file.write("".join(line(record) + "\n" for record in records).encode())
 
     def close(self) -> None:
         self._file.close()

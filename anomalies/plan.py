@@ -125,6 +125,7 @@ class Plan:
             "kinds": self.kinds,
             "levels": {kind: ANOMALIES[kind].level for kind in self.kinds},
             "classes": list(source.classes),
+            "training_ids": None if source.training_ids is None else source.training_ids.tolist(),
             "variants": [variant.name for variant in self.variants()],
             "versions": {
                 "python": platform.python_version(),

@@ -56,6 +56,7 @@ class Source(Protocol):
         keys: one per image.
         classes: names of the training ids; () without labels.
         file_ids: (256,) id in the label files of every training id; None without label files.
+        training_ids: (256,) training id of every id in the label files, 255 void; None without.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Source(Protocol):
     keys: list[str]
     classes: tuple[str, ...]
     file_ids: NDArray[np.uint8] | None
+    training_ids: NDArray[np.uint8] | None
 
     def read(self, index: int) -> SourceImage:
         """The image at a position.
@@ -126,6 +128,7 @@ class FolderSource:
     split, origin = "", "folder"
     classes: tuple[str, ...] = ()
     file_ids: NDArray[np.uint8] | None = None
+    training_ids: NDArray[np.uint8] | None = None
 
     def __init__(self, folder: Path, files: list[Path]) -> None:
         self.name, self.folder, self.files = folder.resolve().name, folder, files
@@ -143,7 +146,7 @@ class Chosen:
     def __init__(self, base: Source, indices: list[int]) -> None:
         self.base, self.indices = base, indices
         self.name, self.split, self.origin = base.name, base.split, base.origin
-        self.classes, self.file_ids = base.classes, base.file_ids
+        self.classes, self.file_ids, self.training_ids = base.classes, base.file_ids, base.training_ids
         self.keys = [base.keys[i] for i in indices]
 
     def read(self, index: int) -> SourceImage:

@@ -24,6 +24,15 @@ from anomalies.validity import Unusable
 CONTROLS = ("control", "controls")
 
 
+Task = tuple[int, frozenset[str]]
+
+
+def work_of(plan: Plan, out: Path) -> Callable[[Task], list[Record]]:
+    """What a worker does: `Writer.job` on (index in the source, ids that are there already)."""
+    writer = Writer(plan, plan.source.open(), out)
+    return lambda task: writer.job(*task)
+
+
 class Writer:
     """Writes the variants of single images.
 
@@ -65,6 +74,7 @@ class Writer:
         base = self._base(name, item.key) | {
             "status": "ok",
             "index": index,
+            "target": item.target,
             "source_path": None if item.path is None else item.key,
             "source_hash": clean_hash,
             "height": item.image.shape[0],
@@ -82,17 +92,16 @@ class Writer:
             return self._failure(name, item.key, "failed", error)
 
     def _clean(self, item: SourceImage, clean_hash: str) -> Record:
-        path = self._image(CLEAN, item.key, item.image)
+        path, stored = self._image(CLEAN, item.key, item.image, clean_hash)
         label_path = None
         if self.plan.stores_maps and item.label_ids is not None and item.label_key is not None:
             label_path = self.layout.label(CLEAN, item.key, item.label_key)
             write_whole(self.out / label_path, encode_png(item.label_ids))
-        stored = clean_hash if path[0] is None and self.plan.format == "png" else path[1]
         return {
             "is_clean_copy": True,
             "is_control": True,
-            "clean_path": path[0],
-            "out_path": path[0],
+            "clean_path": path,
+            "out_path": path,
             "pixel_hash": stored,
             "label_path": label_path,
             "map_hashes": {} if label_path is None else {"label": pixel_hash(item.label_ids)},  # type: ignore[arg-type]
@@ -125,14 +134,19 @@ class Writer:
             **{f"{what}_path": path for what, path in paths.items()},
         }
 
-    def _image(self, variant: str, key: str, image: NDArray[np.uint8]) -> tuple[str | None, str]:
-        """Path (None where images are not stored) and hash of the pixels as they come back from the codec."""
-        codec = self.plan.codec
-        if not self.plan.stores_images:
-            return None, pixel_hash(codec.stored(image))
-        encoded = codec.encode(image)
-        path = self.layout.image(variant, key)
-        write_whole(self.out / path, encoded)
+    def _image(
+        self, variant: str, key: str, image: NDArray[np.uint8], known: str | None = None
+    ) -> tuple[str | None, str]:
+        """Path (None where images are not stored) and hash of the pixels as they come back from the codec;
+        ``known``: hash of the image, where somebody has it already.
+        """
+        codec, encoded, path = self.plan.codec, None, None
+        if self.plan.stores_images:
+            encoded = codec.encode(image)
+            path = self.layout.image(variant, key)
+            write_whole(self.out / path, encoded)
+        if codec.lossless and known is not None:
+            return path, known
         return path, pixel_hash(codec.stored(image, encoded))
 
     def _base(self, name: str, key: str) -> Record:
@@ -231,6 +245,3 @@ def boxes_of(instances: NDArray[np.uint16] | None) -> Record:
 
 def _as_text(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-Job = Callable[[int, frozenset[str]], list[Record]]

@@ -17,6 +17,7 @@ from datamodules.camvid import CamVidDataModule
 from datamodules.cifar10 import CIFAR10DataModule
 from datamodules.cityscapes import CityscapesDataModule
 from datamodules.fashion_mnist import FashionMNISTDataModule, idx_files_there, idx_part
+from datamodules.generated import GeneratedSet
 from datamodules.imageset import AnomalousSet, ArraySet, FileSet, ImageSet, Labels, capped
 from datamodules.locate import find, miniature, missing, origin_of
 from datamodules.reading import IGNORE, image_files, lookup, read_batch
@@ -271,7 +272,7 @@ NOISE = {
 
 
 def known_names() -> list[str]:
-    """Every name after --ood but ``folder:PATH``."""
+    """Every name after --ood but ``folder:PATH`` and ``generated:PATH``."""
     return [*(f"{ind}-anomalies" for ind in DATAMODULES), *OOD_SETS, *NOISE]
 
 
@@ -279,17 +280,20 @@ def check_names(names: list[str] | tuple[str, ...]) -> None:
     """Raise ValueError for the first name that is no OoD set; it lists the right ones."""
     known = known_names()
     for name in names:
-        if name not in known and not name.startswith("folder:"):
+        if name not in known and not name.startswith(("folder:", "generated:")):
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"unknown OoD set {name!r}; {hint}OoD sets: {', '.join(known)}, folder:PATH")
+            raise ValueError(
+                f"unknown OoD set {name!r}; {hint}OoD sets: {', '.join(known)}, folder:PATH, generated:PATH"
+            )
 
 
 def load_ood(name: str, data: BenchmarkDataModule) -> ImageSet:
     """An OoD set for a data module that is set up.
 
     Args:
-        name: one of :func:`known_names`, or ``folder:PATH``.
+        name: one of :func:`known_names`, ``folder:PATH``, or ``generated:PATH`` of a set that
+            ``python -m anomalies.generate`` made.
         data: gives root, seed, recipe, download, and its test images for anomalies and noise.
 
     Raises:
@@ -302,6 +306,8 @@ def load_ood(name: str, data: BenchmarkDataModule) -> ImageSet:
         if not folder.is_dir():
             raise FileNotFoundError(f"{name}: {folder} is no folder")
         return FileSet(name, folder, image_files(folder), "official")
+    if name.startswith("generated:"):
+        return GeneratedSet(name, Path(name.removeprefix("generated:")), data.root)
     if name in NOISE:
         return _noise(name, data)
     if name.endswith("-anomalies"):

@@ -31,11 +31,14 @@ class DataSetSource:
         while isinstance(base, Subset):
             self._indices, base = [base.indices[i] for i in self._indices], base.base
         self.name, self.origin, self.keys, self.split = images.name, images.origin, images.keys, split
-        self._base, self.file_ids = base, None
+        self._base, self.file_ids, self.training_ids = base, None, None
         self.labelled = isinstance(base, FileSet) and base.labels is not None
         self.classes = classes if self.labelled else ()
         if isinstance(base, FileSet) and base.labels is not None:
             self.file_ids = file_ids(base.labels.classes, void)
+            self.training_ids = np.where(
+                base.labels.classes == OUT_OF_RANGE, IGNORE, base.labels.classes
+            ).astype(np.uint8)
 
     def read(self, index: int) -> SourceImage:
         base, i = self._base, self._indices[index]

@@ -1,0 +1,104 @@
+"""The command that shows what the kinds look like on one's own image:
+``python -m anomalies.preview --image FILE``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from anomalies.base import SEVERITIES, Image
+from anomalies.codec import encode_png
+from anomalies.console import BAD_USAGE, console, progress, recipe_of, reporting
+from anomalies.drawing import draw_once
+from anomalies.manifest import write_whole
+from anomalies.recipe import Entry, Recipe
+from anomalies.registry import ANOMALIES
+from anomalies.scene import Scene
+from anomalies.sheet import outlined, sheet
+from anomalies.source import read_image
+
+KEY = "preview"
+CLEAN = "clean"
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+def every_kind() -> Recipe:
+    """All kinds with their own parameters."""
+    return Recipe("all kinds", tuple(Entry(kind) for kind in ANOMALIES))
+
+
+def preview(
+    image: Image,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    width: int = 256,
+    scene: Scene | None = None,
+    outlines: bool = False,
+    watch: Callable[[int, int], None] | None = None,
+) -> Image:
+    """Each kind of a recipe at five severities on one sheet, the first row clean.
+
+    Args:
+        image: (H, W, 3) RGB or (H, W, 1) grey uint8.
+        seed: of the anomalies.
+        width: of the small images, in pixels.
+        scene: labels and depth, for kinds that depend on them.
+        outlines: draw the outlines of the masks.
+        watch: called with (kinds done, kinds).
+
+    Returns:
+        (h, w, 3) uint8 RGB.
+    """
+    kinds = {entry.kind: entry for entry in recipe.entries}
+    columns = [str(severity) for severity in SEVERITIES]
+    cells = {(CLEAN, columns[0]): outlined(image, None, width)}
+    for done, (kind, entry) in enumerate(kinds.items(), 1):
+        for severity in SEVERITIES:
+            drawn = draw_once(entry.anomaly(severity), image, KEY, seed, scene or Scene())
+            cells[kind, str(severity)] = outlined(drawn.image, drawn.mask if outlines else None, width)
+        if watch is not None:
+            watch(done, len(kinds))
+    return sheet(cells, [CLEAN, *kinds], columns, width)
+
+
+@app.command(epilog="Example: python -m anomalies.preview --image frame.png --out sheet.png")
+def main(
+    image: Annotated[Path, typer.Option(help="image file")],
+    out: Annotated[Path, typer.Option(help="PNG file of the sheet")] = Path("preview.png"),
+    recipe: Annotated[
+        str | None, typer.Option(help="only its kinds, with its parameters: a shipped recipe or a YAML file")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="only this kind; may be repeated")] = None,
+    seed: Annotated[int, typer.Option(help="of the anomalies")] = 0,
+    width: Annotated[int, typer.Option(help="of the small images, in pixels")] = 256,
+    outlines: Annotated[bool, typer.Option("--outlines", help="draw the outlines of the masks")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+) -> None:
+    """Show every kind of anomaly at all five severities on one image."""
+    with reporting(BAD_USAGE, debug), progress("drawing") as watch:
+        if not 16 <= width <= 2048:
+            raise ValueError(f"--width must be 16 to 2048, got {width}")
+        chosen = every_kind() if recipe is None else recipe_of(recipe)
+        if kind:
+            chosen = replace(chosen, entries=tuple(_entry(chosen, name) for name in kind))
+        pixels, _ = read_image(image)
+        page = preview(pixels, chosen, seed=seed, width=width, outlines=outlines, watch=watch)
+        write_whole(out, encode_png(np.ascontiguousarray(page)))
+    console.print(f"{out}: {len(chosen.entries)} kinds", markup=False, soft_wrap=True)
+
+
+def _entry(recipe: Recipe, kind: str) -> Entry:
+    """The recipe's entry of a kind; any other kind with its own parameters."""
+    return next((entry for entry in recipe.entries if entry.kind == kind), None) or Entry(kind)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m anomalies.preview")

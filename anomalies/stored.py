@@ -1,0 +1,170 @@
+"""A generated set, read: images and maps from its files, or drawn again from the clean images where the set
+holds none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalies import manifest
+from anomalies.base import Image
+from anomalies.codec import Codec, read_map, read_stored
+from anomalies.drawing import AnomalousImage, draw_once
+from anomalies.manifest import Record, pixel_hash
+from anomalies.plan import read_header
+from anomalies.registry import ANOMALIES, create
+from anomalies.source import Source, SourceImage, SourceSpec, scene_of
+from anomalies.writer import maps_of, updated_labels
+
+MAPS = ("mask", "kind", "alpha", "instances", "soiling", "label")
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image of a generated set.
+
+    Attributes:
+        image: (H, W, 3) RGB or (H, W, 1) grey uint8.
+        maps: by name, those the image has: "mask", "kind", "alpha", "instances", "soiling", and "label" with
+            the ids of the source's label files.
+        labels: (H, W) uint8 training ids, 255 void; None without labels.
+        record: of the manifest.
+    """
+
+    image: Image
+    maps: dict[str, NDArray[Any]]
+    labels: NDArray[np.uint8] | None
+    record: Record
+
+
+class StoredSet:
+    """A generated set.
+
+    Args:
+        folder: of the set.
+        images: folder of its clean images, where it was made from a folder that lies elsewhere now.
+        data_root: folder of its data set, where that lies elsewhere now. Only sets without images need them.
+
+    Attributes:
+        header: content of ``dataset.json``.
+        records: of all images that were made, clean copies included, sorted by id.
+        bad: of those that were not.
+
+    Raises:
+        ValueError: the folder holds no generated set, or a damaged one.
+    """
+
+    def __init__(self, folder: Path, images: Path | None = None, data_root: Path | None = None) -> None:
+        self.folder, self.header = folder, read_header(folder)
+        found = [record for _, record in sorted(manifest.known(folder).items())]
+        self.records = [record for record in found if record["status"] == "ok"]
+        self.bad = [record for record in found if record["status"] != "ok"]
+        self.codec = Codec(self.header["identity"]["format"])
+        self._spec = _spec(self.header["source"], images, data_root)
+        self._source: Source | None = None
+        self._places: dict[str, int] = {}
+        self._last: SourceImage | None = None
+
+    def read(self, record: Record) -> StoredImage:
+        """An image with its maps.
+
+        Raises:
+            ValueError: a file is missing or damaged, or what is drawn is not what the manifest says.
+        """
+        maps = {what: read_map(self.folder / path) for what in MAPS if (path := record.get(f"{what}_path"))}
+        stored = record["out_path"] is not None
+        if stored:
+            image = read_stored(self.folder / record["out_path"], record["channels"])
+        if not stored or set(record["map_hashes"] or ()) - set(maps):
+            drawn, again = self.draw(record)
+            maps = again | maps
+            image = image if stored else drawn
+        return StoredImage(image, maps, self._labels(maps.get("label")), record)
+
+    def draw(self, record: Record) -> tuple[Image, dict[str, NDArray[Any]]]:
+        """The image and its maps, drawn again from the clean one.
+
+        Raises:
+            ValueError: the clean image or the result is not what the manifest says.
+        """
+        item = self._clean(record)
+        if record["is_clean_copy"]:
+            image = self._checked(record, self.codec.stored(item.image))
+            return image, {} if item.label_ids is None else {"label": item.label_ids}
+        drawn = again(record, item, self._opened().classes)
+        image = self._checked(record, self.codec.stored(drawn.image))
+        maps = maps_of(drawn, self.header["kinds"][drawn.kind])
+        labels = updated_labels(drawn, item, self._opened().file_ids)
+        return image, maps if labels is None else maps | {"label": labels}
+
+    def _checked(self, record: Record, image: Image) -> Image:
+        if pixel_hash(image) != record["pixel_hash"]:
+            made, here = self.header["versions"]["opencv"], cv2.__version__
+            raise ValueError(
+                f"{record['id']}: drawn again, its pixels differ from those of the manifest "
+                f"(made with OpenCV {made}, here {here})"
+            )
+        return image
+
+    def _clean(self, record: Record) -> SourceImage:
+        if self._last is None or self._last.key != record["key"]:
+            self._last = self._opened().read(self._places[record["key"]])
+        if pixel_hash(self._last.image) != record["source_hash"]:
+            raise ValueError(f"{record['key']}: the clean image is not the one that the set was made from")
+        return self._last
+
+    def _opened(self) -> Source:
+        if self._source is None:
+            source = self._spec.open()
+            missing = {record["key"] for record in self.records} - set(source.keys)
+            if missing:
+                raise ValueError(
+                    f"{self.folder}: {len(missing)} of its images are not in {source.name}, such as {min(missing)}: "
+                    "name its source with --data-root or --images"
+                )
+            self._source, self._places = source, {key: i for i, key in enumerate(source.keys)}
+        return self._source
+
+    def _labels(self, ids: NDArray[Any] | None) -> NDArray[np.uint8] | None:
+        table = self.header.get("training_ids")
+        if ids is None or table is None:
+            return None
+        return np.asarray(table, dtype=np.uint8)[ids]
+
+
+def again(record: Record, item: SourceImage, classes: tuple[str, ...]) -> AnomalousImage:
+    """The anomaly of a record, drawn on its clean image.
+
+    Raises:
+        ValueError: a kind that this package does not have, or draws differently now.
+    """
+    kind = record["kind"]
+    params = {name: _frozen(value) for name, value in record["params"].items()}
+    anomaly = create(kind, record["severity"], **params)
+    if ANOMALIES[kind].version != record["kind_version"]:
+        raise ValueError(
+            f"{record['id']}: drawn by version {record['kind_version']} of {kind}, "
+            f"this package has version {ANOMALIES[kind].version}"
+        )
+    scene = scene_of(item, classes)
+    return draw_once(anomaly, item.image, item.key, record["seed"], scene, record["attempt"])
+
+
+def _spec(stored: dict[str, Any], images: Path | None, data_root: Path | None) -> SourceSpec:
+    if images is not None and stored["ind"] is not None:
+        raise ValueError(f"the set was made from {stored['ind']}: name its --data-root, not --images")
+    known = {name: Path(stored[name]) if stored[name] else None for name in ("images", "data_root")}
+    spec = SourceSpec(**(stored | known))
+    # A set of a miniature has no data root, wherever other data lie.
+    moved = data_root if data_root is not None and spec.data_root is not None else spec.data_root
+    return replace(spec, images=images or spec.images, data_root=moved)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(part) for part in value) if isinstance(value, list) else value

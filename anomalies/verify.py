@@ -1,0 +1,146 @@
+"""The command that checks a generated set: ``python -m anomalies.verify DIR``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow.parquet as pq
+import typer
+
+from anomalies import engine
+from anomalies.arrays import problems_of_arrays
+from anomalies.console import BAD_USAGE, FAILED, console, progress, reporting
+from anomalies.manifest import TABLE, Record, pixel_hash
+from anomalies.stored import StoredSet
+
+LISTED = 20
+Watch = Callable[[int, int], None]
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What checking a set found.
+
+    Attributes:
+        images: images checked, clean copies included. maps: masks and other maps checked.
+        problems: one line each.
+    """
+
+    images: int
+    maps: int
+    problems: list[str]
+
+
+def verify(
+    folder: Path,
+    *,
+    images: Path | None = None,
+    data_root: Path | None = None,
+    workers: int = 1,
+    watch: Watch | None = None,
+) -> Check:
+    """Decode every image and map of a set, draw again what has no file, and compare with the manifest.
+
+    Args:
+        folder: of the set.
+        images, data_root: where the clean images lie now, see `StoredSet`.
+        workers: processes.
+        watch: called with (clean images done, clean images).
+
+    Raises:
+        ValueError: the folder holds no generated set.
+    """
+    stored = StoredSet(folder, images, data_root)
+    records = sorted(stored.records, key=lambda record: (record["key"], record["id"]))
+    tasks = [list(group) for _, group in groupby(records, key=lambda record: record["key"])]
+    problems = _of_the_whole(stored)
+    if stored.header["identity"]["layout"] == "cifar10-c":
+        problems += problems_of_arrays(stored)
+    work = engine.run(partial(_work, folder, images, data_root), tasks, workers)
+    for done, found in enumerate(work, 1):
+        problems += found
+        if watch is not None:
+            watch(done, len(tasks))
+    return Check(len(records), sum(len(r["map_hashes"] or ()) for r in records), sorted(problems))
+
+
+def _work(
+    folder: Path, images: Path | None, data_root: Path | None
+) -> Callable[[Sequence[Record]], list[str]]:
+    stored = StoredSet(folder, images, data_root)
+    return lambda records: [line for record in records for line in problems_of(stored, record)]
+
+
+def problems_of(stored: StoredSet, record: Record) -> list[str]:
+    """What is wrong with an image of a set, one line each."""
+    try:
+        found = stored.read(record)
+    except (ValueError, OSError) as error:
+        return [" ".join(str(error).split())]
+    problems = []
+    if pixel_hash(found.image) != record["pixel_hash"]:
+        problems.append(f"{record['out_path'] or record['id']}: other pixels than the manifest says")
+    for what, known in (record["map_hashes"] or {}).items():
+        if what not in found.maps or pixel_hash(found.maps[what]) != known:
+            where = record.get(f"{what}_path") or f"{what} of {record['id']}"
+            problems.append(f"{where}: other pixels than the manifest says")
+    return problems
+
+
+def _of_the_whole(stored: StoredSet) -> list[str]:
+    problems = []
+    expected = stored.header["images"] * (1 + len(stored.header["variants"]))
+    recorded = len(stored.records) + len(stored.bad)
+    if recorded != expected:
+        problems.append(f"{recorded} of {expected} images are recorded: generate the missing shards")
+    table = stored.folder / TABLE
+    rows = pq.read_metadata(table).num_rows if table.is_file() else 0
+    if rows != recorded:
+        problems.append(f"{table}: {rows} rows, but {recorded} records in the other files of the manifest")
+    clean = {record["key"] for record in stored.records if record["is_clean_copy"]}
+    same = defaultdict(list)
+    for record in stored.records:
+        if record["key"] not in clean:
+            problems.append(f"{record['id']}: has no clean copy")
+        if not record["is_control"]:
+            same[record["key"], record["pixel_hash"]].append(record["id"])
+    return problems + [f"{' and '.join(ids)}: equal pixels" for ids in same.values() if len(ids) > 1]
+
+
+@app.command(epilog="Example: python -m anomalies.verify anomalous")
+def main(
+    folder: Annotated[Path, typer.Argument(help="of the generated set")],
+    images: Annotated[Path | None, typer.Option(help="folder of the clean images, if it moved")] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(envvar="LSOOD_DATA", help="folder of the data sets, if it moved")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="processes")] = 1,
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+) -> None:
+    """Check a generated set against its manifest: the hash of every image and map, decoded or drawn again."""
+    with reporting(BAD_USAGE, debug), progress("verifying") as watch:
+        check = verify(folder, images=images, data_root=data_root, workers=max(1, workers), watch=watch)
+    for line in check.problems[:LISTED]:
+        console.print(line, markup=False, soft_wrap=True)
+    if len(check.problems) > LISTED:
+        console.print(f"... and {len(check.problems) - LISTED} more")
+    if check.problems:
+        console.print(f"{folder}: {len(check.problems)} problems", markup=False, soft_wrap=True)
+        raise typer.Exit(FAILED)
+    console.print(
+        f"{folder}: {check.images} images and {check.maps} maps, all as the manifest says",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m anomalies.verify")

@@ -1,0 +1,48 @@
+"""Sets made by ``python -m anomalies.generate``, as OoD sets: ``--ood generated:DIR``."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from anomalies.stored import StoredSet
+from datamodules.imageset import ImageSet, Item, fingerprint_of
+
+
+class GeneratedSet(ImageSet):
+    """The anomalous images of a generated set: from its files, or drawn from the clean images where it has
+    none. Clean copies and controls are left out.
+
+    Args:
+        folder: of the set.
+        data_root: of the data sets, where the set was made from one that lies elsewhere now.
+
+    Raises:
+        ValueError: no generated set, or one without anomalous images.
+    """
+
+    def __init__(self, name: str, folder: Path, data_root: Path | None = None) -> None:
+        self.stored = StoredSet(folder, data_root=data_root)
+        self.records = [record for record in self.stored.records if not record["is_control"]]
+        if not self.records:
+            raise ValueError(f"{name}: {folder} holds no anomalous images")
+        keys = [record["key"] for record in self.records]
+        self.name = name
+        self.origin = "official" if self.stored.header["origin"] == "folder" else self.stored.header["origin"]
+        self.masked = True
+        self.keys = keys if len(set(keys)) == len(keys) else [record["id"] for record in self.records]
+
+    def read(self, index: int) -> Item:
+        found = self.stored.read(self.records[index])
+        mask = found.maps.get("mask")
+        target = found.labels if found.labels is not None else self.records[index]["target"]
+        record = self.records[index]
+        anomaly = None if mask is None else mask.astype(np.uint8)
+        kind, severity = record["kind"], record["severity"]
+        return Item(found.image, target, self.keys[index], anomaly, kind, severity, record["key"])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint_of(self.name.partition(":")[0], *(r["pixel_hash"] for r in self.records))

@@ -37,7 +37,8 @@ FEWEST = 20
 TOO_FEW = "too few images"
 LEVELS = ((0.95, "trivial"), (0.80, "easy"), (0.65, "medium"), (-math.inf, "hard"))
 COLUMNS = (
-    "kind", "severity", "n", "image_auroc", "image_detector", "pixel_auroc", "pixel_detector", "level",
+    "kind", "severity", "n", "image_auroc", "image_detector", "pixel_auroc", "pixel_ap",
+    "pixel_detector", "level",
 )  # fmt: skip
 BINS = 2048
 LOWEST_BIN = (127 - 16) << 6
@@ -128,18 +129,19 @@ class Difficulty:
         """One row per kind and severity, in that order.
 
         Columns: kind, severity, n (anomalous images), image_auroc, image_detector ("a / b" when the halves
-        chose differently), pixel_auroc, pixel_detector, level (of the higher AUROC). An AUROC is NaN where
-        there are no such data, or fewer than 20 images: its standard error would exceed the width of a level.
+        chose differently), pixel_auroc, pixel_ap (average precision of the same detector), pixel_detector,
+        level (of the higher AUROC). A figure is NaN where there are no such data, or fewer than 20 images: its
+        standard error would exceed the width of a level.
         """
         halves, fitted = self._halves()
         rows = []
         for kind, severity in sorted({*self.images, *self.pixels}):
             cell = (kind, severity)
             image, image_detector = self._image_level(cell, halves, fitted)
-            pixel, pixel_detector = self._pixel_level(cell)
+            pixel = self._pixel_level(cell)
             n = max(len(self.images.get(cell, ())), self.masks.get(cell, 0))
-            highest = max((x for x in (image, pixel) if not math.isnan(x)), default=math.nan)
-            rows.append((kind, severity, n, image, image_detector, pixel, pixel_detector, level(highest)))
+            highest = max((x for x in (image, pixel[0]) if not math.isnan(x)), default=math.nan)
+            rows.append((kind, severity, n, image, image_detector, *pixel, level(highest)))
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
     def _halves(self) -> tuple[dict[bytes, int], list[tuple[NaiveDetector, dict[str, Array]]]]:
@@ -170,15 +172,13 @@ class Difficulty:
         measured = [found[1][chosen[0]], found[0][chosen[1]]]
         return float(np.mean(measured)), " / ".join(dict.fromkeys(chosen))
 
-    def _pixel_level(self, cell: Cell) -> tuple[float, str]:
+    def _pixel_level(self, cell: Cell) -> tuple[float, float, str]:
         counts = self.pixels.get(cell)
         if counts is None or self.masks[cell] < FEWEST or not counts.sum(axis=2).all():
-            return math.nan, ""
-        inside, outside = counts[:, 0].astype(float), counts[:, 1].astype(float)
-        below = np.cumsum(inside, axis=1) - inside / 2
-        values = (below * outside).sum(axis=1) / (inside.sum(axis=1) * outside.sum(axis=1))
-        best = int(values.argmax())
-        return float(values[best]), PIXEL_DETECTORS[best]
+            return math.nan, math.nan, ""
+        found = [_auroc_and_ap(*pair.astype(float)) for pair in counts]
+        best = max(range(len(found)), key=lambda i: found[i][0])
+        return *found[best], PIXEL_DETECTORS[best]
 
 
 def _identity(clean: Array) -> bytes:
@@ -191,3 +191,12 @@ def _auroc(inside: Array, outside: Array) -> float:
     ordered = np.sort(inside)
     wins = np.searchsorted(ordered, outside, "left") + np.searchsorted(ordered, outside, "right")
     return float(wins.mean() / (2 * len(ordered)))
+
+
+def _auroc_and_ap(inside: Array, outside: Array) -> tuple[float, float]:
+    """Of histograms over ascending scores; pixels of one bin are ties."""
+    below = np.cumsum(inside) - inside / 2
+    hits, alarms = np.cumsum(outside[::-1]), np.cumsum(inside[::-1])
+    precision = hits / np.maximum(hits + alarms, 1)
+    auroc = float(below @ outside / (inside.sum() * outside.sum()))
+    return auroc, float(precision @ outside[::-1] / outside.sum())

@@ -9,7 +9,7 @@ import jinja2
 import pandas as pd
 
 from leaderboards.heatmap import colour
-from leaderboards.naive import NAIVE, NAIVE_TITLE, has_naive, methods_of
+from leaderboards.naive import NAIVE, NAIVE_TITLE, gain_text, has_naive, methods_of
 from leaderboards.page_parts import heat_parts, pixel_parts
 from leaderboards.pixel_schema import PixelResult
 from leaderboards.schema import Result
@@ -38,7 +38,7 @@ def page(results: Sequence[Result], figures: Sequence[str] = (), pixels: Sequenc
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("leaderboards"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "gain_text": gain_text}
     table = rows(results)
     sections = [_section(title, part, figures) for title, part in groups(table)]
     return environment.get_template("leaderboard.html.j2").render(

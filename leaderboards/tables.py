@@ -13,13 +13,23 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from leaderboards.naive import NAIVE, NAIVE_NOTE, NAIVE_TITLE, gain, has_naive, methods_of, naive_auroc
+from leaderboards.naive import (
+    NAIVE,
+    NAIVE_NOTE,
+    NAIVE_TITLE,
+    gain,
+    gain_text,
+    has_naive,
+    methods_of,
+    naive_auroc,
+)
 from leaderboards.schema import OodCell, Result
 
 METRICS = (
     "auroc", "fpr95", "aupr_in", "aupr_out", "fpr95_in", "fpr80_in", "detection_error", "accuracy", "mcc", "f1",
 )  # fmt: skip
 FIGURES = ("fpr95", "aupr_out", "aupr_in")
+TERMINAL = FIGURES[:2]
 CONVENTIONS = (
     "Scores: higher = more anomalous. FPR95: OoD positive, share of in-distribution images flagged when 95 % of OoD "
     "is caught; "
@@ -175,8 +185,8 @@ def markdown(results: Sequence[Result], further: Sequence[str] = ()) -> str:
                 continue
             auroc = spread(row, "auroc")
             auroc = f"**{auroc}**" if row["auroc"] == best and row["method"] != NAIVE else auroc
-            shown = ("gain",) * gained + FIGURES
-            figures = " | ".join(number(row[metric]) for metric in shown)
+            shown = [gain_text(row["gain"])] * gained + [number(row[metric]) for metric in FIGURES]
+            figures = " | ".join(_cell(text) for text in shown)
             lines.append(f"| {title_of(row)} | {auroc} | {figures} | {data} |")
         lines.append("")
     run = results[0]
@@ -198,20 +208,20 @@ def rich_tables(results: Sequence[Result]) -> list[Table]:
         table = Table(title=Text(title), title_justify="left", title_style="bold")
         table.add_column("method")
         gained = has_naive(part)
-        for name in ("AUROC", *("gain",) * gained, "FPR95", "AUPR-out", "AUPR-in", "fit + score"):
+        for name in ("AUROC", *("gain",) * gained, "FPR95", "AUPR-out", "seconds"):
             table.add_column(name, justify="right", no_wrap=True)
         best = methods_of(part)["auroc"].max()
         for _, row in part.iterrows():
             if row["method"] == NAIVE:
                 table.add_section()
-            seconds = f"{row['fit_seconds'] + row['score_seconds']:.2f} s"
+            seconds = f"{row['fit_seconds'] + row['score_seconds']:.2f}"
             if pd.isna(row["auroc"]):
-                empty = [""] * (len(FIGURES) + gained)
+                empty = [""] * (len(TERMINAL) + gained)
                 table.add_row(
                     Text(row["method"]), Text(f"failed: {row['failure']}", style="red"), *empty, seconds
                 )
                 continue
-            figures = [number(row[metric]) for metric in ("gain",) * gained + FIGURES]
+            figures = [gain_text(row["gain"])] * gained + [number(row[metric]) for metric in TERMINAL]
             ranked = row["method"] != NAIVE
             style = "dim" if not ranked else "bold green" if row["auroc"] == best else ""
             table.add_row(Text(row["method"], style), Text(spread(row, "auroc"), style), *figures, seconds)

@@ -188,7 +188,9 @@ class Evaluation:
         failure, metrics, strata = self.failures.get(name), {}, []
         if failure is None and inside is not None and outside is not None and threshold is not None:
             try:
-                sources = sources_of(inside, outside, ood == f"{self.data.name}-anomalies")
+                sources = sources_of(
+                    inside, outside, ood == f"{self.data.name}-anomalies" or ood.startswith("generated:")
+                )
                 metrics = figures(evaluate(inside["score"], outside["score"], threshold, sources=sources))
                 strata = strata_of(inside, outside, sources)
             except ValueError as error:

@@ -31,13 +31,17 @@ class GeneratedSet(ImageSet):
         keys = [record["key"] for record in self.records]
         self.name = name
         self.origin = "official" if self.stored.header["origin"] == "folder" else self.stored.header["origin"]
+        self.masked = True
         self.keys = keys if len(set(keys)) == len(keys) else [record["id"] for record in self.records]
 
     def read(self, index: int) -> Item:
         found = self.stored.read(self.records[index])
         mask = found.maps.get("mask")
         target = found.labels if found.labels is not None else self.records[index]["target"]
-        return Item(found.image, target, self.keys[index], None if mask is None else mask.astype(np.uint8))
+        record = self.records[index]
+        anomaly = None if mask is None else mask.astype(np.uint8)
+        kind, severity = record["kind"], record["severity"]
+        return Item(found.image, target, self.keys[index], anomaly, kind, severity, record["key"])
 
     @cached_property
     def fingerprint(self) -> str:

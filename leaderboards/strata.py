@@ -21,7 +21,7 @@ METRICS = ("auroc", "fpr95")
 MEAN = "mean of kinds"
 FILLED = 1 / 3
 STRATA_NOTE = (
-    "By kind and severity: AUROC of its images against all in-distribution images; intervals "
+    "By kind and severity: AUROC of its images versus all in-distribution images; intervals "
     "by bootstrap over source images. Cells of fewer than 5 images are blank. 50 is chance: the detector misses it. "
     "Below 50 it finds the anomalous images more normal than the normal ones."
 )

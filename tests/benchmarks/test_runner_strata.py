@@ -1,6 +1,7 @@
 """By kind and severity, and by pixel: what the runner reports equals what a plain computation gives."""
 
 import json
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,8 @@ def small_miniature():
 
 def data_module(**options):
     data = CityscapesDataModule(
-        ood=["cityscapes-anomalies"], miniature=True, batch_size=8, image_size=(48, 96), **{"recipe": RECIPE, **options}
+        miniature=True, batch_size=8, image_size=(48, 96),
+        **{"ood": ["cityscapes-anomalies"], "recipe": RECIPE, **options}
     )  # fmt: skip
     data.setup()
     return data
@@ -255,3 +257,26 @@ def test_bad_usage(tmp_path, monkeypatch, words, message):
     done = CliRunner().invoke(app, ["--ind", "cityscapes", "--ood", "cityscapes-anomalies", *words])
     assert done.exit_code == 2 and message in " ".join(done.output.split()), done.output
     assert not list(tmp_path.iterdir())
+
+
+def test_a_generated_set_knows_its_kinds_and_equals_the_drawn_one(tmp_path, monkeypatch):
+    from anomalies.generate import app as generate
+
+    point = EntryPoint("lsood-bench", "datamodules.sources:PROVIDER", "anomalies.sources")
+    monkeypatch.setattr("anomalies.source.entry_points", lambda group: [point])
+    recipe = tmp_path / "two.yaml"
+    recipe.write_text("- kind: mud\n  weight: 2\n- kind: fog\n")
+    words = ["--ind", "cityscapes", "--recipe", str(recipe), "--out", str(tmp_path / "set")]
+    done = CliRunner().invoke(generate, words)
+    assert done.exit_code == 0, done.output
+    name = f"generated:{tmp_path / 'set'}"
+    data = data_module(ood=["cityscapes-anomalies", name])
+    drawn, stored = data.ood_sets["cityscapes-anomalies"], data.ood_sets[name]
+    assert drawn.keys == stored.keys and stored.masked
+    for i in range(len(drawn)):
+        one, other = drawn.read(i), stored.read(i)
+        assert (one.kind, one.severity, one.source) == (other.kind, other.severity, other.source)
+        assert (one.image == other.image).all() and (one.anomaly is None) == (other.anomaly is None)
+    made = evaluation(data, tmp_path / "store")
+    first, second = made.run()["msp"].cells
+    assert first.metrics == second.metrics and first.strata == second.strata

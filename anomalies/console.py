@@ -52,15 +52,16 @@ def recipe_of(name: str, ind: str | None = None) -> Recipe:
     """A shipped recipe by name, or a user's by its file.
 
     Args:
-        name: of the recipe or file; "reference" alone means the data set's own, "reference/cityscapes".
+        name: of the recipe or file; "reference" alone means the data set's own, where it has none that of Cityscapes.
         ind: name of the data set.
 
     Raises:
         ValueError, FileNotFoundError: neither, or a file that is no recipe.
     """
     shipped = recipe_names()
-    if name not in shipped and f"{name}/{ind}" in shipped:
-        return Recipe.named(f"{name}/{ind}")
+    for owner in (ind, "cityscapes"):
+        if name not in shipped and f"{name}/{owner}" in shipped:
+            return Recipe.named(f"{name}/{owner}")
     if name not in shipped and (name.endswith((".yaml", ".yml")) or Path(name).is_file()):
         return Recipe.load(name)
     return Recipe.named(name)

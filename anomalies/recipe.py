@@ -20,6 +20,7 @@ from anomalies.rng import generator
 from anomalies.scene import Scene
 
 SHIPPED = Path(__file__).parent / "recipes"
+STREET = ("cityscapes", "woodscape", "bdd100k", "camvid")
 ENTRY_FIELDS = ("kind", "weight", "severity", "params")
 
 
@@ -186,10 +187,8 @@ def recipe_names() -> list[str]:
 
 
 def default_recipe(ind: str) -> Recipe:
-    """What ``<ind>-anomalies`` uses when no recipe is given: "default" for every data set, so that results
-    compare.
-    """
-    return Recipe.named("default")
+    """What ``<ind>-anomalies`` uses when no recipe is given: "driving" for street scenes, else "default"."""
+    return Recipe.named("driving" if ind in STREET else "default")
 
 
 def _entry(item: Any) -> Entry:

@@ -65,7 +65,7 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
         download=settings.download,
         miniature=settings.miniature,
         limit=settings.limit,
-        recipe=recipe_of(settings.recipe) if settings.recipe else None,
+        recipe=recipe_of(settings.recipe, settings.ind) if settings.recipe else None,
         severity=settings.severity,
         every_kind=settings.every_kind,
         image_size=settings.image_size,
@@ -256,7 +256,7 @@ def main(
         for name in methods or []:
             create(name)
         if recipe is not None:
-            recipe_of(recipe)
+            recipe_of(recipe, ind)
         if network is not None and network not in networks.NETWORKS:
             raise ValueError(f"unknown network {network!r}; networks: {', '.join(networks.NETWORKS)}")
         settings = Settings(

@@ -9,16 +9,17 @@ from scipy.stats import chisquare
 from anomalies import ANOMALIES, Entry, Fog, Recipe, default_recipe, generator, recipe_names
 
 REFERENCE = {"reference/cityscapes", "reference/woodscape", "reference/cifar10"}
+FAMILIES = {"objects", "soiling", "weather", "lighting", "sensor", "geometric", "patches", "imagenet-c"}
 
 
 def recipe(*entries):
     return Recipe("test", entries)
 
 
-@pytest.mark.parametrize("name", ["default", *sorted(REFERENCE)])
+@pytest.mark.parametrize("name", recipe_names())
 def test_shipped_recipes_draw_what_they_say(name):
     shipped = Recipe.named(name)
-    image = np.full((48, 96, 3), 100, dtype=np.uint8)
+    image = np.random.default_rng(0).integers(60, 200, (48, 96, 3), dtype=np.uint8)
     allowed = {(entry.kind, severity) for entry in shipped.entries for severity in entry.severities}
     seen = set()
     for i in range(12):
@@ -34,13 +35,21 @@ def test_shipped_recipes_draw_what_they_say(name):
 
 
 def test_names_and_default():
-    assert set(recipe_names()) >= REFERENCE | {"default", "imagenet-c"}
-    assert {entry.kind for entry in default_recipe("cifar10").entries} <= set(ANOMALIES) - {"identity"}
-    assert default_recipe("cityscapes") == Recipe.named("default")
-    assert {entry.kind for entry in Recipe.named("reference/woodscape").entries} == {
+    assert set(recipe_names()) == REFERENCE | FAMILIES | {"default", "driving", "controls"}
+    assert default_recipe("cifar10") == Recipe.named("default")
+    assert default_recipe("camvid") == default_recipe("cityscapes") == Recipe.named("driving")
+    assert [entry.kind for entry in Recipe.named("reference/woodscape").entries] == [
         "mud",
         "fog",
         "sun_flare",
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES - {"objects", "imagenet-c"}))
+def test_the_recipe_of_a_family_has_all_its_kinds(name):
+    families = {"sensor": {"sensor", "blur", "noise"}}.get(name, {name})
+    assert {entry.kind for entry in Recipe.named(name).entries} == {
+        kind for kind, anomaly in ANOMALIES.items() if anomaly.family in families
     }
 
 
@@ -147,7 +156,7 @@ def test_bad_files_get_one_line(tmp_path, text, message):
 def test_missing_file_and_unknown_name(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no recipe file .*absent\.yaml"):
         Recipe.load(tmp_path / "absent.yaml")
-    with pytest.raises(ValueError, match=r"unknown recipe 'x'; recipes: default, .*reference/cifar10"):
+    with pytest.raises(ValueError, match=r"unknown recipe 'x'; recipes: controls, default, driving, .*reference/cifar10"):
         Recipe.named("x")
 
 

@@ -24,8 +24,8 @@ OWN = (
 )
 FLAT = ("traffic light", "traffic_light", "traffic sign", "traffic_sign", "sign")
 SLENDER = (*PEOPLE, "bicycle", "motorcycle")
-SMALLEST_AREA, SMALLEST_HEIGHT, LARGEST_HEIGHT = 0.0012, 0.045, 0.6
-FILLED, FILLED_IF_SLENDER, STRAIGHT = 0.6, 0.3, 0.5
+SMALLEST_AREA, SMALLEST_HEIGHT, LARGEST_HEIGHT = 0.0025, 0.07, 0.6
+FILLED, FILLED_IF_SLENDER, STRAIGHT = 0.86, 0.55, 0.5
 GRID_ROWS = 256
 
 
@@ -77,8 +77,10 @@ def own_objects(scene: Scene) -> list[Own]:
 
 
 def _whole(mine: NDArray[np.bool_], name: str) -> bool:
-    """Not what a pole or a car in front has left of an object: that has holes, or a straight upright edge."""
-    filled = float(mine.mean()) >= (FILLED_IF_SLENDER if name in SLENDER else FILLED)
+    """Not what a pole or a car in front has left of an object: that has notches, or a straight upright edge."""
+    outline = cv2.convexHull(np.argwhere(mine)[:, ::-1].astype(np.int32))
+    hull: Any = cv2.fillConvexPoly(np.zeros(mine.shape, np.uint8), outline, 1)
+    filled = float(mine.sum() / hull.sum()) >= (FILLED_IF_SLENDER if name in SLENDER else FILLED)
     edge = max(float(mine[:, 0].mean()), float(mine[:, -1].mean()))
     return filled and (edge <= STRAIGHT or name in FLAT)
 

@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from anomalies.base import Image
 from anomalies.collage import Cutout
 from anomalies.fields import fbm
-from anomalies.scene import Scene
+from anomalies.scene import PEOPLE, Scene
 
 INDEX = "index.yaml"
 OWN = (
     *("person", "pedestrian", "rider", "bicyclist", "car", "truck", "bus", "train", "vehicles"),
     *("motorcycle", "bicycle", "traffic light", "traffic_light", "traffic sign", "traffic_sign", "sign"),
 )
-SMALLEST_AREA, SMALLEST_HEIGHT, LARGEST_HEIGHT, FILLED = 0.0012, 0.045, 0.6, 0.3
+FLAT = ("traffic light", "traffic_light", "traffic sign", "traffic_sign", "sign")
+SLENDER = (*PEOPLE, "bicycle", "motorcycle")
+SMALLEST_AREA, SMALLEST_HEIGHT, LARGEST_HEIGHT = 0.0025, 0.07, 0.6
+FILLED, FILLED_IF_SLENDER, STRAIGHT = 0.86, 0.55, 0.5
 GRID_ROWS = 256
 
 
@@ -66,9 +69,20 @@ def own_objects(scene: Scene) -> list[Own]:
         for i, (x, y, wide, high, area) in enumerate(stats[1:], 1):
             inside = x > 0 and x + wide < small.shape[1] and y > 0 and y + high < len(small)
             fits = SMALLEST_HEIGHT * len(small) <= high <= LARGEST_HEIGHT * len(small)
-            if inside and fits and area >= max(SMALLEST_AREA * len(small) ** 2, 12, FILLED * wide * high):
+            mine = parts[y : y + high, x : x + wide] == i
+            large = area >= max(SMALLEST_AREA * len(small) ** 2, 12)
+            if inside and fits and large and _whole(mine, name):
                 found.append(_own(name, number, i, parts, (x, y, wide, high), step, scene.labels))
     return found
+
+
+def _whole(mine: NDArray[np.bool_], name: str) -> bool:
+    """Not what a pole or a car in front has left of an object: that has notches, or a straight upright edge."""
+    outline = cv2.convexHull(np.argwhere(mine)[:, ::-1].astype(np.int32))
+    hull: Any = cv2.fillConvexPoly(np.zeros(mine.shape, np.uint8), outline, 1)
+    filled = float(mine.sum() / hull.sum()) >= (FILLED_IF_SLENDER if name in SLENDER else FILLED)
+    edge = max(float(mine[:, 0].mean()), float(mine[:, -1].mean()))
+    return filled and (edge <= STRAIGHT or name in FLAT)
 
 
 def _own(name: str, number: int, i: int, parts: Any, box: Any, step: int, labels: NDArray[np.uint8]) -> Own:

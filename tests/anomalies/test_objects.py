@@ -9,6 +9,7 @@ import pytest
 from anomalies import Scene, generator, mask
 from anomalies.blending import BLENDS, colour_table, contact_shadow, poisson, recoloured, refocused, residual
 from anomalies.controls import VARIATIONS, NearMiss, OwnPaste
+from anomalies.cutouts import own_objects
 from anomalies.objects import METRES, FolderObject, Object, OutOfContext
 from anomalies.pictures import drawn
 from anomalies.placement import metres_to_pixels
@@ -17,6 +18,7 @@ from anomalies.shapes import SHAPES
 CLASSES = ("road", "building", "sky", "car", "person")
 ROAD, BUILDING, SKY, CAR, PERSON, VOID = 0, 1, 2, 3, 4, 255
 H, W = 256, 512
+CARS = ((115, 160, 100, 180), (112, 140, 300, 350))
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +30,18 @@ def street():
     labels[120:] = ROAD
     labels[120:, :40] = BUILDING
     labels[240:] = VOID
-    labels[115:160, 100:180] = CAR
-    labels[112:140, 300:350] = CAR
+    for top, bottom, left, right in (*CARS, (125, 150, 400, 430)):
+        cv2.ellipse(
+            labels,
+            ((left + right) // 2, (top + bottom) // 2),
+            ((right - left) // 2, (bottom - top) // 2),
+            0,
+            0,
+            360,
+            CAR,
+            -1,
+        )
+    labels[120:155, 412:422] = BUILDING
     colours = {
         ROAD: (90, 90, 92),
         BUILDING: (130, 110, 95),
@@ -198,6 +210,15 @@ def test_every_shape_is_drawn(name):
         assert rgba[opaque][:, :3].std() > 4
 
 
+def test_own_objects_are_whole(street):
+    """Cars count, but not the two halves of one behind a post, nor what is left of one behind a box."""
+    _, scene = street
+    assert {own.columns.start // 20 for own in own_objects(scene)} == {5, 15}
+    labels = scene.labels.copy()
+    labels[115:140, 120:160] = BUILDING
+    assert len(own_objects(Scene(labels, CLASSES))) == 1
+
+
 def test_out_of_context_uses_the_images_own_objects(street):
     names = [render(OutOfContext(3), street, str(key)).details["objects"] for key in range(6)]
     assert {name for found in names for name in found} == {"car"}
@@ -290,10 +311,7 @@ def test_own_pastes_keep_the_size_of_the_perspective(street):
     for key in "abcdef":
         _, y0, _, y1 = render(OwnPaste(1), street, key).details["boxes"][0]
         metres = (y1 - y0) / metres_to_pixels(y1, (H, W), scene)
-        known = [
-            (bottom - top) / metres_to_pixels(bottom, (H, W), scene)
-            for top, bottom in ((115, 160), (112, 140))
-        ]
+        known = [(bottom - top) / metres_to_pixels(bottom, (H, W), scene) for top, bottom, *_ in CARS]
         assert min(abs(metres / size - 1) for size in known) < 0.12
 
 

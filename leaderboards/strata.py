@@ -111,9 +111,14 @@ def grid(part: pd.DataFrame, method: str, metric: str = "auroc") -> pd.DataFrame
 
 
 def grids(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """{method: kinds x severities}, of methods for which a third of the cells and more have enough images."""
+    """{method: kinds x severities}, of methods for which a third of the cells and more have enough images; kinds
+    without any such cell are left out.
+    """
     found = {str(method): grid(part, str(method)) for method in by_kind(part).index}
-    return {name: table for name, table in found.items() if table.notna().to_numpy().mean() >= FILLED}
+    shown = {name: table for name, table in found.items() if table.notna().to_numpy().mean() >= FILLED}
+    kinds = [kind for kind in by_kind(part).columns if kind != MEAN]
+    kept = [kind for kind in kinds if any(table.loc[kind].notna().any() for table in shown.values())]
+    return {name: table.loc[kept] for name, table in shown.items()}
 
 
 def rich_strata(results: Sequence[Result]) -> list[Table]:

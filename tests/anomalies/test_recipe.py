@@ -156,7 +156,7 @@ def test_bad_files_get_one_line(tmp_path, text, message):
 def test_missing_file_and_unknown_name(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no recipe file .*absent\.yaml"):
         Recipe.load(tmp_path / "absent.yaml")
-    with pytest.raises(ValueError, match=r"unknown recipe 'x'; recipes: controls, default, driving, .*reference/cifar10"):
+    with pytest.raises(ValueError, match=r"unknown recipe 'x'; recipes: controls, default, driving, "):
         Recipe.named("x")
 
 

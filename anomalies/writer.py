@@ -14,17 +14,15 @@ from numpy.typing import NDArray
 
 from anomalies.base import ANOMALOUS
 from anomalies.codec import encode_png
-from anomalies.drawing import AnomalousImage, draw
+from anomalies.drawing import AnomalousImage, draw, draw_series
 from anomalies.layouts import Layout
 from anomalies.manifest import Record, pixel_hash, write_whole
 from anomalies.plan import CLEAN, Plan, Variant, generator_version
 from anomalies.source import Source, SourceImage, scene_of
-from anomalies.validity import Unusable
-
-CONTROLS = ("control", "controls")
-
+from anomalies.validity import Unusable, is_control
 
 Task = tuple[int, frozenset[str]]
+Series = dict[int | None, dict[str, AnomalousImage]]
 
 
 def work_of(plan: Plan, out: Path) -> Callable[[Task], list[Record]]:
@@ -68,9 +66,10 @@ class Writer:
             clean_hash = pixel_hash(item.image)
         except (ValueError, OSError, MemoryError) as error:
             return [self._failure(name, key, "failed", error) for name in wanted]
-        return [self._made(name, index, item, clean_hash) for name in wanted]
+        drawn: Series = {}
+        return [self._made(name, index, item, clean_hash, drawn) for name in wanted]
 
-    def _made(self, name: str, index: int, item: SourceImage, clean_hash: str) -> Record:
+    def _made(self, name: str, index: int, item: SourceImage, clean_hash: str, drawn: Series) -> Record:
         base = self._base(name, item.key) | {
             "status": "ok",
             "index": index,
@@ -85,7 +84,7 @@ class Writer:
         try:
             if name == CLEAN:
                 return base | self._clean(item, clean_hash)
-            return base | self._anomalous(self.variants[name], item)
+            return base | self._anomalous(self.variants[name], item, drawn)
         except Unusable as error:
             return self._failure(name, item.key, "skipped", error)
         except (ValueError, cv2.error, MemoryError) as error:
@@ -107,9 +106,27 @@ class Writer:
             "map_hashes": {} if label_path is None else {"label": pixel_hash(item.label_ids)},  # type: ignore[arg-type]
         }
 
-    def _anomalous(self, variant: Variant, item: SourceImage) -> Record:
+    def _drawn(self, variant: Variant, item: SourceImage, series: Series) -> AnomalousImage:
+        """The anomaly of a variant; where the set has all severities, the same one at all of them, unless no
+        drawing is valid at all.
+        """
         scene = scene_of(item, self.source.classes)
-        drawn = draw(self.plan.candidates(variant, item.key), item.image, item.key, self.plan.seed, scene)
+        if self.plan.severity == "all" and variant.entry not in series:
+            group = [other for other in self.variants.values() if other.entry == variant.entry]
+            tries = [self.plan.candidates(other, item.key) for other in group]
+            try:
+                found = draw_series(tries, item.image, item.key, self.plan.seed, scene)
+            except Unusable:
+                found = []
+            series.clear()
+            series[variant.entry] = dict(zip((other.name for other in group), found, strict=False))
+        known = series.get(variant.entry, {}).get(variant.name)
+        return known or draw(
+            self.plan.candidates(variant, item.key), item.image, item.key, self.plan.seed, scene
+        )
+
+    def _anomalous(self, variant: Variant, item: SourceImage, series: Series) -> Record:
+        drawn = self._drawn(variant, item, series)
         out_path, stored = self._image(variant.name, item.key, drawn.image)
         maps = maps_of(drawn, self.kinds[drawn.kind])
         labels = updated_labels(drawn, item, self.source.file_ids)
@@ -217,7 +234,7 @@ def describe(drawn: AnomalousImage, item: SourceImage) -> Record:
         "blend": _as_text(details.get("blend", parameters.get("blend", parameters.get("tier")))),
         "asset_id": _as_text(details.get("asset_id", details.get("asset"))),
         "asset_licence": _as_text(details.get("asset_licence", details.get("licence"))),
-        "is_control": anomaly.family in CONTROLS,
+        "is_control": is_control(anomaly),
         "label_delta_px": moved,
         **boxes_of(rendered.instances),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anomalies.base import UNKNOWN, Anomaly, Image, Rendered, mask
 from anomalies.rng import generator
 from anomalies.scene import Scene
-from anomalies.validity import Change, Unusable, measure, problem
+from anomalies.validity import Change, Unusable, is_control, measure, problem
 
 ATTEMPTS = 4
 
@@ -80,13 +80,50 @@ def draw(
         Unusable: none is valid; says why of each kind.
         ValueError: an image of another type or shape.
     """
+    return draw_series([anomalies], image, key, seed, scene)[0]
+
+
+def draw_series(
+    series: Sequence[Sequence[Anomaly]], image: Image, key: str, seed: int = 0, scene: Scene = UNKNOWN
+) -> list[AnomalousImage]:
+    """Several severities of the same anomaly with the same random numbers: the first attempt that is valid at
+    all of them, and changes the image more and more.
+
+    Args:
+        series: for each severity, weakest first, the anomalies to try; of the same kinds in the same order.
+
+    Raises:
+        Unusable: no attempt is valid at all severities; says why of each kind.
+        ValueError: an image of another type or shape.
+    """
     reasons = []
-    for anomaly in anomalies:
+    for severities in zip(*series, strict=True):
         for attempt in range(ATTEMPTS):
-            drawn = draw_once(anomaly, image, key, seed, scene, attempt)
-            change = measure(image, drawn.rendered)
-            reason = problem(image, drawn.rendered, anomaly, scene, change)
-            if reason is None:
-                return AnomalousImage(drawn.rendered, anomaly, scene, attempt, change)
+            drawn: list[AnomalousImage] = []
+            for anomaly in severities:
+                result, reason = _attempt(anomaly, image, key, seed, scene, attempt)
+                reason = reason or _not_stronger(drawn, result)
+                if reason is not None:
+                    break
+                drawn.append(result)
+            if len(drawn) == len(severities):
+                return drawn
         reasons.append(f"{anomaly.kind} {reason}")
     raise Unusable(f"{key}: no anomaly can be drawn: {'; '.join(reasons)}")
+
+
+def _attempt(
+    anomaly: Anomaly, image: Image, key: str, seed: int, scene: Scene, attempt: int
+) -> tuple[AnomalousImage, str | None]:
+    """A drawing, and why it must not be used."""
+    drawn = draw_once(anomaly, image, key, seed, scene, attempt)
+    change = measure(image, drawn.rendered)
+    return replace(drawn, change=change), problem(image, drawn.rendered, anomaly, scene, change)
+
+
+def _not_stronger(drawn: list[AnomalousImage], result: AnomalousImage) -> str | None:
+    weaker = drawn[-1].change if drawn else None
+    if weaker is None or result.change is None or is_control(result.anomaly):
+        return None
+    grows = result.change.mean_abs_diff > weaker.mean_abs_diff
+    return None if grows else f"does not grow at severity {result.severity}"

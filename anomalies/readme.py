@@ -24,7 +24,8 @@ python -m benchmarks.run --ind NAME --ood generated:FOLDER     # as an OoD set
 ## What is in it
 
 - `{header}`: options, recipe, kinds, versions. `recipe.yaml`: the recipe. `{table}` and `{lines}`: a
-  record per image, sorted by id. `statistics.csv`: the tables below.
+  record per image, sorted by id. `statistics.csv`, `difficulty.csv`: the tables below; severity 0
+  means all together.
 - mask: 0 not anomalous, 1 anomalous (opacity >= 0.5), 255 to be ignored (0.05 <= opacity < 0.5, and void).
   Anomalies of the whole image have none; their records say `mask: global`.
 - alpha: opacity x 255. kind: 0 none, else the index below. instances: 16 bit, an id per object. soiling: 0 clean,

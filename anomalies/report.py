@@ -14,13 +14,15 @@ from anomalies.arrays import write_arrays
 from anomalies.base import SEVERITIES
 from anomalies.codec import Codec
 from anomalies.manifest import LINES, TABLE, Record, write_whole
+from anomalies.naive import FEWEST, TOO_FEW
 from anomalies.plan import HEADER
 from anomalies.readme import README
 from anomalies.sheet import outlined, sheet
 from anomalies.stored import StoredSet
 from anomalies.summary import DIFFICULTY, difficulty, numbers
 
-PREVIEW, STATISTICS, RECIPE, TEXT = "preview.jpg", "statistics.csv", "recipe.yaml", "README.md"
+PREVIEW, STATISTICS, HARDNESS = "preview.jpg", "statistics.csv", "difficulty.csv"
+RECIPE, TEXT = "recipe.yaml", "README.md"
 THUMBNAIL, LISTED = 200, 50
 Watch = Callable[[int, int], None]
 
@@ -28,8 +30,8 @@ Watch = Callable[[int, int], None]
 def finish(
     out: Path, per_cell: int = 40, workers: int = 1, how: str = "local", watch: Watch | None = None
 ) -> dict[str, str]:
-    """Write what stands beside a complete set: ``README.md``, ``statistics.csv``, ``recipe.yaml``, and
-    ``preview.jpg`` where the set holds images; the arrays of layout "cifar10-c".
+    """Write what stands beside a complete set: ``README.md``, ``statistics.csv``, ``difficulty.csv``,
+    ``recipe.yaml``, ``preview.jpg`` where the set holds images, the arrays of layout "cifar10-c".
 
     Args:
         out: folder of the set.
@@ -45,14 +47,17 @@ def finish(
     if stored.header["identity"]["layout"] == "cifar10-c":
         unstacked = write_arrays(out, workers, how, watch)
     table = numbers(stored.records)
+    hard = pd.DataFrame()
     if per_cell and not table.empty:
-        table = table.merge(difficulty(out, per_cell, workers, how, watch)[DIFFICULTY], how="left")
+        hard = difficulty(out, per_cell, workers, how, watch)
+        table = table.merge(hard[DIFFICULTY], how="left")
+        write_whole(out / HARDNESS, hard.to_csv(index=False, float_format="%.6g").encode())
     write_whole(out / STATISTICS, table.to_csv(index=False, float_format="%.6g").encode())
     write_whole(out / RECIPE, recipe_text(stored.header["entries"]).encode())
     shown = any(record["out_path"] is not None and record["kind"] for record in stored.records)
     if shown:
         write_whole(out / PREVIEW, preview_of(stored))
-    write_whole(out / TEXT, _readme(stored, table, shown).encode())
+    write_whole(out / TEXT, _readme(stored, table, hard, shown).encode())
     return unstacked
 
 
@@ -80,7 +85,7 @@ def preview_of(stored: StoredSet) -> bytes:
     return Codec("jpg").encode(page)
 
 
-def _readme(stored: StoredSet, table: pd.DataFrame, shown: bool) -> str:
+def _readme(stored: StoredSet, table: pd.DataFrame, hard: pd.DataFrame, shown: bool) -> str:
     header = stored.header
     identity = header["identity"]
     made = [record for record in stored.records if not record["is_clean_copy"]]
@@ -100,7 +105,7 @@ def _readme(stored: StoredSet, table: pd.DataFrame, shown: bool) -> str:
         lines=LINES,
         table=TABLE,
         statistics=_markdown(table, COLUMNS),
-        difficulty=_markdown(table, HARD) if "level" in table else "Not measured.",
+        difficulty=_difficulty(hard),
         kinds="\n".join(f"| {index} | {kind} |" for kind, index in header["kinds"].items()),
         retries=int(table["retried"].sum()) if len(table) else 0,
         bad=_bad(stored.bad),
@@ -131,6 +136,15 @@ def _markdown(table: pd.DataFrame, columns: dict[str, tuple[str, str]]) -> str:
     for _, row in table.iterrows():
         lines.append("| " + " | ".join(_cell(row[name], form) for name, (_, form) in columns.items()) + " |")
     return "\n".join(lines)
+
+
+def _difficulty(hard: pd.DataFrame) -> str:
+    if hard.empty:
+        return "Not measured."
+    known = hard[hard["level"] != TOO_FEW]
+    if known.empty:
+        return f"Not known: {FEWEST} images of a kind are needed."
+    return _markdown(known.assign(severity=known["severity"].replace({0: "all"}).astype(str)), HARD)
 
 
 def _cell(value: Any, form: str) -> str:
@@ -180,7 +194,7 @@ COLUMNS = {
 }
 HARD = {
     "kind": ("kind", "s"),
-    "severity": ("severity", "d"),
+    "severity": ("severity", "s"),
     "image_auroc": ("image AUROC", ".3f"),
     "image_detector": ("by", "s"),
     "pixel_auroc": ("pixel AUROC", ".3f"),

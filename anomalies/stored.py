@@ -17,10 +17,10 @@ from anomalies.base import Image
 from anomalies.codec import Codec, read_map, read_stored
 from anomalies.drawing import AnomalousImage, draw_once
 from anomalies.manifest import Record, pixel_hash
+from anomalies.outputs import maps_of, updated_labels
 from anomalies.plan import read_header
 from anomalies.registry import ANOMALIES, create
 from anomalies.source import Source, SourceImage, SourceSpec, scene_of
-from anomalies.writer import maps_of, updated_labels
 
 MAPS = ("mask", "kind", "alpha", "instances", "soiling", "label")
 

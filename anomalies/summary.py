@@ -58,6 +58,9 @@ def difficulty(
         per_cell: at most so many images per kind and severity, evenly spaced.
         workers: processes. how: "local" or "ray".
         watch: called with (images done, images).
+
+    Returns:
+        As `Difficulty.table`, with a row of severity 0 for all severities of a kind together.
     """
     stored = StoredSet(folder)
     clean = {record["key"]: record for record in stored.records if record["is_clean_copy"]}
@@ -72,7 +75,20 @@ def difficulty(
         total.merge(part)
         if watch is not None:
             watch(done, len(pairs))
-    return total.table()
+    return pd.concat([_pooled(total).table(), total.table()]).sort_values(["kind", "severity"])
+
+
+def _pooled(measured: Difficulty) -> Difficulty:
+    """All severities of a kind as severity 0."""
+    pooled = Difficulty()
+    for (kind, severity), pairs in measured.images.items():
+        cell = (kind, severity)
+        counts, masks = measured.pixels.get(cell), measured.masks.get(cell)
+        part = Difficulty({(kind, 0): pairs})
+        if counts is not None and masks is not None:
+            part = Difficulty({(kind, 0): pairs}, {(kind, 0): counts}, {(kind, 0): masks})
+        pooled.merge(part)
+    return pooled
 
 
 def _work(folder: Path) -> Callable[[Pair], Difficulty]:

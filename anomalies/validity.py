@@ -18,6 +18,7 @@ from anomalies.scene import PEOPLE, VOID, Scene
 VISIBLE_LEVELS, SILENT_LEVELS = 3, 1
 SHARE_VISIBLE, SHARE_OUTSIDE = 0.95, 0.001
 HIDDEN_PERSON, ON_VOID = 0.5, 0.5
+CONTROLS = ("control", "controls")
 
 
 class Unusable(ValueError):
@@ -68,6 +69,11 @@ def measure(image: Image, rendered: Rendered) -> Change:
     return Change(mean, psnr, area, covered, visible, outside, _flat(rendered.image) and not _flat(image))
 
 
+def is_control(anomaly: Anomaly) -> bool:
+    """Whether nothing should be found where it was drawn."""
+    return anomaly.family in CONTROLS
+
+
 def problem(image: Image, rendered: Rendered, anomaly: Anomaly, scene: Scene, change: Change) -> str | None:
     """Why a drawn anomaly must not be used; None where nothing speaks against it.
 
@@ -76,7 +82,7 @@ def problem(image: Image, rendered: Rendered, anomaly: Anomaly, scene: Scene, ch
     """
     if rendered.image.shape != image.shape or rendered.image.dtype != image.dtype:
         return f"became {rendered.image.shape} {rendered.image.dtype}"
-    if anomaly.family in ("control", "controls"):
+    if is_control(anomaly):
         return None
     if change.mean_abs_diff == 0:
         return "changed nothing"

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies.base import ANOMALOUS
 from anomalies.codec import encode_png
-from anomalies.drawing import AnomalousImage, draw
+from anomalies.drawing import AnomalousImage, draw, draw_series
 from anomalies.layouts import Layout
 from anomalies.manifest import Record, pixel_hash, write_whole
+from anomalies.outputs import describe, maps_of, updated_labels
 from anomalies.plan import CLEAN, Plan, Variant, generator_version
 from anomalies.source import Source, SourceImage, scene_of
 from anomalies.validity import Unusable
 
-CONTROLS = ("control", "controls")
-
-
 Task = tuple[int, frozenset[str]]
+Series = dict[int | None, dict[str, AnomalousImage]]
 
 
 def work_of(plan: Plan, out: Path) -> Callable[[Task], list[Record]]:
@@ -68,9 +63,10 @@ class Writer:
             clean_hash = pixel_hash(item.image)
         except (ValueError, OSError, MemoryError) as error:
             return [self._failure(name, key, "failed", error) for name in wanted]
-        return [self._made(name, index, item, clean_hash) for name in wanted]
+        drawn: Series = {}
+        return [self._made(name, index, item, clean_hash, drawn) for name in wanted]
 
-    def _made(self, name: str, index: int, item: SourceImage, clean_hash: str) -> Record:
+    def _made(self, name: str, index: int, item: SourceImage, clean_hash: str, drawn: Series) -> Record:
         base = self._base(name, item.key) | {
             "status": "ok",
             "index": index,
@@ -85,7 +81,7 @@ class Writer:
         try:
             if name == CLEAN:
                 return base | self._clean(item, clean_hash)
-            return base | self._anomalous(self.variants[name], item)
+            return base | self._anomalous(self.variants[name], item, drawn)
         except Unusable as error:
             return self._failure(name, item.key, "skipped", error)
         except (ValueError, cv2.error, MemoryError) as error:
@@ -107,9 +103,27 @@ class Writer:
             "map_hashes": {} if label_path is None else {"label": pixel_hash(item.label_ids)},  # type: ignore[arg-type]
         }
 
-    def _anomalous(self, variant: Variant, item: SourceImage) -> Record:
+    def _drawn(self, variant: Variant, item: SourceImage, series: Series) -> AnomalousImage:
+        """The anomaly of a variant; where the set has all severities, the same one at all of them, unless no
+        drawing is valid at all.
+        """
         scene = scene_of(item, self.source.classes)
-        drawn = draw(self.plan.candidates(variant, item.key), item.image, item.key, self.plan.seed, scene)
+        if self.plan.severity == "all" and variant.entry not in series:
+            group = [other for other in self.variants.values() if other.entry == variant.entry]
+            tries = [self.plan.candidates(other, item.key) for other in group]
+            try:
+                found = draw_series(tries, item.image, item.key, self.plan.seed, scene)
+            except Unusable:
+                found = []
+            series.clear()
+            series[variant.entry] = dict(zip((other.name for other in group), found, strict=False))
+        known = series.get(variant.entry, {}).get(variant.name)
+        return known or draw(
+            self.plan.candidates(variant, item.key), item.image, item.key, self.plan.seed, scene
+        )
+
+    def _anomalous(self, variant: Variant, item: SourceImage, series: Series) -> Record:
+        drawn = self._drawn(variant, item, series)
         out_path, stored = self._image(variant.name, item.key, drawn.image)
         maps = maps_of(drawn, self.kinds[drawn.kind])
         labels = updated_labels(drawn, item, self.source.file_ids)
@@ -162,86 +176,3 @@ class Writer:
     def _failure(self, name: str, key: str, status: str, error: BaseException) -> Record:
         reason = " ".join(str(error).split()) or type(error).__name__
         return self._base(name, key) | {"status": status, "error": reason}
-
-
-def maps_of(drawn: AnomalousImage, kind: int) -> dict[str, NDArray[Any]]:
-    """The maps of an anomalous image: "mask" 0/1/255, "kind" (index where the mask is 1), "alpha" (opacity x
-    255), "instances" uint16, "soiling" 0 to 3; only those it has.
-    """
-    maps: dict[str, NDArray[Any]] = {}
-    rendered, marked = drawn.rendered, drawn.mask
-    if marked is not None and rendered.alpha is not None:
-        maps["mask"] = marked
-        maps["kind"] = np.where(rendered.alpha >= ANOMALOUS, np.uint8(kind), np.uint8(0))
-        maps["alpha"] = np.rint(rendered.alpha * np.float32(255)).astype(np.uint8)
-    if rendered.instances is not None:
-        maps["instances"] = rendered.instances.astype(np.uint16)
-    if rendered.soiling is not None:
-        maps["soiling"] = rendered.soiling
-    return maps
-
-
-def updated_labels(
-    drawn: AnomalousImage, item: SourceImage, file_ids: NDArray[np.uint8] | None
-) -> NDArray[np.uint8] | None:
-    """(H, W) ids of the source's label files for the new image; None without label files. Pixels whose class
-    did not change keep the id they have in the file.
-    """
-    if item.label_ids is None or item.labels is None or file_ids is None:
-        return None
-    if drawn.rendered.labels is None:
-        return item.label_ids
-    new = drawn.rendered.labels
-    return np.where(new == item.labels, item.label_ids, file_ids[new])
-
-
-def describe(drawn: AnomalousImage, item: SourceImage) -> Record:
-    """What was drawn, for the manifest."""
-    anomaly, change, rendered = drawn.anomaly, drawn.change, drawn.rendered
-    parameters = asdict(anomaly)
-    severity = parameters.pop("severity")
-    details = dict(rendered.details)
-    moved = 0
-    if rendered.labels is not None and item.labels is not None:
-        moved = int(np.count_nonzero(rendered.labels != item.labels))
-    record: Record = {
-        "kind": drawn.kind,
-        "kinds": [drawn.kind],
-        "family": anomaly.family,
-        "level": anomaly.level,
-        "kind_version": anomaly.version,
-        "severity": severity,
-        "attempt": drawn.attempt,
-        "params": parameters,
-        "details": details,
-        "blend": _as_text(details.get("blend", parameters.get("blend", parameters.get("tier")))),
-        "asset_id": _as_text(details.get("asset_id", details.get("asset"))),
-        "asset_licence": _as_text(details.get("asset_licence", details.get("licence"))),
-        "is_control": anomaly.family in CONTROLS,
-        "label_delta_px": moved,
-        **boxes_of(rendered.instances),
-    }
-    if change is not None:
-        record |= {
-            "area_frac": change.area,
-            "covered_frac": change.covered,
-            "mean_abs_diff": change.mean_abs_diff,
-            "psnr": change.psnr if math.isfinite(change.psnr) else None,
-            "changed_outside_mask": change.outside,
-        }
-    return record
-
-
-def boxes_of(instances: NDArray[np.uint16] | None) -> Record:
-    """Number of objects and their boxes [x, y, width, height] in pixels."""
-    if instances is None:
-        return {"instances": 0, "bboxes": []}
-    boxes = []
-    for number in np.unique(instances)[1:] if (instances == 0).any() else np.unique(instances):
-        x, y, width, height = cv2.boundingRect((instances == number).astype(np.uint8))
-        boxes.append([x, y, width, height])
-    return {"instances": len(boxes), "bboxes": boxes}
-
-
-def _as_text(value: Any) -> str | None:
-    return None if value is None else str(value)

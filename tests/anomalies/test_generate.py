@@ -286,7 +286,9 @@ def test_report_and_preview(plan, tmp_path):
     rows = re.findall(r"^\| (\w+) \| (\d) \| (\d+) \|", text, re.M)
     assert len(rows) == 5 * kinds
     assert {int(count) for _, _, count in rows} == {COUNT}
-    assert text.count("too few images") == 5 * kinds
+    assert "Not known: 20 images of a kind are needed." in text
+    levels = (tmp_path / "set" / "difficulty.csv").read_text().count("too few images")
+    assert levels == 6 * kinds
     sheet = cv2.imread(str(tmp_path / "set" / "preview.jpg"))
     assert sheet.shape[0] > kinds * 100
     again = Recipe.load(tmp_path / "set" / "recipe.yaml")
@@ -297,6 +299,35 @@ def test_report_and_preview(plan, tmp_path):
             for s in range(1, 6)
         ]
         assert np.all(np.diff(changes) > 0)
+
+
+def test_severities_of_an_image_are_the_same_drawing(plan, tmp_path):
+    """One kind and one attempt at all five, so that severities can be compared image by image."""
+    outcome = generate(replace(plan, severity="all"), tmp_path / "set")
+    for key in {record["key"] for record in outcome.records}:
+        series = [r for r in outcome.records if r["key"] == key and r["kind"]]
+        assert len({(r["kind"], r["attempt"]) for r in series}) == 1
+        assert [r["severity"] for r in series] == [1, 2, 3, 4, 5]
+        assert np.all(np.diff([r["mean_abs_diff"] for r in series]) > 0)
+    gone = [record for record in outcome.records if record["severity"] == 4]
+    for record in gone:
+        (tmp_path / "set" / record["out_path"]).unlink()
+    again = generate(replace(plan, severity="all"), tmp_path / "set")
+    assert again.made == len(gone)
+    assert again.records == outcome.records
+
+
+def test_difficulty_tells_a_flood_from_a_whisper(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(24):
+        cv2.imwrite(str(folder / f"{number:04d}.png"), frame(number))
+    (tmp_path / "two.yaml").write_text("- kind: identity\n- kind: fog\n  severity: 5\n")
+    words = ["--images", folder, "--recipe", tmp_path / "two.yaml", "--severity", "5", "--every-kind"]
+    assert run(*words, "--out", tmp_path / "set")[0] == 0
+    text = (tmp_path / "set" / "README.md").read_text()
+    assert re.search(r"\| fog \| 5 \| (1\.000|0\.9[5-9]\d) \|.*trivial", text)
+    assert re.search(r"\| identity \| 5 \| 0\.[0-6]\d+ \|.*hard", text)
 
 
 def test_a_finished_set_names_its_command(plan, images, tmp_path):

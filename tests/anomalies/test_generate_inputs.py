@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from anomalies.codec import read_stored
 from anomalies.generate import app, parse_shard
 from anomalies.manifest import read_lines
+from anomalies.outputs import boxes_of
 
 
 def frame(shape=(40, 64, 3), seed=0):
@@ -195,3 +196,11 @@ def test_names_that_differ_in_their_suffix_stay_apart(tmp_path):
         paths = [r["out_path"] for r in read_lines(out / "manifest.jsonl")]
         assert len(set(paths)) == 4
         assert json.loads((out / "dataset.json").read_text())["images"] == 2
+
+
+def test_boxes_of_objects():
+    instances = np.zeros((40, 60), np.uint16)
+    instances[5:9, 10:20] = 1
+    instances[30:, 50:] = 700
+    assert boxes_of(instances) == {"instances": 2, "bboxes": [[10, 5, 10, 4], [50, 30, 10, 10]]}
+    assert boxes_of(None) == boxes_of(np.zeros((4, 4), np.uint16)) == {"instances": 0, "bboxes": []}

@@ -49,7 +49,7 @@ def as_transform(
         kind: a key of `anomalies.ANOMALIES`.
         severity: one, or several to draw from.
         p: how often.
-        options: see `anomalies.albumentations_transforms`.
+        options: see `anomalies.parts.albumentations_transforms`.
 
     Returns:
         A `DualTransform` for kinds that move pixels or have a mask, else an `ImageOnlyTransform`.
@@ -58,7 +58,7 @@ def as_transform(
         ValueError: unknown kind or severity, or albumentations is not there.
     """
     albumentations()
-    module = importlib.import_module("anomalies.albumentations_transforms")
+    module = importlib.import_module("anomalies.parts.albumentations_transforms")
     return module.transform(kind, severity, p, **options)
 
 

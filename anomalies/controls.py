@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 
 from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.blending import BLENDS
-from anomalies.collage import Collage
-from anomalies.cutouts import Own, own_objects, patch
 from anomalies.light import toned
 from anomalies.objects import child
-from anomalies.placement import Places, metres_to_pixels
+from anomalies.parts.blending import BLENDS
+from anomalies.parts.collage import Collage
+from anomalies.parts.cutouts import Own, own_objects, patch
+from anomalies.parts.placement import Places, metres_to_pixels
 from anomalies.scene import PEOPLE, Scene
 
 STANDING = (*PEOPLE, "car", "truck", "bus", "motorcycle", "bicycle", "vehicles")

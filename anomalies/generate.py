@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from anomalies.console import BAD_USAGE, FAILED, console, progress, recipe_of, reporting
-from anomalies.engine import ENGINES
-from anomalies.generation import Outcome, generate
-from anomalies.plan import Plan, claim
-from anomalies.report import TEXT, finish
-from anomalies.source import SourceSpec
+from anomalies.sets.console import BAD_USAGE, FAILED, console, progress, recipe_of, reporting
+from anomalies.sets.engine import ENGINES
+from anomalies.sets.generation import Outcome, generate
+from anomalies.sets.plan import Plan, claim
+from anomalies.sets.report import TEXT, finish
+from anomalies.sets.source import SourceSpec
 
 LISTED = 20
 

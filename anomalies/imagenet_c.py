@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from anomalies.base import Anomaly, Image
-from anomalies.imagenet_c_base import Corruption, truncated
-from anomalies.imagenet_c_filters import (
+from anomalies.parts.imagenet_c_base import Corruption, truncated
+from anomalies.parts.imagenet_c_filters import (
     QUANTILES,
     boxes,
     disc,
@@ -27,7 +27,7 @@ from anomalies.imagenet_c_filters import (
     poisson_quantiles,
     shuffled,
 )
-from anomalies.imagenet_c_weather import ElasticTransform, Fog, Frost, Snow, Spatter
+from anomalies.parts.imagenet_c_weather import ElasticTransform, Fog, Frost, Snow, Spatter
 
 
 class GaussianNoise(Corruption):

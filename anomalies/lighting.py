@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Rendered
 from anomalies.fields import blurred, resized, working_shape
-from anomalies.flare import SunFlare
-from anomalies.glare import HeadlightGlare, LowSun
 from anomalies.light import LUMA, brightest_channel, coloured, screened, toned
-from anomalies.night import LowLight, Night
+from anomalies.parts.flare import SunFlare
+from anomalies.parts.glare import HeadlightGlare, LowSun
+from anomalies.parts.night import LowLight, Night
+from anomalies.parts.shadow import CastShadow
+from anomalies.parts.tunnel import TunnelExit
 from anomalies.scene import Scene
-from anomalies.shadow import CastShadow
-from anomalies.tunnel import TunnelExit
 
 GAMMA = 2.2
 GAIN = (1.5, 2.0, 2.8, 4.0, 6.0)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.faults import SMALL, InColour, stronger
 from anomalies.fields import resized
+from anomalies.parts.faults import SMALL, InColour, stronger
 from anomalies.scene import Scene
 
 SIGMA = (0.01, 0.02, 0.04, 0.08, 0.15)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from anomalies.base import Anomaly, Image, Rendered
-from anomalies.blending import BLENDS
-from anomalies.collage import Collage, Cutout
-from anomalies.cutouts import library, own_objects, picture
-from anomalies.pictures import drawn
-from anomalies.placement import TINY, Outline, Places, Spot, metres_to_pixels
+from anomalies.parts.blending import BLENDS
+from anomalies.parts.collage import Collage, Cutout
+from anomalies.parts.cutouts import library, own_objects, picture
+from anomalies.parts.pictures import drawn
+from anomalies.parts.placement import TINY, Outline, Places, Spot, metres_to_pixels
+from anomalies.parts.shapes import SHAPES
 from anomalies.scene import Scene
-from anomalies.shapes import SHAPES
 
 METRES = ((0.25, 0.40), (0.40, 0.60), (0.60, 1.00), (1.00, 1.60), (1.60, 2.50))
 TINY_METRES = (0.50, 0.70, 1.00, 1.40, 1.90)
@@ -135,7 +135,7 @@ class Object(Pasted):
     H <= 160 get those without thin parts.
 
     Args:
-        shape: "any", or a key of `anomalies.shapes.SHAPES`.
+        shape: "any", or a key of `anomalies.parts.shapes.SHAPES`.
 
     Raises:
         ValueError: an unknown shape.
@@ -162,7 +162,7 @@ class Object(Pasted):
 class FolderObject(Pasted):
     """A picture from a user's folder of RGBA PNG files. See `Pasted` for sizes and severities.
 
-    The folder must have an ``index.yaml`` with the licence of each file, see `anomalies.cutouts.library`. The
+    The folder must have an ``index.yaml`` with the licence of each file, see `anomalies.parts.cutouts.library`. The
     licences are among the details.
 
     Args:

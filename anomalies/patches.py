@@ -1,7 +1,7 @@
 """Local anomalies without a class: something about a patch is wrong. None needs a foreign image.
 
 The severity sets the area: 0.0005, 0.002, 0.005, 0.015, 0.04 of the image (at least 6, 10, 16, 25, 38 pixels),
-grown about the same place. Labelled is what visibly changed, see `anomalies.regions.visible_change`.
+grown about the same place. Labelled is what visibly changed, see `anomalies.parts.regions.visible_change`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from anomalies.base import Anomaly, Image, Map, Rendered
 from anomalies.fields import blurred, fbm, resized
 from anomalies.light import colour, luma, over
-from anomalies.patch_textures import texture
-from anomalies.regions import Outline, Region, blob, placed, rectangle, visible_change
+from anomalies.parts.patch_textures import texture
+from anomalies.parts.regions import Outline, Region, blob, placed, rectangle, visible_change
 from anomalies.scene import Scene
 
 OPACITY = (0.25, 0.40, 0.55, 0.75, 1.0)

@@ -13,15 +13,15 @@ import numpy as np
 import typer
 
 from anomalies.base import SEVERITIES, Image
-from anomalies.codec import encode_png
-from anomalies.console import BAD_USAGE, console, progress, recipe_of, reporting
 from anomalies.drawing import draw_once
-from anomalies.manifest import write_whole
 from anomalies.recipe import Entry, Recipe
 from anomalies.registry import ANOMALIES
 from anomalies.scene import Scene
-from anomalies.sheet import outlined, sheet
-from anomalies.source import read_image
+from anomalies.sets.codec import encode_png
+from anomalies.sets.console import BAD_USAGE, console, progress, recipe_of, reporting
+from anomalies.sets.manifest import write_whole
+from anomalies.sets.sheet import outlined, sheet
+from anomalies.sets.source import read_image
 
 KEY = "preview"
 CLEAN = "clean"

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from anomalies.base import Anomaly, Image, Rendered
-from anomalies.faults import InColour, amount, best, flat
 from anomalies.fields import blurred, resized, smoothstep, working_shape
 from anomalies.light import enlarged_alpha, over
+from anomalies.parts.faults import InColour, amount, best, flat
+from anomalies.parts.sensor_colour import BayerMismatch, ChannelFault, Quantisation
+from anomalies.parts.sensor_rows import Flicker, RowNoise
+from anomalies.parts.transmission import BandMissing, BitErrors, BlockLoss, TornFrame
 from anomalies.scene import Scene
-from anomalies.sensor_colour import BayerMismatch, ChannelFault, Quantisation
-from anomalies.sensor_rows import Flicker, RowNoise
-from anomalies.transmission import BandMissing, BitErrors, BlockLoss, TornFrame
 
 DEFECTS = (5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2)
 HOT, CLEAR = 0.7, 50

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 
 from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.crack import Crack
-from anomalies.debris import Insect, Leaf
-from anomalies.drops import WaterDrops
 from anomalies.fields import Shape, blurred, fbm, resized, warped, working_shape
-from anomalies.frost import Frost
-from anomalies.lens import LEAST_OPACITY, discs, layered, lit, opacity_of
+from anomalies.parts.crack import Crack
+from anomalies.parts.debris import Insect, Leaf
+from anomalies.parts.drops import WaterDrops
+from anomalies.parts.frost import Frost
+from anomalies.parts.lens import LEAST_OPACITY, discs, layered, lit, opacity_of
 from anomalies.scene import Scene
 
 COVERAGE = (0.03, 0.08, 0.18, 0.32, 0.50)

@@ -13,11 +13,11 @@ from typing import Annotated
 import pyarrow.parquet as pq
 import typer
 
-from anomalies import engine
-from anomalies.arrays import problems_of_arrays
-from anomalies.console import BAD_USAGE, FAILED, console, progress, reporting
-from anomalies.manifest import TABLE, Record, pixel_hash
-from anomalies.stored import StoredSet
+from anomalies.sets import engine
+from anomalies.sets.arrays import problems_of_arrays
+from anomalies.sets.console import BAD_USAGE, FAILED, console, progress, reporting
+from anomalies.sets.manifest import TABLE, Record, pixel_hash
+from anomalies.sets.stored import StoredSet
 
 LISTED = 20
 Watch = Callable[[int, int], None]

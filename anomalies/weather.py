@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.depth import below_horizon, distances, labelled_ground, street_distance
-from anomalies.drops import with_drops
 from anomalies.fields import Shape, fbm, resized, smoothstep, working_shape
 from anomalies.light import coloured, over, screened, sky_light, toned, uniform
-from anomalies.particles import scattered, streaks
+from anomalies.parts.depth import below_horizon, distances, labelled_ground, street_distance
+from anomalies.parts.drops import with_drops
+from anomalies.parts.particles import scattered, streaks
+from anomalies.parts.wet_road import WetRoad
 from anomalies.scene import GROUND, Scene
-from anomalies.wet_road import WetRoad
 
 KOSCHMIEDER = 2.996
 VISIBILITY = (600, 300, 150, 75, 40)
@@ -30,7 +30,7 @@ class Fog(Anomaly):
 
     The severity sets the visibility: 600, 300, 150, 75, 40 m (the first three are those of Foggy Cityscapes,
     Sakaridis et al. 2018). Its density varies by 15 % over the image. Distances are the scene's depth, else told
-    from its labels, see `anomalies.depth.distances`.
+    from its labels, see `anomalies.parts.depth.distances`.
 
     Args:
         scene: what is assumed where neither is known. "road" takes distances from a street that runs to a

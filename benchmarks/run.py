@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import networks
-from anomalies.console import recipe_of
+from anomalies.sets.console import recipe_of
 from baselines import DeepEnsemble
 from benchmarks import report
 from benchmarks.console import console, to_file, to_terminal, watch

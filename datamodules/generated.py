@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anomalies.stored import StoredSet
+from anomalies.sets.stored import StoredSet
 from datamodules.imageset import ImageSet, Item, fingerprint_of
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies.source import SourceImage
+from anomalies.sets.source import SourceImage
 from datamodules.imageset import FileSet, ImageSet, Subset
 from datamodules.ood import DATAMODULES
 from datamodules.reading import IGNORE, OUT_OF_RANGE, read_image, read_label

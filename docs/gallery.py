@@ -9,7 +9,17 @@ from anomalies.preview import preview
 from datamodules import CityscapesDataModule
 
 FRAME = 9
-RECIPES = ("objects", "soiling", "weather", "lighting", "sensor", "geometric", "patches", "imagenet-c", "controls")
+RECIPES = (
+    "objects",
+    "soiling",
+    "weather",
+    "lighting",
+    "sensor",
+    "geometric",
+    "patches",
+    "imagenet-c",
+    "controls",
+)
 
 if __name__ == "__main__":
     data = CityscapesDataModule(miniature=True)

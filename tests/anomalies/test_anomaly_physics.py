@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from anomalies import ANOMALIES, Fog, Mud, SunFlare, generator
-from anomalies.depth import street_distance
 from anomalies.fields import blurred, fbm
+from anomalies.parts.depth import street_distance
 from anomalies.weather import VISIBILITY
 
 COVERAGE = {1: 0.03, 2: 0.08, 3: 0.18, 4: 0.32, 5: 0.50}

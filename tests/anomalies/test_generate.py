@@ -18,15 +18,16 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from anomalies import Recipe, engine, manifest
-from anomalies.codec import read_map, read_stored
+from anomalies import Recipe
 from anomalies.generate import app
-from anomalies.generation import generate
-from anomalies.manifest import pixel_hash
-from anomalies.plan import Plan
-from anomalies.report import finish
-from anomalies.source import SourceSpec
-from anomalies.stored import StoredSet
+from anomalies.sets import engine, manifest
+from anomalies.sets.codec import read_map, read_stored
+from anomalies.sets.generation import generate
+from anomalies.sets.manifest import pixel_hash
+from anomalies.sets.plan import Plan
+from anomalies.sets.report import finish
+from anomalies.sets.source import SourceSpec
+from anomalies.sets.stored import StoredSet
 from anomalies.verify import app as verify_app
 from anomalies.verify import verify
 

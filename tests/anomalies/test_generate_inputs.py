@@ -10,10 +10,10 @@ import pytest
 from PIL import Image as Pillow
 from typer.testing import CliRunner
 
-from anomalies.codec import read_stored
 from anomalies.generate import app, parse_shard
-from anomalies.manifest import read_lines
-from anomalies.outputs import boxes_of
+from anomalies.sets.codec import read_stored
+from anomalies.sets.manifest import read_lines
+from anomalies.sets.outputs import boxes_of
 
 
 def frame(shape=(40, 64, 3), seed=0):

@@ -10,13 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from anomalies import Recipe, Scene
-from anomalies.arrays import write_arrays
-from anomalies.codec import read_map
 from anomalies.generate import app
-from anomalies.generation import generate
-from anomalies.plan import Plan
-from anomalies.source import SourceSpec
-from anomalies.stored import StoredSet
+from anomalies.sets.arrays import write_arrays
+from anomalies.sets.codec import read_map
+from anomalies.sets.generation import generate
+from anomalies.sets.plan import Plan
+from anomalies.sets.source import SourceSpec
+from anomalies.sets.stored import StoredSet
 from anomalies.verify import verify
 from datamodules import CityscapesDataModule
 from datamodules.ood import OOD_SETS, load_ood

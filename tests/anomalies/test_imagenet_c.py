@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from anomalies import ANOMALIES, Recipe, generator
-from anomalies.imagenet_c_filters import boxes, moved, poisson_quantiles, shuffled
-from anomalies.imagenet_c_weather import plasma
+from anomalies.parts.imagenet_c_filters import boxes, moved, poisson_quantiles, shuffled
+from anomalies.parts.imagenet_c_weather import plasma
 
 NAMES = [kind.removeprefix("imagenet_c_") for kind in ANOMALIES if kind.startswith("imagenet_c_")]
 EXACT = (

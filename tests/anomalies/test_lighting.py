@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from anomalies import Scene, generator
-from anomalies.depth import FOCAL_LENGTH
-from anomalies.glare import LAMP_HEIGHT, LAMP_SPACING, HeadlightGlare, LowSun
 from anomalies.lighting import CAST, LOST, ColourCast, ContrastLoss, OverExposure
-from anomalies.night import EXPOSURE, READ_NOISE, LowLight, Night, noisy, underexposed
-from anomalies.shadow import AREA, FACTOR, SHADE, CastShadow
-from anomalies.tunnel import EXIT, HALF_WIDTH, TunnelExit
+from anomalies.parts.depth import FOCAL_LENGTH
+from anomalies.parts.glare import LAMP_HEIGHT, LAMP_SPACING, HeadlightGlare, LowSun
+from anomalies.parts.night import EXPOSURE, READ_NOISE, LowLight, Night, noisy, underexposed
+from anomalies.parts.shadow import AREA, FACTOR, SHADE, CastShadow
+from anomalies.parts.tunnel import EXIT, HALF_WIDTH, TunnelExit
 
 CLASSES = ("road", "building", "sky", "car")
 LUMA = np.array([0.299, 0.587, 0.114])

@@ -7,13 +7,21 @@ import numpy as np
 import pytest
 
 from anomalies import Scene, generator, mask
-from anomalies.blending import BLENDS, colour_table, contact_shadow, poisson, recoloured, refocused, residual
 from anomalies.controls import VARIATIONS, NearMiss, OwnPaste
-from anomalies.cutouts import own_objects
 from anomalies.objects import METRES, FolderObject, Object, OutOfContext
-from anomalies.pictures import drawn
-from anomalies.placement import metres_to_pixels
-from anomalies.shapes import SHAPES
+from anomalies.parts.blending import (
+    BLENDS,
+    colour_table,
+    contact_shadow,
+    poisson,
+    recoloured,
+    refocused,
+    residual,
+)
+from anomalies.parts.cutouts import own_objects
+from anomalies.parts.pictures import drawn
+from anomalies.parts.placement import metres_to_pixels
+from anomalies.parts.shapes import SHAPES
 
 CLASSES = ("road", "building", "sky", "car", "person")
 ROAD, BUILDING, SKY, CAR, PERSON, VOID = 0, 1, 2, 3, 4, 255

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from anomalies import ANOMALIES, Scene, generator, mask
-from anomalies.patch_textures import texture
+from anomalies.parts.patch_textures import texture
+from anomalies.parts.regions import AREA, blob, placed, rectangle, visible_change
 from anomalies.patches import KINDS, _poisson
-from anomalies.regions import AREA, blob, placed, rectangle, visible_change
 
 NAMES = [kind.kind for kind in KINDS]
 SHAPE = (240, 400)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from anomalies import ANOMALIES, Scene, generator
-from anomalies.faults import amount, best, flat, replaced
+from anomalies.parts.faults import amount, best, flat, replaced
+from anomalies.parts.sensor_colour import BITS, MIXED, SHARES, ChannelFault
+from anomalies.parts.sensor_rows import FLICKER, ROW_GAIN, ROW_OFFSET
+from anomalies.parts.transmission import BAND, TORN
 from anomalies.sensor import COVERED, DEFECTS, FALLOFF, LINES
-from anomalies.sensor_colour import BITS, MIXED, SHARES, ChannelFault
-from anomalies.sensor_rows import FLICKER, ROW_GAIN, ROW_OFFSET
-from anomalies.transmission import BAND, TORN
 
 SEVERITIES = range(1, 6)
 

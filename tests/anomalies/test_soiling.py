@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from anomalies import ANOMALIES, generator
-from anomalies.drops import DROPS, _put_drop
 from anomalies.fields import fbm
-from anomalies.lens import CLASSES, discs, opacity_of, soiling_classes, spread, tile_coverage
+from anomalies.parts.drops import DROPS, _put_drop
+from anomalies.parts.lens import CLASSES, discs, opacity_of, soiling_classes, spread, tile_coverage
 
 SOILING = sorted(kind for kind, anomaly in ANOMALIES.items() if anomaly.family == "soiling")
 COVERAGE = {

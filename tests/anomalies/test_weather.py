@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anomalies import Fog, Rain, Scene, Snow, generator
-from anomalies.depth import (
+from anomalies.parts.depth import (
     END_OF_STREET,
     FOCAL_LENGTH,
     SKY_DISTANCE,
@@ -12,9 +12,9 @@ from anomalies.depth import (
     foot_rows,
     ground_distance,
 )
-from anomalies.particles import scattered, streaks
+from anomalies.parts.particles import scattered, streaks
+from anomalies.parts.wet_road import WetRoad
 from anomalies.weather import VISIBILITY
-from anomalies.wet_road import WetRoad
 
 CLASSES = ("road", "sidewalk", "building", "sky", "car")
 ROAD, SIDEWALK, BUILDING, SKY, CAR = range(5)

@@ -263,7 +263,7 @@ def test_a_generated_set_knows_its_kinds_and_equals_the_drawn_one(tmp_path, monk
     from anomalies.generate import app as generate
 
     point = EntryPoint("lsood-bench", "datamodules.sources:PROVIDER", "anomalies.sources")
-    monkeypatch.setattr("anomalies.source.entry_points", lambda group: [point])
+    monkeypatch.setattr("anomalies.sets.source.entry_points", lambda group: [point])
     recipe = tmp_path / "two.yaml"
     recipe.write_text("- kind: mud\n  weight: 2\n- kind: fog\n")
     words = ["--ind", "cityscapes", "--recipe", str(recipe), "--out", str(tmp_path / "set")]

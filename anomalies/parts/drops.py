@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Map, Rendered
 from anomalies.fields import blurred, resized, smoothstep, working_shape
-from anomalies.lens import soiled, spread
 from anomalies.light import INVISIBLE, sky_light
+from anomalies.parts.lens import soiled, spread
 from anomalies.scene import Scene
 
 DROPS = (5, 11, 24, 46, 82)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import ANOMALOUS, Image, Map, Rendered
-from anomalies.blending import (
+from anomalies.fields import blurred
+from anomalies.parts.blending import (
     colour_table,
     contact_shadow,
     distinct,
@@ -20,8 +21,7 @@ from anomalies.blending import (
     refocused,
     resized_cutout,
 )
-from anomalies.fields import blurred
-from anomalies.placement import Box, Outline
+from anomalies.parts.placement import Box, Outline
 from anomalies.scene import VOID, Scene
 
 NOISE = 128

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Rendered
-from anomalies.depth import guessed_road, labelled_ground
 from anomalies.fields import blurred, fbm, resized, smoothstep, working_shape
 from anomalies.light import over, sky_light
+from anomalies.parts.depth import guessed_road, labelled_ground
 from anomalies.scene import ROAD, Scene
 
 REFLECTION = (0.10, 0.18, 0.26, 0.36, 0.48)

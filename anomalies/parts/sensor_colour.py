@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from anomalies.base import Anomaly, Image, Rendered
-from anomalies.faults import InColour
+from anomalies.parts.faults import InColour
 from anomalies.scene import Scene
 
 SHARES = (0.10, 0.20, 0.35, 0.60, 1.00)

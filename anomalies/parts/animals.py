@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from anomalies.materials import RGB, Material
-from anomalies.solids import Ellipsoid, Solid, Tube, rotation
+from anomalies.parts.materials import RGB, Material
+from anomalies.parts.solids import Ellipsoid, Solid, Tube, rotation
 
 RNG = np.random.Generator
 Point = tuple[float, float, float]

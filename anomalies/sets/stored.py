@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies import manifest
 from anomalies.base import Image
-from anomalies.codec import Codec, read_map, read_stored
 from anomalies.drawing import AnomalousImage, draw_once
-from anomalies.manifest import Record, pixel_hash
-from anomalies.outputs import maps_of, updated_labels
-from anomalies.plan import read_header
 from anomalies.registry import ANOMALIES, create
-from anomalies.source import Source, SourceImage, SourceSpec, scene_of
+from anomalies.sets import manifest
+from anomalies.sets.codec import Codec, read_map, read_stored
+from anomalies.sets.manifest import Record, pixel_hash
+from anomalies.sets.outputs import maps_of, updated_labels
+from anomalies.sets.plan import read_header
+from anomalies.sets.source import Source, SourceImage, SourceSpec, scene_of
 
 MAPS = ("mask", "kind", "alpha", "instances", "soiling", "label")
 

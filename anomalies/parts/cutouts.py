@@ -13,8 +13,8 @@ import yaml
 from numpy.typing import NDArray
 
 from anomalies.base import Image
-from anomalies.collage import Cutout
 from anomalies.fields import fbm
+from anomalies.parts.collage import Cutout
 from anomalies.scene import PEOPLE, Scene
 
 INDEX = "index.yaml"

@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 
 from anomalies.base import Anomaly
-from anomalies.codec import Codec
-from anomalies.layouts import LAYOUTS
-from anomalies.manifest import HEADER, PARTS, write_whole
 from anomalies.recipe import Recipe
 from anomalies.registry import ANOMALIES
-from anomalies.source import Source, SourceSpec
+from anomalies.sets.codec import Codec
+from anomalies.sets.layouts import LAYOUTS
+from anomalies.sets.manifest import HEADER, PARTS, write_whole
+from anomalies.sets.source import Source, SourceSpec
 from anomalies.variants import SEVERITY_CHOICES, Variant, variants
 
 FORMAT = 1
@@ -40,7 +40,7 @@ class Plan:
         seed: of all anomalies.
         format: "png", "jpg" or "webp".
         materialize: "all" files, "masks" (no images), or "none" (the manifest alone).
-        layout: one of `anomalies.layouts.LAYOUTS`.
+        layout: one of `anomalies.sets.layouts.LAYOUTS`.
 
     Raises:
         ValueError: an option that cannot work, in one line.

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from anomalies import engine
-from anomalies.manifest import Record
 from anomalies.naive import Difficulty, pixel_scores, statistics
-from anomalies.stored import StoredSet
+from anomalies.sets import engine
+from anomalies.sets.manifest import Record
+from anomalies.sets.stored import StoredSet
 
 NUMBERS = [
     "kind", "family", "severity", "images", "area", "covered", "mean_abs_diff", "psnr", "objects", "labels_changed",

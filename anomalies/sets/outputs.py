@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from anomalies.base import ANOMALOUS
 from anomalies.drawing import AnomalousImage
-from anomalies.manifest import Record
-from anomalies.source import SourceImage
+from anomalies.sets.manifest import Record
+from anomalies.sets.source import SourceImage
 from anomalies.validity import is_control
 
 

@@ -19,7 +19,7 @@ class Layout:
       find pairs; maps in ``gtAnomaly/.../<name>_gtAnomaly_{mask,kind,alpha,inst,soiling}.png``.
     - smiyc (SegmentMeIfYouCan): ``images/<name>``, ``labels_masks/<name>_labels_semantic.png``.
     - fishyscapes: ``images/<name>``, ``labels/<NNNN>_<name>_labels.png``.
-    - cifar10-c: arrays, written from the finished set by `anomalies.arrays`; images are not stored one by
+    - cifar10-c: arrays, written from the finished set by `anomalies.sets.arrays`; images are not stored one by
       one.
 
     Args:

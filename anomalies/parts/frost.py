@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Map, Rendered
 from anomalies.fields import Shape, blurred, fbm, resized, working_shape
-from anomalies.lens import layered, lit, opacity_of
+from anomalies.parts.lens import layered, lit, opacity_of
 from anomalies.scene import Scene
 
 COVERAGE = (0.08, 0.18, 0.32, 0.48, 0.65)

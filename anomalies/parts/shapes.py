@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies.animals import ANIMALS
-from anomalies.materials import RGB, Material
-from anomalies.solids import Block, Ellipsoid, Solid, Tube, rotation
+from anomalies.parts.animals import ANIMALS
+from anomalies.parts.materials import RGB, Material
+from anomalies.parts.solids import Block, Ellipsoid, Solid, Tube, rotation
 
 RNG = np.random.Generator
 WOODS: tuple[RGB, ...] = ((0.62, 0.45, 0.27), (0.50, 0.36, 0.22), (0.68, 0.55, 0.38))

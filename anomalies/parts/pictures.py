@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies.animals import ANIMALS
 from anomalies.base import Image
 from anomalies.fields import blurred, fbm
-from anomalies.materials import GROUND_SHADE, shaded
-from anomalies.shapes import RNG, SHAPES
-from anomalies.solids import Solid, View, rotation, seen
+from anomalies.parts.animals import ANIMALS
+from anomalies.parts.materials import GROUND_SHADE, shaded
+from anomalies.parts.shapes import RNG, SHAPES
+from anomalies.parts.solids import Solid, View, rotation, seen
 
 WOBBLING = {"sacks": 0.02, "log": 0.012, "mattress": 0.006, **dict.fromkeys(ANIMALS, 0.008)}
 TONES = np.rint(255 * np.linspace(0, 1, 4096) ** (1 / 1.5)).astype(np.uint8)

@@ -10,16 +10,16 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from anomalies.arrays import write_arrays
 from anomalies.base import SEVERITIES
-from anomalies.codec import Codec
-from anomalies.manifest import LINES, TABLE, Record, write_whole
 from anomalies.naive import FEWEST, TOO_FEW
-from anomalies.plan import HEADER
-from anomalies.readme import README
-from anomalies.sheet import outlined, sheet
-from anomalies.stored import StoredSet
-from anomalies.summary import DIFFICULTY, difficulty, numbers
+from anomalies.sets.arrays import write_arrays
+from anomalies.sets.codec import Codec
+from anomalies.sets.manifest import LINES, TABLE, Record, write_whole
+from anomalies.sets.plan import HEADER
+from anomalies.sets.readme import README
+from anomalies.sets.sheet import outlined, sheet
+from anomalies.sets.stored import StoredSet
+from anomalies.sets.summary import DIFFICULTY, difficulty, numbers
 
 PREVIEW, STATISTICS, HARDNESS = "preview.jpg", "statistics.csv", "difficulty.csv"
 RECIPE, TEXT = "recipe.yaml", "README.md"

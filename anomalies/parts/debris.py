@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Map, Rendered
 from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, working_shape
-from anomalies.lens import discs, layered, light_on, lit, spread
 from anomalies.light import colour
+from anomalies.parts.lens import discs, layered, light_on, lit, spread
 from anomalies.scene import Scene
 
 LEAF_LENGTH = (0.14, 0.20, 0.28, 0.37, 0.48)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Rendered
-from anomalies.faults import NEARLY_ALL, InColour, amount, best, flat, visible
 from anomalies.light import colour
+from anomalies.parts.faults import NEARLY_ALL, InColour, amount, best, flat, visible
 from anomalies.scene import Scene
 
 BAND = (0.03, 0.08, 0.15, 0.30, 0.50)

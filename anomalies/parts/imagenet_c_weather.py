@@ -10,8 +10,8 @@ import numpy as np
 
 from anomalies.base import Image, Map
 from anomalies.fields import Shape, fbm, resized, warped, working_shape
-from anomalies.imagenet_c_base import Corruption, truncated
-from anomalies.imagenet_c_filters import enlarged, gaussian, moved
+from anomalies.parts.imagenet_c_base import Corruption, truncated
+from anomalies.parts.imagenet_c_filters import enlarged, gaussian, moved
 
 WATER = np.array([175, 238, 238], dtype=np.float32)
 MUD = np.array([63, 42, 20], dtype=np.float32)

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.depth import FOCAL_LENGTH, guessed_road
 from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, working_shape
 from anomalies.light import colour, enlarged_alpha, over, uniform
+from anomalies.parts.depth import FOCAL_LENGTH, guessed_road
 from anomalies.scene import GROUND, Scene
 
 FACTOR = (0.80, 0.65, 0.50, 0.38, 0.28)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.depth import below_horizon
 from anomalies.fields import Shape, blurred, resized, smoothstep, working_shape
-from anomalies.lens import discs
 from anomalies.light import LUMA, luma, screened, toned
+from anomalies.parts.depth import below_horizon
+from anomalies.parts.lens import discs
 from anomalies.scene import Scene
 
 GAMMA = 2.2

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Rendered
 from anomalies.fields import blurred
-from anomalies.lens import soiled
 from anomalies.light import coloured, enlarged_alpha, over, screened, sky_light, toned
+from anomalies.parts.lens import soiled
 from anomalies.scene import Scene
 
 CRACKS = (3, 5, 8, 12, 17)

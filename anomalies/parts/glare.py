@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.depth import FOCAL_LENGTH, below_horizon, labelled_ground
 from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, working_shape
 from anomalies.light import LUMA, luma, screened, toned
+from anomalies.parts.depth import FOCAL_LENGTH, below_horizon, labelled_ground
 from anomalies.scene import ROAD, SKY, Scene
 
 SUN_VEIL = (0.22, 0.34, 0.46, 0.58, 0.70)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from anomalies import engine, manifest
-from anomalies.manifest import PARTS, Parts, Record
-from anomalies.plan import CLEAN, Plan, claim
-from anomalies.writer import work_of
+from anomalies.sets import engine, manifest
+from anomalies.sets.manifest import PARTS, Parts, Record
+from anomalies.sets.plan import CLEAN, Plan, claim
+from anomalies.sets.writer import work_of
 
 PATHS = tuple(
     name for name in manifest.COLUMNS if name.endswith("_path") and name not in ("source_path", "clean_path")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import Map
-from anomalies.materials import Material
+from anomalies.parts.materials import Material
 
 Floats = NDArray[Any]
 FAR = np.float32(-1e6)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Map, Rendered
-from anomalies.depth import FOCAL_LENGTH
 from anomalies.fields import Shape, blurred, fbm, resized, smoothstep, working_shape
 from anomalies.light import LUMA, over, screened, toned
+from anomalies.parts.depth import FOCAL_LENGTH
 from anomalies.scene import VOID, Scene
 
 EXIT = (10.0, 14.0, 19.0, 26.0, 36.0)

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies import engine
-from anomalies.manifest import Record, pixel_hash, write_whole
-from anomalies.stored import StoredSet
+from anomalies.sets import engine
+from anomalies.sets.manifest import Record, pixel_hash, write_whole
+from anomalies.sets.stored import StoredSet
 
 LABELS, CLEAN = "labels", "clean"
 Watch = Callable[[int, int], None]

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies.codec import encode_png
 from anomalies.drawing import AnomalousImage, draw, draw_series
-from anomalies.layouts import Layout
-from anomalies.manifest import Record, pixel_hash, write_whole
-from anomalies.outputs import describe, maps_of, updated_labels
-from anomalies.plan import CLEAN, Plan, Variant, generator_version
-from anomalies.source import Source, SourceImage, scene_of
+from anomalies.sets.codec import encode_png
+from anomalies.sets.layouts import Layout
+from anomalies.sets.manifest import Record, pixel_hash, write_whole
+from anomalies.sets.outputs import describe, maps_of, updated_labels
+from anomalies.sets.plan import CLEAN, Plan, Variant, generator_version
+from anomalies.sets.source import Source, SourceImage, scene_of
 from anomalies.validity import Unusable
 
 Task = tuple[int, frozenset[str]]

@@ -1,0 +1,1 @@
+"""What the families of anomalies are drawn with."""

@@ -1,0 +1,1 @@
+"""Anomaly sets on disk: planned, generated in parallel, described, read back."""

@@ -1,0 +1,73 @@
+"""``python docs/make.py``: docs/kinds.md from the docstrings, and its pictures from the generated miniature."""
+
+import inspect
+import re
+from pathlib import Path
+
+import cv2
+
+from anomalies import ANOMALIES, Anomaly, Recipe, Scene
+from anomalies.preview import preview
+from anomalies.recipe import Entry
+from datamodules import CityscapesDataModule
+
+FOLDER = Path(__file__).parent
+FRAME = 9
+HIDDEN = {None, Anomaly, *ANOMALIES.values()}
+TITLE = """# Kinds of anomalies
+
+Written by `python docs/make.py` from the docstrings; pictures from the generated miniature, severity 1 to 5. H is the
+height of the image; "pixel" kinds come with an exact mask, "image" kinds concern the whole image. Use a kind by its
+name: in a recipe (`- {kind: mud, severity: [4, 5], params: {...}}`) or as `anomalies.create("mud", severity=4)`.
+"""
+
+
+def families() -> dict[str, list[str]]:
+    """{family: its kinds}."""
+    found: dict[str, list[str]] = {}
+    for kind, anomaly in ANOMALIES.items():
+        found.setdefault(anomaly.family, []).append(kind)
+    return found
+
+
+def text_of(thing: type) -> str:
+    """A docstring without its errors, parameters as a list."""
+    text = (inspect.getdoc(thing) or "").split("Raises:")[0].strip()
+    text = re.sub(
+        r"^    (\w+): ", r"- `\1`: ", text.replace("\nArgs:\n", "\nParameters:\n\n"), flags=re.MULTILINE
+    )
+    return re.sub(r"^ {8}", "  ", text, flags=re.MULTILINE)
+
+
+def reference() -> str:
+    """The text of docs/kinds.md."""
+    parts = [TITLE]
+    for family, kinds in families().items():
+        parts.append(f"## {family}\n")
+        if family != "albumentations":
+            parts.append(f"![{family}: every kind at five severities](gallery/{family}.jpg)\n")
+        bases = dict.fromkeys(ANOMALIES[kind].__base__ for kind in kinds)
+        parts += [
+            f"### In common: `{base.__name__}`\n\n{text_of(base)}\n" for base in bases if base not in HIDDEN
+        ]
+        parts += [f"### `{kind}` ({ANOMALIES[kind].level})\n\n{text_of(ANOMALIES[kind])}\n" for kind in kinds]
+    return "\n".join(parts)
+
+
+def pictures() -> None:
+    """docs/gallery/<family>.jpg."""
+    data = CityscapesDataModule(miniature=True)
+    data.setup()
+    frame = data.sets["test"].read(FRAME)
+    scene = Scene(frame.target, data.class_names)
+    (FOLDER / "gallery").mkdir(exist_ok=True)
+    for family, kinds in families().items():
+        if family != "albumentations":
+            page = preview(frame.image, Recipe(family, tuple(map(Entry, kinds))), scene=scene, width=200)
+            file = FOLDER / "gallery" / f"{family}.jpg"
+            cv2.imwrite(str(file), page[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+if __name__ == "__main__":
+    (FOLDER / "kinds.md").write_text(reference(), encoding="utf-8")
+    pictures()

@@ -1,0 +1,27 @@
+"""What the documentation says about the kinds of anomalies is what their code says."""
+
+import importlib.util
+from pathlib import Path
+
+from anomalies import ANOMALIES, recipe_names
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_reference_of_kinds_is_up_to_date():
+    spec = importlib.util.spec_from_file_location("make", DOCS / "make.py")
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    assert (DOCS / "kinds.md").read_text() == make.reference(), "run `python docs/make.py`"
+
+
+def test_every_kind_documents_its_severities_and_every_family_has_a_picture():
+    for kind, anomaly in ANOMALIES.items():
+        assert anomaly.__doc__, kind
+        assert anomaly.family == "albumentations" or (DOCS / "gallery" / f"{anomaly.family}.jpg").is_file(), kind
+
+
+def test_every_recipe_is_in_the_documentation():
+    text = (DOCS / "anomalies.md").read_text()
+    for name in recipe_names():
+        assert f"`{name.split('/')[0]}`" in text, name

@@ -12,7 +12,7 @@ from anomalies.base import Anomaly, Rendered, mask
 from anomalies.controls import Identity
 from anomalies.lighting import SunFlare
 from anomalies.recipe import AnomalousImage, Entry, Recipe, default_recipe, recipe_names
-from anomalies.registry import ANOMALIES
+from anomalies.registry import ANOMALIES, create
 from anomalies.rng import generator
 from anomalies.scene import Scene
 from anomalies.soiling import Mud
@@ -32,6 +32,7 @@ __all__ = [
     "Scene",
     "Snow",
     "SunFlare",
+    "create",
     "default_recipe",
     "generator",
     "mask",

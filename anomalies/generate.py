@@ -43,7 +43,9 @@ def main(
         typer.Option(envvar="LSOOD_DATA", help="folder of the data sets; without it: a generated miniature"),
     ] = None,
     split: Annotated[str, typer.Option(help="of the data set: train, val or test")] = "test",
-    recipe: Annotated[str, typer.Option(help="a shipped recipe, or a YAML file")] = "default",
+    recipe: Annotated[
+        str | None, typer.Option(help="a shipped recipe, or a YAML file; default: by data set")
+    ] = None,
     severity: Annotated[
         str, typer.Option(help="1 to 5; mixed: as the recipe says; all: each image at all five")
     ] = "mixed",

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from anomalies.recipe import Recipe, recipe_names
+from anomalies.recipe import Recipe, default_recipe, recipe_names
 
 console = Console(stderr=True)
 FAILED, BAD_USAGE = 1, 2
@@ -48,16 +48,19 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def recipe_of(name: str, ind: str | None = None) -> Recipe:
+def recipe_of(name: str | None, ind: str | None = None) -> Recipe:
     """A shipped recipe by name, or a user's by its file.
 
     Args:
-        name: of the recipe or file; "reference" alone means the data set's own, where it has none that of Cityscapes.
+        name: of the recipe or file; "reference" alone means the data set's own, where it has none that of
+            Cityscapes; None: the data set's default.
         ind: name of the data set.
 
     Raises:
         ValueError, FileNotFoundError: neither, or a file that is no recipe.
     """
+    if name is None:
+        return default_recipe(ind or "")
     shipped = recipe_names()
     for owner in (ind, "cityscapes"):
         if name not in shipped and f"{name}/{owner}" in shipped:

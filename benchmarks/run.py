@@ -65,7 +65,7 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
         download=settings.download,
         miniature=settings.miniature,
         limit=settings.limit,
-        recipe=recipe_of(settings.recipe, settings.ind) if settings.recipe else None,
+        recipe=recipe_of(settings.recipe, settings.ind),
         severity=settings.severity,
         every_kind=settings.every_kind,
         image_size=settings.image_size,
@@ -223,7 +223,8 @@ def main(
         int | None, typer.Option(help="at most so many images of every set (a seeded subset)")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="of <ind>-anomalies: a shipped recipe's name, or a YAML file")
+        str | None,
+        typer.Option(help="of <ind>-anomalies: a shipped recipe's name, or a YAML file; default: by set"),
     ] = None,
     severity: Annotated[
         str, typer.Option(help="of <ind>-anomalies: mixed, 1 to 5, or all (every image five times)")
@@ -255,8 +256,7 @@ def main(
         check_names(ood or [])
         for name in methods or []:
             create(name)
-        if recipe is not None:
-            recipe_of(recipe, ind)
+        recipe_of(recipe, ind)
         if network is not None and network not in networks.NETWORKS:
             raise ValueError(f"unknown network {network!r}; networks: {', '.join(networks.NETWORKS)}")
         settings = Settings(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,11 +117,12 @@ def mask(alpha: Map, scene: Scene = UNKNOWN) -> Image:
     Returns:
         (H, W) uint8: 1 anomalous (alpha >= 0.5), 255 to be ignored (0.05 <= alpha < 0.5, void), 0 not anomalous.
     """
-    labels = (alpha >= IGNORED).astype(np.uint8) * np.uint8(255)
+    labels: Any = cv2.compare(alpha, float(np.float32(IGNORED)), cv2.CMP_GE)
     if scene.labels is not None:
-        labels[scene.labels == VOID] = 255
-    labels[alpha >= ANOMALOUS] = 1
-    return labels
+        labels = cv2.bitwise_or(labels, cv2.compare(scene.labels, VOID, cv2.CMP_EQ))
+    # 255 & 1 is 1 where it is anomalous, elsewhere 255 keeps what is there.
+    marked: Any = cv2.bitwise_and(labels, cv2.bitwise_or(cv2.compare(alpha, ANOMALOUS, cv2.CMP_LT), 1))
+    return marked
 
 
 def _check(kind: str, image: Image) -> None:

@@ -58,14 +58,16 @@ def measure(image: Image, rendered: Rendered) -> Change:
     if rendered.alpha is not None:
         pixels = rendered.alpha.size
         largest = brightest_channel(difference).reshape(rendered.alpha.shape)
-        marked: Any = rendered.alpha >= ANOMALOUS
-        count = int(np.count_nonzero(marked))
-        area, covered = count / pixels, float(np.count_nonzero(rendered.alpha >= IGNORED)) / pixels
+        marked = cv2.compare(rendered.alpha, ANOMALOUS, cv2.CMP_GE)
+        count = cv2.countNonZero(marked)
+        shown = cv2.compare(rendered.alpha, float(np.float32(IGNORED)), cv2.CMP_GE)
+        area, covered = count / pixels, cv2.countNonZero(shown) / pixels
         if count:
-            visible = int(np.count_nonzero(marked & (largest >= VISIBLE_LEVELS))) / count
-        silent: Any = rendered.alpha <= INVISIBLE
-        changed = int(np.count_nonzero(silent & (largest > SILENT_LEVELS)))
-        outside = changed / max(1, int(np.count_nonzero(silent)))
+            seen = cv2.compare(largest, VISIBLE_LEVELS, cv2.CMP_GE)
+            visible = cv2.countNonZero(cv2.bitwise_and(marked, seen)) / count
+        silent = cv2.compare(rendered.alpha, float(np.float32(INVISIBLE)), cv2.CMP_LE)
+        changed = cv2.bitwise_and(silent, cv2.compare(largest, SILENT_LEVELS, cv2.CMP_GT))
+        outside = cv2.countNonZero(changed) / max(1, cv2.countNonZero(silent))
     return Change(mean, psnr, area, covered, visible, outside, _flat(rendered.image) and not _flat(image))
 
 

@@ -59,13 +59,15 @@ def coloured(light: Image, peak: Map) -> Image:
 
 def stacked(plane: Image, channels: int) -> Image:
     """(h, w) as (h, w, channels), all alike."""
-    return np.asarray(cv2.merge([plane] * channels)).reshape(*plane.shape[:2], channels)
+    merged: Any = cv2.merge([plane] * channels)
+    return merged.reshape(*plane.shape[:2], channels)
 
 
 def uniform(peak: Map, shape: tuple[int, ...]) -> Image:
     """(H, W, C) of one colour, (C,) 0 to 255."""
     levels = np.broadcast_to(np.rint(peak).clip(0, 255).astype(np.uint8), shape[2:])
-    return np.asarray(cv2.merge([np.full(shape[:2], level) for level in levels])).reshape(shape)
+    merged: Any = cv2.merge([np.full(shape[:2], level) for level in levels])
+    return merged.reshape(shape)
 
 
 def brightest_channel(image: Image) -> Image:

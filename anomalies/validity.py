@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from anomalies.base import ANOMALOUS, IGNORED, Anomaly, Image, Rendered
+from anomalies.base import ANOMALOUS, IGNORED, Anomaly, Image, Rendered, compared
 from anomalies.light import INVISIBLE, brightest_channel
 from anomalies.scene import PEOPLE, VOID, Scene
 
@@ -58,15 +58,15 @@ def measure(image: Image, rendered: Rendered) -> Change:
     if rendered.alpha is not None:
         pixels = rendered.alpha.size
         largest = brightest_channel(difference).reshape(rendered.alpha.shape)
-        marked = cv2.compare(rendered.alpha, ANOMALOUS, cv2.CMP_GE)
+        marked = compared(rendered.alpha, cv2.CMP_GE, ANOMALOUS)
         count = cv2.countNonZero(marked)
-        shown = cv2.compare(rendered.alpha, float(np.float32(IGNORED)), cv2.CMP_GE)
+        shown = compared(rendered.alpha, cv2.CMP_GE, IGNORED)
         area, covered = count / pixels, cv2.countNonZero(shown) / pixels
         if count:
-            seen = cv2.compare(largest, VISIBLE_LEVELS, cv2.CMP_GE)
+            seen = compared(largest, cv2.CMP_GE, VISIBLE_LEVELS)
             visible = cv2.countNonZero(cv2.bitwise_and(marked, seen)) / count
-        silent = cv2.compare(rendered.alpha, float(np.float32(INVISIBLE)), cv2.CMP_LE)
-        changed = cv2.bitwise_and(silent, cv2.compare(largest, SILENT_LEVELS, cv2.CMP_GT))
+        silent = compared(rendered.alpha, cv2.CMP_LE, INVISIBLE)
+        changed = cv2.bitwise_and(silent, compared(largest, cv2.CMP_GT, SILENT_LEVELS))
         outside = cv2.countNonZero(changed) / max(1, cv2.countNonZero(silent))
     return Change(mean, psnr, area, covered, visible, outside, _flat(rendered.image) and not _flat(image))
 

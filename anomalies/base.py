@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,11 +117,19 @@ def mask(alpha: Map, scene: Scene = UNKNOWN) -> Image:
     Returns:
         (H, W) uint8: 1 anomalous (alpha >= 0.5), 255 to be ignored (0.05 <= alpha < 0.5, void), 0 not anomalous.
     """
-    labels = (alpha >= IGNORED).astype(np.uint8) * np.uint8(255)
+    labels: Any = compared(alpha, cv2.CMP_GE, IGNORED)
     if scene.labels is not None:
-        labels[scene.labels == VOID] = 255
-    labels[alpha >= ANOMALOUS] = 1
-    return labels
+        labels = cv2.bitwise_or(labels, compared(scene.labels, cv2.CMP_EQ, VOID))
+    # 255 & 1 is 1 where it is anomalous, elsewhere 255 keeps what is there.
+    marked: Any = cv2.bitwise_and(labels, compared(alpha, cv2.CMP_LT, ANOMALOUS) | np.uint8(1))
+    return marked
+
+
+def compared(values: NDArray[Any], how: int, bound: float) -> Image:
+    """(h, w) 255 where a comparison, ``cv2.CMP_...``, with a bound in float32 holds, else 0."""
+    limit: Any = float(np.float32(bound))
+    where: Any = cv2.compare(values, limit, how)
+    return where
 
 
 def _check(kind: str, image: Image) -> None:

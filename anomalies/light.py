@@ -54,12 +54,20 @@ def toned(image: Image, table: NDArray[Any]) -> Image:
 def coloured(light: Image, peak: Map) -> Image:
     """(h, w) light in a colour: 255 becomes ``peak``, (C,) 0 to 255."""
     levels = np.arange(256, dtype=np.float32)[:, None] / 255
-    return toned(np.repeat(light[..., None], len(peak), axis=2), levels * peak[None])
+    return toned(stacked(light, len(peak)), levels * peak[None])
+
+
+def stacked(plane: Image, channels: int) -> Image:
+    """(h, w) as (h, w, channels), all alike."""
+    merged: Any = cv2.merge([plane] * channels)
+    return merged.reshape(*plane.shape[:2], channels)
 
 
 def uniform(peak: Map, shape: tuple[int, ...]) -> Image:
     """(H, W, C) of one colour, (C,) 0 to 255."""
-    return np.full(shape, np.rint(peak).clip(0, 255), dtype=np.uint8)
+    levels = np.broadcast_to(np.rint(peak).clip(0, 255).astype(np.uint8), shape[2:])
+    merged: Any = cv2.merge([np.full(shape[:2], level) for level in levels])
+    return merged.reshape(shape)
 
 
 def brightest_channel(image: Image) -> Image:

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from anomalies.base import ANOMALOUS, IGNORED, Anomaly, Image, Rendered
+from anomalies.base import ANOMALOUS, IGNORED, Anomaly, Image, Rendered, compared
 from anomalies.light import INVISIBLE, brightest_channel
 from anomalies.scene import PEOPLE, VOID, Scene
 
@@ -58,14 +58,16 @@ def measure(image: Image, rendered: Rendered) -> Change:
     if rendered.alpha is not None:
         pixels = rendered.alpha.size
         largest = brightest_channel(difference).reshape(rendered.alpha.shape)
-        marked: Any = rendered.alpha >= ANOMALOUS
-        count = int(np.count_nonzero(marked))
-        area, covered = count / pixels, float(np.count_nonzero(rendered.alpha >= IGNORED)) / pixels
+        marked = compared(rendered.alpha, cv2.CMP_GE, ANOMALOUS)
+        count = cv2.countNonZero(marked)
+        shown = compared(rendered.alpha, cv2.CMP_GE, IGNORED)
+        area, covered = count / pixels, cv2.countNonZero(shown) / pixels
         if count:
-            visible = int(np.count_nonzero(marked & (largest >= VISIBLE_LEVELS))) / count
-        silent: Any = rendered.alpha <= INVISIBLE
-        changed = int(np.count_nonzero(silent & (largest > SILENT_LEVELS)))
-        outside = changed / max(1, int(np.count_nonzero(silent)))
+            seen = compared(largest, cv2.CMP_GE, VISIBLE_LEVELS)
+            visible = cv2.countNonZero(cv2.bitwise_and(marked, seen)) / count
+        silent = compared(rendered.alpha, cv2.CMP_LE, INVISIBLE)
+        changed = cv2.bitwise_and(silent, compared(largest, cv2.CMP_GT, SILENT_LEVELS))
+        outside = cv2.countNonZero(changed) / max(1, cv2.countNonZero(silent))
     return Change(mean, psnr, area, covered, visible, outside, _flat(rendered.image) and not _flat(image))
 
 

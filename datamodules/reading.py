@@ -61,7 +61,7 @@ def read_label(path: Path, like: Image, image_path: Path, classes: NDArray[np.ui
     if label.shape != like.shape[:2]:
         sizes = f"{label.shape[1]}x{label.shape[0]}, its image {image_path} {like.shape[1]}x{like.shape[0]}"
         raise ValueError(f"label {path} is {sizes}")
-    mapped = classes[label]
+    mapped: Any = cv2.LUT(label, classes)
     if (mapped == OUT_OF_RANGE).any():
         wrong = int(label[mapped == OUT_OF_RANGE][0])
         raise ValueError(f"label {path} holds id {wrong}, which is no class of this data set")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,7 +54,7 @@ class DataSetSource:
             return SourceImage(image, base.keys[i], path=path)
         label_path = base.labels.path_of(path)
         ids = read_label(label_path, image, path, ANY_ID)
-        labels = base.labels.classes[ids]
+        labels: Any = cv2.LUT(ids, base.labels.classes)
         if (labels == OUT_OF_RANGE).any():
             labels = read_label(label_path, image, path, base.labels.classes)
         label_key = label_path.relative_to(base.root).as_posix()

@@ -158,6 +158,15 @@ class Collage:
         return poisson(rgb, alpha, under) if self.blend == "poisson" else rgb
 
     def _compose(self, part: Any, under: Image, rgb: Image, alpha: Map, shadow: Map) -> None:
+        most = np.maximum(alpha, shadow)
+        x, y, w, h = cv2.boundingRect((most > 0).view(np.uint8))
+        box = (slice(y, y + h), slice(x, x + w))
+        part = (_within(part[0], y, h), _within(part[1], x, w))
+        under, rgb, alpha, shadow, most = (
+            np.ascontiguousarray(a[box]) for a in (under, rgb, alpha, shadow, most)
+        )
+        if not most.size:
+            return
         if shadow.any():
             dimmed: Any = cv2.blendLinear(np.zeros_like(under), under, shadow, 1 - shadow)
             under = dimmed
@@ -165,7 +174,7 @@ class Collage:
         if self.canvas.shape[2] == 1:
             mixed = cv2.cvtColor(mixed, cv2.COLOR_RGB2GRAY)[..., None]
         self.canvas[part] = mixed
-        self.alpha[part] = np.maximum(self.alpha[part], np.maximum(alpha, shadow))
+        self.alpha[part] = np.maximum(self.alpha[part], most)
 
     def _record(self, cutout: Cutout, part: Any, inner: Any, size: tuple[int, int, int], alpha: Map) -> None:
         h, w, pad = size
@@ -230,6 +239,10 @@ def _bordered(alpha: Map, pad: int) -> Map:
 
 def _rgb(part: Image) -> Image:
     return np.ascontiguousarray(part) if part.shape[2] == 3 else np.repeat(part, 3, axis=2)
+
+
+def _within(whole: slice, first: int, size: int) -> slice:
+    return slice(whole.start + first, whole.start + first + size)
 
 
 def _overlap(frame: tuple[int, int, int, int], shape: tuple[int, ...]) -> Any:

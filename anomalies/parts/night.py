@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from anomalies.base import Anomaly, Image, Map, Rendered
 from anomalies.fields import Shape, blurred, resized, smoothstep, working_shape
-from anomalies.light import LUMA, luma, screened, toned
+from anomalies.light import LUMA, luma, screened, stacked, toned
 from anomalies.parts.depth import below_horizon
 from anomalies.parts.lens import discs
 from anomalies.scene import Scene
@@ -122,7 +122,7 @@ class Night(Anomaly):
         beam = _beam(shape, scene.horizon) * np.float32(BEAM)
         sky = resized(np.rint(255 * _sky(resized(image, shape), scene)).astype(np.uint8), full)
         keep = toned(sky[..., None], 255 - (1 - self.of(SKY_LEFT)) * np.arange(256)[:, None])
-        dim: Any = cv2.multiply(image, np.repeat(keep, image.shape[2], axis=2), scale=1 / 255)
+        dim: Any = cv2.multiply(image, stacked(keep, image.shape[2]), scale=1 / 255)
         dark = noisy(dim.reshape(image.shape), mean, deviation, rng)
         lit = self._lit(image, dark, beam, full)
         glow = lamps[..., None] * WARM

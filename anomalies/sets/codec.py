@@ -116,10 +116,8 @@ def encode_png(array: NDArray[Any]) -> bytes:
         filtered[:, 0] = FILTER_NONE
         filtered[:, 1:] = rows
     header = struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[channels], 0, 0, 0)
-    return SIGNATURE + b"".join(
-        _chunk(name, data)
-        for name, data in ((b"IHDR", header), (b"IDAT", _deflated(filtered, picture)), (b"IEND", b""))
-    )
+    chunks = ((b"IHDR", header), (b"IDAT", _deflated(filtered, picture)), (b"IEND", b""))
+    return b"".join((SIGNATURE, *(part for name, data in chunks for part in _chunk(name, data))))
 
 
 def _deflated(rows: NDArray[np.uint8], picture: bool) -> bytes:
@@ -131,9 +129,9 @@ def _deflated(rows: NDArray[np.uint8], picture: bool) -> bytes:
     return packer.compress(rows.data) + packer.flush()
 
 
-def _chunk(name: bytes, data: bytes) -> bytes:
-    check = zlib.crc32(data, zlib.crc32(name))
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
+def _chunk(name: bytes, data: bytes) -> tuple[bytes, ...]:
+    crc32 = zlib.crc32 if fast_deflate is None else fast_deflate.crc32
+    return struct.pack(">I", len(data)), name, data, struct.pack(">I", crc32(data, zlib.crc32(name)))
 
 
 def _bytes(path: Path) -> NDArray[np.uint8]:

@@ -33,10 +33,24 @@ AS_TEXT = ("kinds", "params", "details", "bboxes", "map_hashes", "notes")
 
 
 def pixel_hash(array: NDArray[Any]) -> str:
-    """blake2b in hex over shape, type and pixels: the same whatever wrote the file."""
-    digest = hashlib.blake2b(f"{array.shape} {array.dtype}".encode(), digest_size=16)
+    """sha256 over shape, type and pixels, its first 128 bits in hex: the same whatever wrote the file.
+
+    Of maps, only the smallest box that holds all of what is not 0 is read, and where it lies.
+    """
+    digest = hashlib.sha256(f"{array.shape} {array.dtype}".encode())
+    if array.ndim == 2:
+        rows = _span(array.max(axis=1, initial=0))
+        columns = _span(array[rows].max(axis=0, initial=0))
+        digest.update(f" {rows} {columns}".encode())
+        array = array[rows, columns]
     digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    return digest.hexdigest()[:32]
+
+
+def _span(values: NDArray[Any]) -> slice:
+    """From the first to the last that is not 0."""
+    found = np.flatnonzero(values).tolist()
+    return slice(found[0], found[-1] + 1) if found else slice(0, 0)
 
 
 def write_whole(path: Path, content: bytes) -> None:

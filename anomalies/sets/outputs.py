@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies.base import ANOMALOUS
 from anomalies.drawing import AnomalousImage
 from anomalies.sets.manifest import Record
 from anomalies.sets.source import SourceImage
@@ -25,10 +24,10 @@ def maps_of(drawn: AnomalousImage, kind: int) -> dict[str, NDArray[Any]]:
     rendered, marked = drawn.rendered, drawn.mask
     if marked is not None and rendered.alpha is not None:
         maps["mask"] = marked
-        maps["kind"] = np.where(rendered.alpha >= ANOMALOUS, np.uint8(kind), np.uint8(0))
-        maps["alpha"] = np.rint(rendered.alpha * np.float32(255)).astype(np.uint8)
+        maps["kind"] = cv2.LUT(marked, np.where(np.arange(256) == 1, kind, 0).astype(np.uint8))
+        maps["alpha"] = cv2.convertScaleAbs(rendered.alpha, alpha=255)
     if rendered.instances is not None:
-        maps["instances"] = rendered.instances.astype(np.uint16)
+        maps["instances"] = rendered.instances.astype(np.uint16, copy=False)
     if rendered.soiling is not None:
         maps["soiling"] = rendered.soiling
     return maps
@@ -45,7 +44,9 @@ def updated_labels(
     if drawn.rendered.labels is None:
         return item.label_ids
     new = drawn.rendered.labels
-    return np.where(new == item.labels, item.label_ids, file_ids[new])
+    ids: Any = cv2.LUT(new, file_ids)
+    np.copyto(ids, item.label_ids, where=new == item.labels)
+    return ids
 
 
 def describe(drawn: AnomalousImage, item: SourceImage) -> Record:
@@ -89,11 +90,12 @@ def boxes_of(instances: NDArray[np.uint16] | None) -> Record:
     """Number of objects and their boxes [x, y, width, height] in pixels."""
     if instances is None:
         return {"instances": 0, "bboxes": []}
-    boxes = []
-    for number in np.flatnonzero(np.bincount(instances.ravel())[1:]) + 1:
-        x, y, width, height = cv2.boundingRect((instances == number).astype(np.uint8))
-        boxes.append([x, y, width, height])
-    return {"instances": len(boxes), "bboxes": boxes}
+    boxes = [
+        list(cv2.boundingRect(cv2.inRange(instances, number, number)))
+        for number in range(1, int(instances.max(initial=0)) + 1)
+    ]
+    found = [box for box in boxes if box[2]]
+    return {"instances": len(found), "bboxes": found}
 
 
 def _as_text(value: Any) -> str | None:

@@ -143,7 +143,7 @@ class Writer:
             "clean_path": clean,
             "out_path": out_path,
             "pixel_hash": stored,
-            "mask": "global" if drawn.mask is None else "map",
+            "mask": "global" if drawn.rendered.alpha is None else "map",
             "map_hashes": {what: pixel_hash(values) for what, values in maps.items()},
             **{f"{what}_path": path for what, path in paths.items()},
         }

@@ -24,7 +24,7 @@ from scipy.sparse import csr_array
 from lsood.components import component_metrics
 from lsood.intervals import Estimate, blocks, source_weights
 from lsood.metrics import Array
-from lsood.pixel_metrics import BINS, Counts, curve, curve_metrics
+from lsood.pixel_metrics import curve, curve_metrics
 
 RESAMPLES = 200
 VERSION = 1
@@ -51,16 +51,6 @@ class PixelScore:
     ppv_image: NDArray[np.int32]
     ppv: Array
     threshold: NDArray[np.float16]
-
-    @property
-    def pooled(self) -> Counts:
-        """(2, 65536) pixels of all images."""
-        return np.stack(
-            [
-                np.bincount(self.entry_key, weights=n, minlength=BINS).astype(np.int64)
-                for n in (self.normal, self.anomalous)
-            ]
-        )
 
     @cached_property
     def _levels(self) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:

@@ -130,10 +130,10 @@ class PixelSet:
         draws: dict[str, list[Array]] = {name: [] for name in values}
         for count in blocks(resamples, 4 * max(len(of._levels[0]), len(of.ppv))):
             weights = np.zeros((count, len(self.keys)))
-            weights[:, chosen] = _source_weights(random, count, [sources[i] for i in chosen])
+            weights[:, chosen] = source_weights(random, count, [[sources[i] for i in chosen]])[0]
             for name, column in (of.metrics(weights) | of.component_metrics(weights)).items():
                 draws[name].append(column)
-        return {name: _estimate(values[name][0], np.concatenate(draws[name])) for name in values}
+        return {name: Estimate.of(values[name][0], np.concatenate(draws[name])) for name in values}
 
     def image_means(
         self, score: str, sources: Sequence[str], resamples: int = RESAMPLES
@@ -142,10 +142,9 @@ class PixelSet:
         images, values = self.scores[score].per_image()
         if not len(images):
             return 0, {}
-        weights = _source_weights(np.random.default_rng(0), resamples, [sources[i] for i in images])
-        weights = weights[weights.any(1)]
+        (weights,) = source_weights(np.random.default_rng(0), resamples, [[sources[i] for i in images]])
         means = {name: weights @ v / weights.sum(1) for name, v in values.items()}
-        return len(images), {name: _estimate(values[name].mean(), means[name]) for name in values}
+        return len(images), {name: Estimate.of(values[name].mean(), means[name]) for name in values}
 
     def save(self, folder: Path) -> None:
         """Write ``pixels.safetensors`` and its index, each under a temporary name first."""
@@ -178,15 +177,6 @@ class PixelSet:
             return cls(index["keys"], tensors["images"], scores)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
-
-
-def _source_weights(random: np.random.Generator, resamples: int, sources: Sequence[str]) -> Array:
-    return source_weights(random, resamples, (sources,))[0]
-
-
-def _estimate(value: float, draws: Array) -> Estimate:
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(float(value), float(low), float(high))
 
 
 def _sha256(path: Path) -> str:

@@ -27,7 +27,7 @@ from lsood.metrics import Array
 from lsood.pixel_metrics import curve, curve_metrics
 
 RESAMPLES = 200
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,13 @@ class PixelSet:
 
     Args:
         keys: N image keys. images: (N, 3) int64 pixels that are not anomalous, anomalous, ignored.
-        scores: {name: what it gave}.
+        scores: {name: what it gave}. made: by what, e.g. the name of a fitted score.
     """
 
     keys: list[str]
     images: NDArray[np.int64]
     scores: dict[str, PixelScore]
+    made: str = ""
 
     def estimates(
         self,
@@ -156,7 +157,13 @@ class PixelSet:
             }
         part = folder / f"pixels.{os.getpid()}.part"
         save_file(tensors, part)
-        index = {"version": VERSION, "keys": self.keys, "scores": list(self.scores), "sha256": _sha256(part)}
+        index = {
+            "version": VERSION,
+            "keys": self.keys,
+            "scores": list(self.scores),
+            "made": self.made,
+            "sha256": _sha256(part),
+        }
         part.replace(folder / "pixels.safetensors")
         part.write_text(json.dumps(index), encoding="utf-8")
         part.replace(folder / "pixels.json")
@@ -174,7 +181,7 @@ class PixelSet:
                 name: PixelScore(**{f.name: tensors[f"{name}.{f.name}"] for f in fields(PixelScore)})
                 for name in index["scores"]
             }
-            return cls(index["keys"], tensors["images"], scores)
+            return cls(index["keys"], tensors["images"], scores, index["made"])
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
 

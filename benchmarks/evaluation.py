@@ -25,6 +25,7 @@ from benchmarks.strata import drawn_on, figures, halves, sources_of, strata_of
 from datamodules import BenchmarkDataModule
 from leaderboards import OodCell
 from lsood import Activations, Detector, Subject, evaluate, threshold_at
+from lsood.pixel_neighbours import PixelFeatures, PixelNeighbours
 from lsood.probes import Perturbation, Probe, standard_probes
 
 log = logging.getLogger("lsood-bench")
@@ -97,9 +98,15 @@ class Evaluation:
         fit_probes = _distinct([*standard, *(p for d in alive.values() for p in d.fit_probes())])
         probes = _distinct([*standard, *(p for d in alive.values() for p in d.probes())])
 
+        masked = any(map(self._pixels_of, self.data.ood_sets))
+        features = PixelFeatures(self.subject.layers[-1], self.subject.num_classes)
+        if masked:
+            fit_probes.append(features)
         train = self.extraction.measure(
             "fit", self.data.fit_dataloader(), self.data.sets["train"].fingerprint, fit_probes
         )
+        if masked:
+            self.extraction.latent = PixelNeighbours.of(features.layer, train[features.name])
         for name, detector in alive.items():
             self._try(name, partial(detector.fit, train))
         steps = [self._try(name, detector.perturbation) for name, detector in alive.items()]

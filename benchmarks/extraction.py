@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from benchmarks.strata import DRAWN
 from datamodules.imageset import NOT_DRAWN
 from lsood import Activations, OnePass
 from lsood.activations import concatenate
+from lsood.pixel_neighbours import LATENT, PixelNeighbours
 from lsood.pixel_set import PixelSet
 from lsood.pixel_tally import PixelTally
 from lsood.probes import PIXEL_SCORES, Perturbation, PixelMaps, Probe
@@ -36,6 +37,7 @@ class Extraction:
         preprocessing: fingerprint of the pre-processing.
         store: folder of the cache.
         device: "cpu" or "cuda".
+        latent: the fitted latent score of pixels, tallied beside the others; None: not tallied.
         prepared: what probes prepared for this network, shared by all sets.
         watch: called with (title, batches) around every pass, to show progress; returns the batches.
 
@@ -52,6 +54,7 @@ class Extraction:
     store: Path
     device: str = "cpu"
     watch: Callable[[str, Iterable[Any]], Iterable[Any]] = lambda title, batches: batches
+    latent: PixelNeighbours | None = None
     prepared: dict[str, Any] = field(default_factory=dict, repr=False)
     forwarded: dict[str, int] = field(default_factory=dict)
     from_cache: int = 0
@@ -80,9 +83,12 @@ class Extraction:
         folder = self.store / self._address(fingerprint)
         names = [p.name for p in probes] + [p.name for p in perturbations] + ["labels"]
         cached = self._read(folder, names)
+        latent = self.latent.name if self.latent is not None else ""
         tallied = PixelSet.load(folder) if masked else None
-        if tallied is not None:
+        if tallied is not None and tallied.made == latent:
             self.pixels[title] = tallied
+        else:
+            tallied = None
         if cached is not None and set(names) <= set(cached) and (tallied is not None or not masked):
             self.from_cache += cached.images
             return cached
@@ -93,7 +99,7 @@ class Extraction:
         with self._tally(folder, masked and tallied is None) as tally:
             fresh = self._pass(title, loader, missing, steps, tally)
             if tally is not None:
-                self.pixels[title] = tally.finish()
+                self.pixels[title] = replace(tally.finish(), made=latent)
                 self.pixels[title].save(folder)
         fresh.made |= {
             "network": self.network_hash,
@@ -128,7 +134,8 @@ class Extraction:
         keys: list[str] = []
         drawn: dict[str, list[Any]] = {name: [] for name in DRAWN}
         left_out = 0
-        probes = [*probes, PixelMaps()] if tally is not None else probes
+        maps = [] if tally is None else self._maps()
+        probes = [*probes, *maps]
         with OnePass(self.network, probes, perturbations, self.device, self.prepared) as run:
             for batch in self.watch(title, loader):
                 row = run(batch["image"], batch["key"], batch["target"])
@@ -136,9 +143,10 @@ class Extraction:
                 row["labels"] = target if target.ndim == 1 else torch.full((len(target),), -1)
                 chosen = [i for i, kind in enumerate(batch.get("kind", batch["key"])) if kind != NOT_DRAWN]
                 names = [batch["key"][i] for i in chosen]
+                planes = [row.pop(probe.name) for probe in maps]
                 if tally is not None and chosen:
-                    maps, masks = row.pop(PixelMaps().name), batch["anomaly"]
-                    tally.add(maps[chosen].numpy(), masks[chosen].numpy(), names)
+                    scores, masks = torch.cat(planes, dim=1), batch["anomaly"]
+                    tally.add(scores[chosen].numpy(), masks[chosen].numpy(), names)
                 parts.append({name: value[chosen] for name, value in row.items()})
                 keys += names
                 for name in DRAWN if "kind" in batch else ():
@@ -160,7 +168,11 @@ class Extraction:
         if not wanted:
             return nullcontext()
         folder.mkdir(parents=True, exist_ok=True)
-        return PixelTally(PIXEL_SCORES, folder)
+        return PixelTally([*PIXEL_SCORES, *[LATENT] * (self.latent is not None)], folder)
+
+    def _maps(self) -> list[Probe]:
+        """Probes of pixel scores, in the order of the tally."""
+        return [PixelMaps()] if self.latent is None else [PixelMaps(), self.latent]
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,6 @@ from leaderboards.schema import Environment, NetworkInfo
 from lsood import Activations
 from lsood.pixel_metrics import random_baseline
 from lsood.pixel_set import PixelSet
-from lsood.probes import PIXEL_SCORES
 from lsood.strata import SMALLEST_STRATUM
 
 STRATUM_RESAMPLES = 50
@@ -75,7 +74,7 @@ def write(
     tallied, data = evaluation.extraction.pixels, evaluation.data
     sets = {name: images for name, images in data.ood_sets.items() if name in tallied}
     paths = []
-    for score in PIXEL_SCORES if sets else ():
+    for score in tallied[next(iter(sets))].scores if sets else ():
         cells = [
             pixel_cell(score, name, images.origin, images.fingerprint, tallied[name], evaluation.sets[name])
             for name, images in sets.items()

@@ -54,16 +54,8 @@ def pixel_rows(results: Sequence[PixelResult]) -> pd.DataFrame:
             if cell.image_means:
                 add(run, cell, run.score, IMAGES, None, None, cell.n_both, cell.image_means)
             for stratum in cell.strata:
-                add(
-                    run,
-                    cell,
-                    run.score,
-                    "stratum",
-                    stratum.kind,
-                    stratum.severity,
-                    stratum.n,
-                    stratum.metrics,
-                )
+                about = (stratum.kind, stratum.severity, stratum.n, stratum.metrics)
+                add(run, cell, run.score, "stratum", *about)
     for run in {(r.ind.name, r.network.name): r for r in results}.values():
         for cell in run.ood:
             chance = {name: MetricValue(value, value, value) for name, value in cell.random.items()}
@@ -144,13 +136,13 @@ def markdown_pixels(results: Sequence[PixelResult]) -> list[str]:
 
 
 def rich_pixels(results: Sequence[PixelResult]) -> list[Table]:
-    """A table per OoD set with masks, for a terminal."""
+    """A table per OoD set with masks, for a terminal of 80 columns."""
     tables = []
     for title, _, part in pooled(pixel_rows(results)):
         table = Table(title=Text(f"pixels: {title}"), title_justify="left", title_style="bold")
-        table.add_column("score")
+        table.add_column("score", no_wrap=True, vertical="bottom")
         for name, _ in TITLES.values():
-            table.add_column(name, justify="right", no_wrap=True)
+            table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True, vertical="bottom")
         for _, row in part.iterrows():
             first = spread(row, "ap")
             rest = ["" if pd.isna(row[m]) else f"{100 * row[m]:.1f}" for m in list(TITLES)[1:]]

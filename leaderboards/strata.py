@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +23,7 @@ COLUMNS = ("ind", "network", "protocol", "ood", "method", "kind", "severity", "n
 METRICS = ("auroc", "fpr95")
 MEAN = "mean of kinds"
 FILLED = 1 / 3
+TERMINAL = 80
 STRATA_NOTE = (
     "By kind and severity: AUROC of its images versus all in-distribution images; intervals "
     "by bootstrap over source images. Cells of fewer than 5 images are blank. 50 is chance: the detector misses it. "
@@ -122,27 +126,48 @@ def grids(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def rich_strata(results: Sequence[Result]) -> list[Table]:
-    """For a terminal: kinds down, methods across, AUROC in percent."""
+    """For a terminal of 80 columns: kinds down, methods across, AUROC in percent; further tables for methods that
+    need more room.
+    """
     tables = []
     for title, _, part in comparisons(strata_rows(results)):
         heat = by_kind(part)
         if heat.empty:
             continue
         counts = part[part["severity"] == ANY].groupby("kind")["n"].first()
-        table = Table(
-            title=Text(f"what is missed: AUROC by kind · {title}"), title_justify="left", title_style="bold"
-        )
-        table.add_column("kind")
-        table.add_column("n", justify="right")
-        for method in heat.index:
-            table.add_column(Text(method), justify="right", overflow="fold")
-        for kind in heat.columns:
-            if kind == MEAN:
-                table.add_section()
-            cells = [Text(*_shown(value)) for value in heat[kind]]
-            table.add_row(kind, str(counts.get(kind, "")), *cells)
-        tables.append(table)
+        heads = {str(method): _headline(str(method)) for method in heat.index}
+        room = TERMINAL - max(map(len, heat.columns)) - 1 - len(str(counts.max()))
+        for i, methods in enumerate(_split(heads, room)):
+            name = f"what is missed: AUROC by kind · {title}{' · further methods' if i else ''}"
+            table = Table(title=Text(name), title_justify="left", title_style="bold")
+            table.box, table.padding, table.show_edge = box.SIMPLE_HEAD, 0, False
+            table.add_column("kind", no_wrap=True, vertical="bottom")
+            table.add_column("n", justify="right", vertical="bottom")
+            for method in methods:
+                table.add_column(Text(heads[method]), justify="right", overflow="fold", vertical="bottom")
+            for kind in heat.columns:
+                if kind == MEAN:
+                    table.add_section()
+                cells = [Text(*_shown(value)) for value in heat.loc[methods, kind]]
+                table.add_row(Text(kind), str(counts.get(kind, "")), *cells)
+            tables.append(table)
     return tables
+
+
+def _headline(method: str) -> str:
+    """A method's name, in lines that end where its parts do."""
+    return method if len(method) <= 8 else re.sub(r"(?<=[-@.:_])(?=.)", "\n", method)
+
+
+def _split(heads: dict[str, str], room: int) -> list[list[str]]:
+    """The methods in as few parts of about the same number as have columns that fit the room."""
+    wide = {method: 1 + max(map(len, head.split("\n"))) for method, head in heads.items()}
+    parts: list[list[str]] = []
+    for count in range(1, len(heads) + 1):
+        parts = [list(part) for part in np.array_split(list(heads), count)]
+        if all(sum(wide[method] for method in part) <= room for part in parts):
+            break
+    return parts
 
 
 def _shown(value: float) -> tuple[str, str]:

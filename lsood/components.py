@@ -38,32 +38,38 @@ def components(
 ) -> Components:
     """Compare predicted with true components (8-connected).
 
+    Predicted components are found and measured with only the ignored pixels cut out; what then lies on a smaller
+    true component counts for nothing, as in the benchmark's code.
+
     Args:
         predicted: (H, W), called anomalous. labels: (H, W), 1 anomalous, 0 not, 255 ignored.
         smallest_predicted, smallest_true: as shares of the image; smaller predicted components are dropped,
             smaller true ones ignored. The defaults are the anomaly track's 500 and 100 pixels of 1280x720.
     """
-    true, true_areas = _components(labels == 1)
-    small = np.flatnonzero(true_areas < smallest_true * labels.size)
-    ignored = (labels == 255) | np.isin(true, small[small > 0])
-    true, true_areas = _components((labels == 1) & ~ignored)
-    found, areas = _components(predicted & ~ignored)
-    shape = (len(true_areas), len(areas))
-    pairs = true.astype(np.int64) * shape[1] + found
-    overlap = np.bincount(pairs.ravel(), minlength=shape[0] * shape[1]).reshape(shape)[1:, 1:]
-    keep = areas[1:] >= smallest_predicted * labels.size
-    overlap, areas, true_areas = overlap[:, keep], areas[1:][keep], true_areas[1:]
+    true, n_true = _numbered(labels == 1, smallest_true * labels.size)
+    found, n_found = _numbered(predicted & (labels != 255), smallest_predicted * labels.size)
+    shape = (n_true + 2, n_found + 2)
+    pairs = np.bincount((true * shape[1] + found).ravel(), minlength=shape[0] * shape[1]).reshape(shape)
+    true_areas = pairs[1:-1].sum(1)
+    areas = pairs[:-1, 1:-1].sum(0)  # the last row is what lies on smaller true components
+    overlap = pairs[1:-1, 1:-1]
     touching = overlap > 0
-    hit = overlap.sum(1)
-    elsewhere = (touching * (overlap.sum(0) - overlap)).sum(1)
+    hit, hits = overlap.sum(1), overlap.sum(0)
+    elsewhere = (touching * (hits - overlap)).sum(1)
     union = true_areas + (touching * areas).sum(1) - hit
-    return Components(hit / np.maximum(union - elsewhere, 1), overlap.sum(0) / np.maximum(areas, 1))
+    there = areas > 0
+    return Components(hit / (union - elsewhere), hits[there] / areas[there])
 
 
-def _components(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Component number of every pixel (0: none) and the areas by number."""
+def _numbered(mask: NDArray[np.bool_], smallest: float) -> tuple[NDArray[np.int64], int]:
+    """Of every pixel: 0 no component, 1 to n a component, n + 1 one of fewer pixels than the smallest; and n."""
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    return np.asarray(numbers), np.asarray(stats[:, cv2.CC_STAT_AREA], dtype=np.int64)
+    large = np.asarray(stats)[:, cv2.CC_STAT_AREA] >= smallest
+    large[0] = False
+    n = int(large.sum())
+    name = np.where(large, large.cumsum(), n + 1)
+    name[0] = 0
+    return name[numbers], n
 
 
 def component_metrics(

@@ -25,6 +25,12 @@ class Estimate:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, value: float, draws: Array) -> Estimate:
+        """With the percentile interval of resampled values (R,)."""
+        low, high = np.quantile(draws, [0.025, 0.975])
+        return cls(float(value), float(low), float(high))
+
 
 def delong_variance(inside: ArrayLike, outside: ArrayLike) -> float:
     """Variance of the AUROC (DeLong et al. 1988) through mid-ranks (Sun & Xu 2014), O(n log n). Needs two
@@ -85,10 +91,7 @@ def evaluate(
             w_in, w_out = source_weights(random, count, shared)
         for name, column in Curve.of(x, y, w_in, w_out).all(threshold).items():
             draws[name].append(column)
-    estimates = {}
-    for name, value in values.items():
-        low, high = np.quantile(np.concatenate(draws[name]), [0.025, 0.975])
-        estimates[name] = Estimate(value, float(low), float(high))
+    estimates = {name: Estimate.of(value, np.concatenate(draws[name])) for name, value in values.items()}
     if shared is None:
         estimates["auroc"] = Estimate(values["auroc"], *delong_interval(x, y))
     return estimates

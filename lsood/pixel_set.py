@@ -24,10 +24,10 @@ from scipy.sparse import csr_array
 from lsood.components import component_metrics
 from lsood.intervals import Estimate, blocks, source_weights
 from lsood.metrics import Array
-from lsood.pixel_metrics import BINS, Counts, curve, curve_metrics
+from lsood.pixel_metrics import curve, curve_metrics
 
 RESAMPLES = 200
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,6 @@ class PixelScore:
     ppv_image: NDArray[np.int32]
     ppv: Array
     threshold: NDArray[np.float16]
-
-    @property
-    def pooled(self) -> Counts:
-        """(2, 65536) pixels of all images."""
-        return np.stack(
-            [
-                np.bincount(self.entry_key, weights=n, minlength=BINS).astype(np.int64)
-                for n in (self.normal, self.anomalous)
-            ]
-        )
 
     @cached_property
     def _levels(self) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
@@ -103,12 +93,13 @@ class PixelSet:
 
     Args:
         keys: N image keys. images: (N, 3) int64 pixels that are not anomalous, anomalous, ignored.
-        scores: {name: what it gave}.
+        scores: {name: what it gave}. made: by what, e.g. the name of a fitted score.
     """
 
     keys: list[str]
     images: NDArray[np.int64]
     scores: dict[str, PixelScore]
+    made: str = ""
 
     def estimates(
         self,
@@ -140,10 +131,10 @@ class PixelSet:
         draws: dict[str, list[Array]] = {name: [] for name in values}
         for count in blocks(resamples, 4 * max(len(of._levels[0]), len(of.ppv))):
             weights = np.zeros((count, len(self.keys)))
-            weights[:, chosen] = _source_weights(random, count, [sources[i] for i in chosen])
+            weights[:, chosen] = source_weights(random, count, [[sources[i] for i in chosen]])[0]
             for name, column in (of.metrics(weights) | of.component_metrics(weights)).items():
                 draws[name].append(column)
-        return {name: _estimate(values[name][0], np.concatenate(draws[name])) for name in values}
+        return {name: Estimate.of(values[name][0], np.concatenate(draws[name])) for name in values}
 
     def image_means(
         self, score: str, sources: Sequence[str], resamples: int = RESAMPLES
@@ -152,10 +143,9 @@ class PixelSet:
         images, values = self.scores[score].per_image()
         if not len(images):
             return 0, {}
-        weights = _source_weights(np.random.default_rng(0), resamples, [sources[i] for i in images])
-        weights = weights[weights.any(1)]
+        (weights,) = source_weights(np.random.default_rng(0), resamples, [[sources[i] for i in images]])
         means = {name: weights @ v / weights.sum(1) for name, v in values.items()}
-        return len(images), {name: _estimate(values[name].mean(), means[name]) for name in values}
+        return len(images), {name: Estimate.of(values[name].mean(), means[name]) for name in values}
 
     def save(self, folder: Path) -> None:
         """Write ``pixels.safetensors`` and its index, each under a temporary name first."""
@@ -167,7 +157,13 @@ class PixelSet:
             }
         part = folder / f"pixels.{os.getpid()}.part"
         save_file(tensors, part)
-        index = {"version": VERSION, "keys": self.keys, "scores": list(self.scores), "sha256": _sha256(part)}
+        index = {
+            "version": VERSION,
+            "keys": self.keys,
+            "scores": list(self.scores),
+            "made": self.made,
+            "sha256": _sha256(part),
+        }
         part.replace(folder / "pixels.safetensors")
         part.write_text(json.dumps(index), encoding="utf-8")
         part.replace(folder / "pixels.json")
@@ -185,18 +181,9 @@ class PixelSet:
                 name: PixelScore(**{f.name: tensors[f"{name}.{f.name}"] for f in fields(PixelScore)})
                 for name in index["scores"]
             }
-            return cls(index["keys"], tensors["images"], scores)
+            return cls(index["keys"], tensors["images"], scores, index["made"])
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
-
-
-def _source_weights(random: np.random.Generator, resamples: int, sources: Sequence[str]) -> Array:
-    return source_weights(random, resamples, (sources,))[0]
-
-
-def _estimate(value: float, draws: Array) -> Estimate:
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(float(value), float(low), float(high))
 
 
 def _sha256(path: Path) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsood.components import Components, components
-from lsood.pixel_metrics import IGNORED, best_key, histogram, key_scores, score_keys
+from lsood.pixel_metrics import ANOMALOUS, BINS, IGNORED, NORMAL, best_key, histogram, key_scores, score_keys
 from lsood.pixel_set import PixelScore, PixelSet
 
 
@@ -34,7 +34,8 @@ class PixelTally:
         self._spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         self._shapes: list[tuple[int, int] | None] = []
         self._images: list[tuple[int, int, int]] = []
-        self._entries: dict[str, list[tuple[NDArray[np.int32], ...]]] = {name: [] for name in self.scores}
+        self._entries: dict[str, list[NDArray[np.int32]]] = {name: [] for name in self.scores}
+        self._pooled = {name: np.zeros((2, BINS), np.int64) for name in self.scores}
 
     def __enter__(self) -> PixelTally:
         return self
@@ -51,9 +52,9 @@ class PixelTally:
             keys: of the images.
         """
         for scores, label, key in zip(maps, labels, keys, strict=True):
-            counts = [int((label == value).sum()) for value in (0, 1, IGNORED)]
-            self._images.append((counts[0], counts[1], counts[2]))
-            self._shapes.append(label.shape if counts[0] + counts[1] else None)  # type: ignore[arg-type]
+            normal, anomalous, ignored = (int((label == v).sum()) for v in (NORMAL, ANOMALOUS, IGNORED))
+            self._images.append((normal, anomalous, ignored))
+            self._shapes.append(label.shape if normal + anomalous else None)  # type: ignore[arg-type]
             if self._shapes[-1] is not None:
                 self._count(len(self.keys), score_keys(scores), label)
             self.keys.append(key)
@@ -62,33 +63,35 @@ class PixelTally:
         self._spool.write(label.tobytes())
         for name, plane in zip(self.scores, keys, strict=True):
             counts = histogram(plane, label)
+            self._pooled[name] += counts
             there = np.flatnonzero(counts.any(0))
             entry = (np.full(len(there), image), there, *counts[:, there])
-            self._entries[name].append(tuple(part.astype(np.int32) for part in entry))
+            self._entries[name].append(np.stack(entry).astype(np.int32))
             self._spool.write(plane.tobytes())
 
     def finish(self) -> PixelSet:
         """The histograms of all images, and the components at the threshold of the highest F1."""
-        entries = {name: _joined(parts) for name, parts in self._entries.items()}
-        thresholds = {name: _threshold(*entry[1:]) for name, entry in entries.items()}
+        thresholds = {name: best_key(n) if n.any(1).all() else None for name, n in self._pooled.items()}
         found = self._components(thresholds)
         scores = {}
-        for name, (image, key, normal, anomalous) in entries.items():
-            rows, parts = [i for i, _ in found[name]], [part for _, part in found[name]]
+        for name, parts in self._entries.items():
+            image, key, normal, anomalous = np.concatenate([np.zeros((4, 0), np.int32), *parts], axis=1)
+            rows, compared = [i for i, _ in found[name]], [c for _, c in found[name]]
+            threshold = [] if thresholds[name] is None else [thresholds[name]]
             scores[name] = PixelScore(
                 image,
                 key.astype(np.uint16),
                 normal,
                 anomalous,
-                siou_image=np.repeat(rows, [len(part.siou) for part in parts]).astype(np.int32),
-                siou=np.concatenate([np.zeros(0), *(part.siou for part in parts)]),
-                ppv_image=np.repeat(rows, [len(part.ppv) for part in parts]).astype(np.int32),
-                ppv=np.concatenate([np.zeros(0), *(part.ppv for part in parts)]),
-                threshold=key_scores(np.array(thresholds[name], dtype=np.uint16)),
+                siou_image=np.repeat(rows, [len(c.siou) for c in compared]).astype(np.int32),
+                siou=np.concatenate([np.zeros(0), *(c.siou for c in compared)]),
+                ppv_image=np.repeat(rows, [len(c.ppv) for c in compared]).astype(np.int32),
+                ppv=np.concatenate([np.zeros(0), *(c.ppv for c in compared)]),
+                threshold=key_scores(np.array(threshold, dtype=np.uint16)),
             )
         return PixelSet(self.keys, np.array(self._images, dtype=np.int64).reshape(-1, 3), scores)
 
-    def _components(self, thresholds: dict[str, list[int]]) -> dict[str, list[tuple[int, Components]]]:
+    def _components(self, thresholds: dict[str, int | None]) -> dict[str, list[tuple[int, Components]]]:
         """{score: [(position of the image, its components)]}, read back from the temporary file."""
         found: dict[str, list[tuple[int, Components]]] = {name: [] for name in self.scores}
         self._spool.seek(0)
@@ -97,20 +100,8 @@ class PixelTally:
                 continue
             size = shape[0] * shape[1]
             label = np.frombuffer(self._spool.read(size), np.uint8).reshape(shape)
-            for name in self.scores:
+            for name, threshold in thresholds.items():
                 plane = np.frombuffer(self._spool.read(2 * size), np.uint16).reshape(shape)
-                found[name] += [(image, components(plane >= t, label)) for t in thresholds[name]]
+                if threshold is not None:
+                    found[name].append((image, components(plane >= threshold, label)))
         return found
-
-
-def _joined(parts: list[tuple[NDArray[np.int32], ...]]) -> list[NDArray[np.int32]]:
-    blank = (np.zeros(0, np.int32),) * 4
-    return [np.concatenate(column) for column in zip(*(parts or [blank]), strict=True)]
-
-
-def _threshold(key: NDArray[np.int32], normal: NDArray[np.int32], anomalous: NDArray[np.int32]) -> list[int]:
-    """The key of the highest F1, none where there are no pixels of a class."""
-    if not normal.any() or not anomalous.any():
-        return []
-    counts = np.stack([np.bincount(key, weights=n, minlength=65_536) for n in (normal, anomalous)])
-    return [best_key(counts.astype(np.int64))]

@@ -50,7 +50,12 @@ def evaluate_strata(
         drawn = _block(x, members, at_or_above, above, *source_weights(random, count, sources))
         for name, columns in drawn.items():
             draws[name].append(columns)
-    return {name: _estimates(values[name][:, 0], np.concatenate(draws[name], axis=1)) for name in members}
+    found = {}
+    for name in members:
+        area, rate = np.concatenate(draws[name], axis=1)
+        first, second = values[name][:, 0]
+        found[name] = {"auroc": Estimate.of(first, area), "fpr95": Estimate.of(second, rate)}
+    return found
 
 
 def _falling(y: Array, rows: Sequence[int]) -> NDArray[np.int64]:
@@ -88,11 +93,3 @@ def _block(
         rate = flagged[np.arange(len(first)), rows[first]][there]
         found[name] = np.stack([area, rate])
     return found
-
-
-def _estimates(values: Array, draws: Array) -> dict[str, Estimate]:
-    low, high = np.quantile(draws, [0.025, 0.975], axis=1)
-    return {
-        metric: Estimate(float(values[i]), float(low[i]), float(high[i]))
-        for i, metric in enumerate(("auroc", "fpr95"))
-    }

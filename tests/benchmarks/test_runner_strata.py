@@ -1,5 +1,6 @@
 """By kind and severity, and by pixel: what the runner reports equals what a plain computation gives."""
 
+import dataclasses
 import json
 from importlib.metadata import EntryPoint
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F
 from sklearn.metrics import average_precision_score, roc_auc_score
 from typer.testing import CliRunner
 
@@ -24,7 +26,10 @@ from leaderboards import IndInfo, NetworkInfo, Result
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.schema import Environment
 from lsood import Activations, Subject
+from lsood.hook import Hook
 from lsood.methods import create
+from lsood.pixel_neighbours import position_features
+from lsood.pixel_set import PixelSet
 from networks import build
 
 RECIPE = Recipe("two", (Entry("mud", 2.0), Entry("fog")))
@@ -175,6 +180,36 @@ def test_the_cache_holds_kinds_and_pixels_and_a_damaged_one_is_made_anew(tmp_pat
     assert third.run()["msp"].cells[0] == before
     assert third.extraction.forwarded == {"shared_pass": len(data.sets["test"])}
     assert write_pixels(third, tmp_path / "b")["msp"].ood[0].metrics == metrics
+    of_other_features = dataclasses.replace(
+        PixelSet.load(path.parent), made="pixel_neighbours.of.another.fit.set"
+    )
+    of_other_features.save(path.parent)
+    fourth = evaluation(data, tmp_path / "store")
+    fourth.run()
+    assert fourth.extraction.forwarded == {"shared_pass": len(data.sets["test"])}
+    assert PixelSet.load(path.parent).made == fourth.extraction.latent.name
+
+
+def test_the_latent_score_knows_only_the_fit_set_and_ranks_like_its_definition(run, tmp_path):
+    made, _ = run
+    network, data, bank = made.extraction.network, made.data, made.extraction.latent.bank
+    layer = made.subject.layers[-1]
+    assert bank.shape[0] == min(1024, 16 * len(data.sets["train"]))
+    maps, labels = [], []
+    with Hook(network.get_submodule(layer)) as hook:
+        for batch in data.ood_dataloaders()["cityscapes-anomalies"]:
+            height, width = network(batch["image"]).shape[-2:]
+            features, stride = position_features(hook.output.detach(), height, width)
+            near = torch.einsum("bchw,mc->bmhw", features.double(), bank.double()).amax(1, keepdim=True)
+            size = [stride * n for n in near.shape[-2:]]
+            spread = F.interpolate((1 - near).clamp_min(1e-7).log(), size=size, mode="bilinear")
+            maps.append(spread[:, 0, :height, :width])
+            labels.append(batch["anomaly"])
+    scores, labels = torch.cat(maps).numpy(), torch.cat(labels).numpy()
+    known = labels != 255
+    cell = write_pixels(made, tmp_path)["latent"].ood[0]
+    truth = average_precision_score(labels[known], scores[known])
+    assert cell.metrics["ap"].value == pytest.approx(truth, abs=2e-3)
 
 
 def test_images_that_take_no_anomaly_are_left_out(tmp_path, monkeypatch):
@@ -231,7 +266,7 @@ def test_the_command_reports_kinds_severities_and_pixels(tmp_path):
     kinds = pd.read_csv(out / "kinds.csv")
     assert set(kinds.method) == {"msp", "naive"} and set(kinds.kind) == {"mud", "rain", "all"}
     table = pd.read_csv(out / "pixels.csv")
-    assert set(table.score) == {"msp", "max_logit", "energy", "entropy", "random"}
+    assert set(table.score) == {"msp", "max_logit", "energy", "entropy", "latent", "random"}
     for name in ("missed", "severities"):
         assert (out / f"{name}-cityscapes-anomalies.png").stat().st_size > 5000
     content = json.loads((out / "results" / "pixels" / "energy-seed0.json").read_text())

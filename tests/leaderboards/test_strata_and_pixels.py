@@ -1,6 +1,7 @@
 """Kinds, severities and pixel-level results in tables, page and pictures."""
 
 import dataclasses
+import io
 import json
 import math
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
+from rich.console import Console
 
 from leaderboards import (
     Cost,
@@ -23,8 +25,18 @@ from leaderboards.build import build
 from leaderboards.heatmap import colour
 from leaderboards.page_parts import heat_parts
 from leaderboards.pixel_schema import PixelCell, PixelResult, load_pixel_results
-from leaderboards.pixel_tables import pixel_rows, pooled
-from leaderboards.strata import MEAN, by_kind, by_severity, comparisons, grid, grids, kinds_of, strata_rows
+from leaderboards.pixel_tables import pixel_rows, pooled, rich_pixels
+from leaderboards.strata import (
+    MEAN,
+    by_kind,
+    by_severity,
+    comparisons,
+    grid,
+    grids,
+    kinds_of,
+    rich_strata,
+    strata_rows,
+)
 from leaderboards.tables import METRICS
 
 HOSTILE = "<script>alert(1)</script>|x"
@@ -204,6 +216,30 @@ def test_pixel_rows_keep_pooled_and_means_over_images_apart():
 def test_a_set_without_anomalous_pixels_says_so():
     table = pixel_rows([pixels("msp", failure="no anomalous pixels")])
     assert table.ap.isna().all() and not pooled(table)
+
+
+def printed(tables):
+    console = Console(width=80, file=io.StringIO())
+    for table in tables:
+        console.print(table)
+    return console.file.getvalue()
+
+
+def test_terminal_tables_fit_80_columns_with_every_name_whole():
+    names = "deep-ensemble mahalanobis-noise mahalanobis fssd-noise fssd@relu1 kde-classifier".split()
+    names += "lared larem odin msp naive".split()
+    text = printed(rich_strata([result(name, -i / 100) for i, name in enumerate(names)]))
+    assert all(len(line) <= 80 for line in text.splitlines()) and "…" not in text
+    words = text.split()
+    for piece in ("deep-", "ensemble", "noise", "fssd@", "relu1", "kde-", "classifier", "naive", *KINDS):
+        assert piece in words, piece
+    assert words.count("further") == 2 and words.count("fog") == 3, "in three parts"
+    assert "further" not in printed(
+        rich_strata([result(name) for name in ("deep-ensemble", "larem", "naive")])
+    )
+    text = printed(rich_pixels([pixels("max_logit", 0.949), pixels("msp", 0.3)]))
+    assert all(len(line) <= 80 for line in text.splitlines()) and "…" not in text
+    assert "94.9 [89.9, 99.9]" in text and text.index("max_logit") < text.index("msp") < text.index("random")
 
 
 def test_heat_parts_of_nothing():

@@ -1,5 +1,6 @@
 """Pixel-level metrics against scikit-learn, component metrics on hand-made masks, the streamed way to both."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -215,23 +216,49 @@ def test_component_f1_is_the_mean_over_thresholds():
         component_metrics(np.zeros(0), ppv)
 
 
-def test_components_against_full_image_masks():
-    """The definition, component by component with full-image masks, on random blobs."""
-    import cv2
+def by_full_image_masks(predicted, labels, smallest_predicted, smallest_true):
+    """The definition, component by component: sizes first, then small true things are cut out of everything."""
+    _, gt = cv2.connectedComponents((labels == 1).astype(np.uint8), connectivity=8)
+    _, pr = cv2.connectedComponents((predicted & (labels != 255)).astype(np.uint8), connectivity=8)
+    found = [pr == p for p in range(1, pr.max() + 1) if (pr == p).sum() >= smallest_predicted * labels.size]
+    things = [gt == k for k in range(1, gt.max() + 1)]
+    small = np.zeros(labels.shape, bool)
+    for thing in things:
+        if thing.sum() < smallest_true * labels.size:
+            small |= thing
+    things = [thing for thing in things if not (thing & small).any()]
+    found = [one & ~small for one in found if (one & ~small).any()]
+    siou = []
+    for thing in things:
+        cover = np.zeros(labels.shape, bool)
+        for one in found:
+            cover |= one if (one & thing).any() else False
+        others = cover & (labels == 1) & ~thing
+        siou.append((thing & cover).sum() / ((thing | cover) & ~others).sum())
+    return siou, [((labels == 1) & one).sum() / one.sum() for one in found]
 
+
+@pytest.mark.parametrize(("smallest_predicted", "smallest_true"), [(0, 0), (0.02, 0.006)])
+def test_components_against_full_image_masks(smallest_predicted, smallest_true):
     random = np.random.default_rng(3)
-    for _ in range(8):
-        predicted, true = (cv2.GaussianBlur(random.normal(size=(40, 60)), (0, 0), 2) > 0.08 for _ in range(2))
-        found = compare(predicted, true)
-        n, gt = cv2.connectedComponents(true.astype(np.uint8), connectivity=8)
-        m, pr = cv2.connectedComponents(predicted.astype(np.uint8), connectivity=8)
-        for k in range(1, n):
-            cover = np.isin(pr, [p for p in range(1, m) if ((pr == p) & (gt == k)).any()])
-            others = cover & true & (gt != k)
-            union = ((gt == k) | cover) & ~others
-            assert found.siou[k - 1] == pytest.approx(((gt == k) & cover).sum() / union.sum())
-        for p in range(1, m):
-            assert found.ppv[p - 1] == pytest.approx(true[pr == p].mean())
+    for _ in range(20):
+        predicted, true, void = (
+            cv2.GaussianBlur(random.normal(size=(40, 60)), (0, 0), 2) > level for level in (0.08, 0.12, 0.25)
+        )
+        labels = np.where(void, 255, true).astype(np.uint8)
+        found = components(predicted, labels, smallest_predicted, smallest_true)
+        siou, ppv = by_full_image_masks(predicted, labels, smallest_predicted, smallest_true)
+        np.testing.assert_allclose(found.siou, siou, rtol=1e-12)
+        np.testing.assert_allclose(found.ppv, ppv, rtol=1e-12)
+
+
+def test_a_finding_is_measured_before_small_things_are_cut_out():
+    """5 of its 9 pixels lie on a thing too small to count: it is large enough, stays one, and hits nothing."""
+    true = grid((10, 10, 5, 1))
+    found = compare(grid((8, 10, 9, 1)), true, smallest_predicted=9 / 400, smallest_true=6 / 400)
+    assert found.siou.tolist() == [] and found.ppv.tolist() == [0.0]
+    inside = compare(true, true, smallest_true=6 / 400)
+    assert inside.siou.tolist() == [] and inside.ppv.tolist() == []
 
 
 # the probe

@@ -23,7 +23,7 @@ from datamodules.ood import OOD_SETS, load_ood
 from datamodules.sources import file_ids
 
 LIMIT = 6
-RECIPE = Recipe.named("default")
+RECIPE = Recipe.named("driving")
 PLAN = Plan(SourceSpec("cityscapes", limit=LIMIT), RECIPE)
 
 

@@ -99,10 +99,12 @@ def main(
 
 
 def _tell(outcome: Outcome, out: Path, seconds: float) -> None:
-    for record in outcome.bad[:LISTED]:
-        console.print(f"{record['status']}: {record['error']}", markup=False, soft_wrap=True)
-    if len(outcome.bad) > LISTED:
-        console.print(f"... and {len(outcome.bad) - LISTED} more, listed in the manifest")
+    # A file that cannot be read is bad in all its versions: one line is enough.
+    reasons = list(dict.fromkeys(f"{record['status']}: {record['error']}" for record in outcome.bad))
+    for reason in reasons[:LISTED]:
+        console.print(reason, markup=False, soft_wrap=True)
+    if len(reasons) > LISTED:
+        console.print(f"... and {len(reasons) - LISTED} more, listed in the manifest")
     state = "complete" if outcome.complete else "other shards are missing"
     console.print(
         f"{out}: {outcome.made} images made, {outcome.there} were there, {len(outcome.bad)} not made; "

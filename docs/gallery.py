@@ -1,10 +1,11 @@
 """``python docs/gallery.py``: the pictures of docs/anomalies.md, drawn on a frame of the generated miniature."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 
-from anomalies import Recipe, Scene
+from anomalies import Recipe
 from anomalies.preview import preview
 from datamodules import CityscapesDataModule
 
@@ -25,7 +26,7 @@ if __name__ == "__main__":
     data = CityscapesDataModule(miniature=True)
     data.setup()
     frame = data.sets["test"].read(FRAME)
-    scene = Scene(frame.target, data.class_names)
+    scene = replace(data.view(), labels=frame.target)
     folder = Path(__file__).parent / "gallery"
     folder.mkdir(exist_ok=True)
     for name in RECIPES:

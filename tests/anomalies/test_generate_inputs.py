@@ -101,7 +101,7 @@ WRONG = [
     (["--recipe", "{tmp}/seven.yaml"], "mud: severity must be an integer from 1 to 5, got 7"),
     (["--recipe", "{tmp}/broken.yaml"], "not valid YAML"),
     (["--recipe", "{tmp}/nowhere.yaml"], "no recipe file"),
-    (["--recipe", "drivin"], "unknown recipe 'drivin'; recipes: default"),
+    (["--recipe", "drivin"], "unknown recipe 'drivin'; recipes: controls, default"),
     (["--severity", "7"], "--severity must be 1 to 5, mixed or all, got '7'"),
     (["--format", "gif"], "unknown format 'gif'; formats: png, jpg, webp"),
     (["--materialize", "some"], "--materialize must be one of all, masks, none, got 'some'"),

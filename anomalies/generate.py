@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from anomalies.recipe import default_recipe
 from anomalies.sets.console import BAD_USAGE, FAILED, console, progress, recipe_of, reporting
 from anomalies.sets.engine import ENGINES
 from anomalies.sets.generation import Outcome, generate
@@ -43,7 +44,12 @@ def main(
         typer.Option(envvar="LSOOD_DATA", help="folder of the data sets; without it: a generated miniature"),
     ] = None,
     split: Annotated[str, typer.Option(help="of the data set: train, val or test")] = "test",
-    recipe: Annotated[str, typer.Option(help="a shipped recipe, or a YAML file")] = "default",
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="a shipped recipe, or a YAML file; without it: driving for street scenes, else default"
+        ),
+    ] = None,
     severity: Annotated[
         str, typer.Option(help="1 to 5; mixed: as the recipe says; all: each image at all five")
     ] = "mixed",
@@ -75,7 +81,8 @@ def main(
     """
     with reporting(BAD_USAGE, debug):
         spec = SourceSpec(ind, images, data_root, split, limit, seed)
-        plan = Plan(spec, recipe_of(recipe, ind), severity, every_kind, seed, format_, materialize, layout)
+        chosen = default_recipe(ind or "") if recipe is None else recipe_of(recipe, ind)
+        plan = Plan(spec, chosen, severity, every_kind, seed, format_, materialize, layout)
         part = parse_shard(shard)
         if workers < 1:
             raise ValueError(f"--workers must be at least 1, got {workers}")

@@ -44,7 +44,10 @@ def main(
     ] = None,
     split: Annotated[str, typer.Option(help="of the data set: train, val or test")] = "test",
     recipe: Annotated[
-        str | None, typer.Option(help="a shipped recipe, or a YAML file; default: by data set")
+        str | None,
+        typer.Option(
+            help="a shipped recipe, or a YAML file; without it: driving for street scenes, else default"
+        ),
     ] = None,
     severity: Annotated[
         str, typer.Option(help="1 to 5; mixed: as the recipe says; all: each image at all five")
@@ -77,7 +80,8 @@ def main(
     """
     with reporting(BAD_USAGE, debug):
         spec = SourceSpec(ind, images, data_root, split, limit, seed)
-        plan = Plan(spec, recipe_of(recipe, ind), severity, every_kind, seed, format_, materialize, layout)
+        chosen = recipe_of(recipe, ind)
+        plan = Plan(spec, chosen, severity, every_kind, seed, format_, materialize, layout)
         part = parse_shard(shard)
         if workers < 1:
             raise ValueError(f"--workers must be at least 1, got {workers}")
@@ -101,10 +105,12 @@ def main(
 
 
 def _tell(outcome: Outcome, out: Path, seconds: float) -> None:
-    for record in outcome.bad[:LISTED]:
-        console.print(f"{record['status']}: {record['error']}", markup=False, soft_wrap=True)
-    if len(outcome.bad) > LISTED:
-        console.print(f"... and {len(outcome.bad) - LISTED} more, listed in the manifest")
+    # A file that cannot be read is bad in all its versions: one line is enough.
+    reasons = list(dict.fromkeys(f"{record['status']}: {record['error']}" for record in outcome.bad))
+    for reason in reasons[:LISTED]:
+        console.print(reason, markup=False, soft_wrap=True)
+    if len(reasons) > LISTED:
+        console.print(f"... and {len(reasons) - LISTED} more, listed in the manifest")
     state = "complete" if outcome.complete else "other shards are missing"
     console.print(
         f"{out}: {outcome.made} images made, {outcome.there} were there, {len(outcome.bad)} not made; "

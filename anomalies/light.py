@@ -82,12 +82,12 @@ def enlarged_alpha(alpha: Map, shape: tuple[int, int]) -> Map:
     return large
 
 
-def sky_light(image: Image) -> Map:
+def sky_light(image: Image, least: float = 110) -> Map:
     """Colour of the light from the sky, (C,) 0 to 255: somewhat brighter than the brightest parts of the
-    upper half, with half their tint, and neither black at night nor clipped.
+    upper half, with half their tint, and neither black at night (``least``) nor clipped.
     """
     small = resized(image, (16, 32)).reshape(16, 32, image.shape[2])[:8].reshape(-1, image.shape[2])
     brightest = np.argsort(small.mean(axis=1), kind="stable")[-26:]
     light = small[brightest].mean(axis=0, dtype=np.float32)
     grey = light.mean()
-    return np.clip(1.1 * grey + 20, 110, 235) + np.float32(0.5) * (light - grey)
+    return np.clip(1.1 * grey + 20, least, 235) + np.float32(0.5) * (light - grey)

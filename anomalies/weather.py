@@ -21,6 +21,7 @@ KOSCHMIEDER = 2.996
 VISIBILITY = (600, 300, 150, 75, 40)
 OBJECT_DISTANCE = 16.0
 SCENE_ROWS = 64
+NIGHT_AIR = 64
 Layout = Literal["auto", "road", "object"]
 
 
@@ -44,7 +45,7 @@ class Fog(Anomaly):
     kind = "fog"
     family = "weather"
     level = "image"
-    version = 2
+    version = 3
 
     scene: Layout = "auto"
 
@@ -57,7 +58,7 @@ class Fog(Anomaly):
         full = (image.shape[0], image.shape[1])
         shape = working_shape(full)
         density = 1 + np.float32(0.15) * np.clip(fbm(rng, shape, 0.5 * shape[0], octaves=4), -2, 2)
-        air = uniform(sky_light(image), image.shape)
+        air = uniform(sky_light(image, NIGHT_AIR), image.shape)
         extinction = np.float32(-KOSCHMIEDER / self.of(VISIBILITY))
         known = distances(image, scene) if self._is_street(image.shape[0]) else None
         if known is None:
@@ -112,6 +113,7 @@ class Rain(Anomaly):
 
 SNOW_FLAKES = (130, 330, 750, 1400, 2400)
 SNOW_CLARITY = (0.96, 0.91, 0.85, 0.78, 0.70)
+FLAKE_SHADES = (0.45, 0.7, 1.0)
 SNOW_GROUND = (0.0, 0.10, 0.20, 0.35, 0.50)
 
 
@@ -121,21 +123,30 @@ class Snow(Anomaly):
 
     The severity sets the number of flakes on a square of the image height: 130, 330, 750, 1400, 2400; the
     contrast left by the veil: 0.96 to 0.70; how white the ground is: 0 to 0.5. Flakes are 0.0024 to
-    0.010 H wide, near ones out of focus and drawn out by their motion. Snow settles on the ground of the labels,
+    0.010 H wide, near ones out of focus and drawn out by their
+    motion, a third of them each at 45, 70 and 100 % of their brightness. Snow settles on the ground of the labels,
     else below the horizon.
     """
 
     kind = "snow"
     family = "weather"
     level = "image"
-    version = 2
+    version = 3
 
     def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         full = (image.shape[0], image.shape[1])
         tilt = np.deg2rad(rng.uniform(-35, 35))
         flakes = scattered(rng, full, SNOW_FLAKES[-1], self.of(SNOW_FLAKES))
-        light = streaks(flakes, full, tilt=tilt, length=(0.002, 0.016), width=(0.0024, 0.010), spread=0.3)
-        air = np.minimum(sky_light(image) * np.float32(1.1), 235)
+        light = streaks(
+            flakes,
+            full,
+            tilt=tilt,
+            length=(0.002, 0.016),
+            width=(0.0024, 0.010),
+            spread=0.3,
+            shades=FLAKE_SHADES,
+        )
+        air = np.minimum(sky_light(image, NIGHT_AIR) * np.float32(1.1), 235)
         ground = self._ground(rng, full, scene)
         veiled = _veiled(image, air, self.of(SNOW_CLARITY), 1.0)
         settled = over(veiled, uniform(air, image.shape), ground)

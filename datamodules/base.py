@@ -12,7 +12,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from anomalies import Recipe, default_recipe
+from anomalies import Recipe, Scene, default_recipe
+from anomalies.base import UNKNOWN
 from datamodules.augment import crop_and_flip, shift_and_flip
 from datamodules.imageset import AnomalousSet, ImageSet, Subset, capped, fingerprint_of
 from datamodules.locate import find, miniature, missing
@@ -43,12 +44,15 @@ class BenchmarkDataModule(pl.LightningDataModule):
 
     Attributes:
         name, task, num_classes, class_names, mean, std, channels: of the data set.
+        horizon, camera_height: of its camera where published, as a fraction of the image height and in metres.
         sets: {"train", "val", "test": ImageSet}, ood_sets: {name: ImageSet}; after :meth:`setup`.
     """
 
     name: str
     task: ClassVar[str]
     class_names: ClassVar[tuple[str, ...]]
+    horizon: ClassVar[float] = UNKNOWN.horizon
+    camera_height: ClassVar[float] = UNKNOWN.camera_height
     mean: ClassVar[tuple[float, ...]]
     std: ClassVar[tuple[float, ...]]
     channels: ClassVar[int] = 3
@@ -210,9 +214,15 @@ class BenchmarkDataModule(pl.LightningDataModule):
         """
         return {name: self._loader(images, masks=True) for name, images in self.ood_sets.items()}
 
+    @classmethod
+    def view(cls) -> Scene:
+        """What anomalies may know about all images of the data set."""
+        classes = tuple(cls.class_names) if cls.task == "segmentation" else ()
+        return Scene(None, classes, horizon=cls.horizon, camera_height=cls.camera_height)
+
     def anomalies_of(self, part: str) -> AnomalousSet:
         """The images of a part with anomalies drawn on them."""
-        return AnomalousSet(self.sets[part], self.recipe, self.seed, classes=self.class_names)
+        return AnomalousSet(self.sets[part], self.recipe, self.seed, view=self.view())
 
     def anomaly_val_dataloader(self) -> Loader:
         """Validation images with anomalies."""

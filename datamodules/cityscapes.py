@@ -27,6 +27,9 @@ class CityscapesDataModule(BenchmarkDataModule):
     name = "cityscapes"
     task = "segmentation"
     class_names = tuple(CLASSES)
+    # Measured on the published camera files: row 427 of 1024, 1.22 m above the road.
+    horizon = 427 / 1024
+    camera_height = 1.22
     mean = (0.28689554, 0.32513303, 0.28389177)
     std = (0.18696375, 0.19017339, 0.18720214)
     default_size = (256, 512)

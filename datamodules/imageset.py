@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies import ANOMALIES, Recipe, Scene
+from anomalies.base import UNKNOWN
 from anomalies.drawing import draw
 from anomalies.validity import Unusable
 from anomalies.variants import variants
@@ -204,7 +205,7 @@ class AnomalousSet(ImageSet):
     NOT_DRAWN.
 
     Args:
-        classes: names of the training ids of the targets, so that anomalies know where the road is.
+        view: what anomalies may know about all of the images: the classes of the targets, horizon, camera height.
         severity, every_kind: how many versions of every image there are, see `anomalies.variants`; where there
             are several, their names follow the key after a "#".
     """
@@ -215,11 +216,11 @@ class AnomalousSet(ImageSet):
         recipe: Recipe,
         seed: int = 0,
         name: str | None = None,
-        classes: Sequence[str] = (),
+        view: Scene = UNKNOWN,
         severity: str = "mixed",
         every_kind: bool = False,
     ) -> None:
-        self.base, self.recipe, self.seed, self.classes = base, recipe, seed, tuple(classes)
+        self.base, self.recipe, self.seed, self.view = base, recipe, seed, view
         self.name, self.origin = name or f"{base.name}-anomalies", base.origin
         self.variants = variants([entry.kind for entry in recipe.entries], severity, every_kind)
         self.masked = any(ANOMALIES[entry.kind].level == "pixel" for entry in recipe.entries)
@@ -228,7 +229,8 @@ class AnomalousSet(ImageSet):
 
     def read(self, index: int) -> Item:
         item, variant = self.base.read(index // len(self.variants)), self.variants[index % len(self.variants)]
-        scene = Scene(item.target, self.classes) if isinstance(item.target, np.ndarray) else Scene()
+        labels = item.target if isinstance(item.target, np.ndarray) else None
+        scene = replace(self.view, labels=labels)
         candidates = self.recipe.candidates(item.key, self.seed, variant.severity, variant.entry)
         try:
             drawn = draw(candidates, item.image, item.key, self.seed, scene)
@@ -241,7 +243,7 @@ class AnomalousSet(ImageSet):
     @cached_property
     def fingerprint(self) -> str:
         names = [v.name for v in self.variants] if len(self.variants) > 1 else [self.variants[0].severity]
-        return fingerprint_of(self.base.fingerprint, self.recipe.fingerprint, self.seed, *names)
+        return fingerprint_of(self.base.fingerprint, self.recipe.fingerprint, self.seed, self.view, *names)
 
 
 def capped(images: ImageSet, limit: int | None, seed: int) -> ImageSet:

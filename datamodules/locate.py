@@ -48,5 +48,5 @@ def missing(name: str, root: Path, layout: str, source: str) -> FileNotFoundErro
     """The error for a set that is not below the root the user named."""
     return FileNotFoundError(
         f"{name} is not in {root}: expected {layout} there or in a folder of its name; get it from {source}; "
-        "or add --miniature to run on generated images"
+        "or name no data root to run on generated images"
     )

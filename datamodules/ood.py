@@ -313,8 +313,8 @@ def load_ood(name: str, data: BenchmarkDataModule) -> ImageSet:
     if name.endswith("-anomalies"):
         ind = name.removesuffix("-anomalies")
         base = data.sets["test"] if ind == data.name else capped(_located(ind, data), data.limit, data.seed)
-        classes = DATAMODULES[ind].class_names
-        return AnomalousSet(base, data.recipe, data.seed, name, classes, data.severity, data.every_kind)
+        view = DATAMODULES[ind].view()
+        return AnomalousSet(base, data.recipe, data.seed, name, view, data.severity, data.every_kind)
     if name == data.name:
         raise ValueError(f"{name} is the in-distribution set; name another OoD set")
     return _located(name, data)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalies import Scene
 from anomalies.sets.source import SourceImage
 from datamodules.imageset import FileSet, ImageSet, Subset
 from datamodules.ood import DATAMODULES
@@ -24,18 +25,17 @@ class DataSetSource:
     Args:
         images: the part.
         split: its name.
-        classes: names of the training ids.
+        view: what is known about all of its images, see `anomalies.sets.source.Source`.
         void: id in the label files for what has no class; None: the first that is ignored.
     """
 
-    def __init__(self, images: ImageSet, split: str, classes: tuple[str, ...], void: int | None) -> None:
+    def __init__(self, images: ImageSet, split: str, view: Scene, void: int | None) -> None:
         self._indices, base = list(range(len(images))), images
         while isinstance(base, Subset):
             self._indices, base = [base.indices[i] for i in self._indices], base.base
         self.name, self.origin, self.keys, self.split = images.name, images.origin, images.keys, split
-        self._base, self.file_ids, self.training_ids = base, None, None
+        self._base, self.view, self.file_ids, self.training_ids = base, view, None, None
         self.labelled = isinstance(base, FileSet) and base.labels is not None
-        self.classes = classes if self.labelled else ()
         if isinstance(base, FileSet) and base.labels is not None:
             self.file_ids = file_ids(base.labels.classes, void)
             self.training_ids = np.where(
@@ -96,7 +96,7 @@ class DataSets:
         data.setup()
         if split not in data.sets:
             raise ValueError(f"{name} has no part {split!r}; parts: {', '.join(data.sets)}")
-        return DataSetSource(data.sets[split], split, data.class_names, DYNAMIC.get(name))
+        return DataSetSource(data.sets[split], split, data.view(), DYNAMIC.get(name))
 
 
 PROVIDER = DataSets()

@@ -2,11 +2,12 @@
 
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 
-from anomalies import ANOMALIES, Anomaly, Recipe, Scene
+from anomalies import ANOMALIES, Anomaly, Recipe
 from anomalies.preview import preview
 from anomalies.recipe import Entry
 from datamodules import CityscapesDataModule
@@ -59,7 +60,7 @@ def pictures() -> None:
     data = CityscapesDataModule(miniature=True)
     data.setup()
     frame = data.sets["test"].read(FRAME)
-    scene = Scene(frame.target, data.class_names)
+    scene = replace(data.view(), labels=frame.target)
     (FOLDER / "gallery").mkdir(exist_ok=True)
     for family, kinds in families().items():
         if family != "albumentations":

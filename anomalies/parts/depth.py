@@ -138,7 +138,9 @@ def _looks_like_sky(image: Image, rows: Map) -> Map:
     bright = blurred(luma(image), 0.01 * h)
     rough = blurred(np.abs(luma(image) - bright), 0.01 * h)
     level = float(np.quantile(bright[: h // 2], 0.95))
-    looks = smoothstep(bright, 0.6 * level, 0.9 * level) * (1 - smoothstep(rough, 2.0, 8.0))
+    # At night what is bright is the glow of lamps.
+    day = min(max((level - 50) / 40, 0.0), 1.0)
+    looks = day * smoothstep(bright, 0.6 * level, 0.9 * level) * (1 - smoothstep(rough, 2.0, 8.0))
     return blurred(looks * (rows < 0), 0.01 * h).astype(np.float32)
 
 

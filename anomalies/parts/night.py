@@ -23,6 +23,7 @@ EXPOSURE = (0.50, 0.30, 0.18, 0.10, 0.05)
 READ_NOISE = (1.5, 3.0, 5.0, 8.0, 12.0)
 FULL_WELL = 4000.0
 STEPS = 32
+DAYLIGHT = 90.0
 
 
 def underexposed(exposure: float, read_noise: float, tint: NDArray[Any]) -> tuple[Map, Map]:
@@ -42,6 +43,15 @@ def underexposed(exposure: float, read_noise: float, tint: NDArray[Any]) -> tupl
     slope = (np.maximum(linear, 1e-3) ** (1 / GAMMA - 1)) / GAMMA
     shot = 255 * slope * np.sqrt(linear / FULL_WELL)
     return mean.astype(np.float32), np.hypot(shot, read_noise).astype(np.float32)
+
+
+def exposed(exposure: float, image: Image) -> float:
+    """The exposure of an image's scene: where it is dark already (mean below 90 levels), less is taken, as a
+    power down to 0.4, so that something is left to see.
+    """
+    mean = cv2.mean(image)[: image.shape[2]]
+    brightness = float(np.dot(mean, LUMA)) if image.shape[2] == 3 else mean[0]
+    return float(exposure ** min(max(brightness / DAYLIGHT, 0.4), 1.0))
 
 
 def noisy(image: Image, mean: Map, deviation: Map, rng: np.random.Generator) -> Image:
@@ -73,14 +83,18 @@ class LowLight(Anomaly):
     """Under-exposure: less light in linear units, with the noise of a sensor that counts 4000 electrons at white.
 
     The severity sets the exposure: 0.5, 0.3, 0.18, 0.10, 0.05, and the read noise: 1.5, 3, 5, 8, 12 levels of 255.
+    On scenes that are dark already the exposure is milder, see `exposed`.
     """
 
     kind = "low_light"
     family = "lighting"
     level = "image"
+    version = 2
 
     def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
-        mean, deviation = underexposed(self.of(EXPOSURE), self.of(READ_NOISE), channels((1, 1, 1), image))
+        mean, deviation = underexposed(
+            exposed(self.of(EXPOSURE), image), self.of(READ_NOISE), channels((1, 1, 1), image)
+        )
         return Rendered(noisy(image, mean, deviation, rng), None)
 
 
@@ -104,18 +118,20 @@ class Night(Anomaly):
     The severity sets the exposure of the scene: 0.30, 0.20, 0.13, 0.08, 0.05 in linear light; what the sky keeps of
     its level beyond that: 0.50 to 0.16; and the read noise: 1.5 to 6.5 levels. Lamps are 0.006 to 0.02 H wide,
     those below a pixel left out. The sky is that of the labels, else what is bright above the horizon. Images below
-    64 rows are taken for single objects and just get dark.
+    64 rows are taken for single objects and just get dark. On scenes that are dark already the exposure is milder,
+    see `exposed`.
     """
 
     kind = "night"
     family = "lighting"
     level = "image"
+    version = 2
 
     def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         full = (image.shape[0], image.shape[1])
         shape = working_shape(full)
         tint = channels(BLUE, image)
-        mean, deviation = underexposed(self.of(DARKNESS), self.of(NIGHT_NOISE), tint)
+        mean, deviation = underexposed(exposed(self.of(DARKNESS), image), self.of(NIGHT_NOISE), tint)
         if full[0] < SCENE_ROWS:
             return Rendered(noisy(image, mean, deviation, rng), None)
         lamps = _lamps(rng, shape, scene.horizon)

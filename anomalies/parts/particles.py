@@ -40,6 +40,7 @@ def streaks(
     length: tuple[float, float],
     width: tuple[float, float],
     spread: float,
+    shades: tuple[float, ...] = (1.0,),
 ) -> Image:
     """Light of the particles.
 
@@ -49,6 +50,7 @@ def streaks(
         tilt: direction of motion, radians from the vertical.
         length, width: of the farthest and nearest, as fractions of the image height.
         spread: deviation of the direction, radians.
+        shades: brightness of the particles, equally many each; darkest first.
 
     Returns:
         (H, W) uint8, 0 to 255.
@@ -69,9 +71,10 @@ def streaks(
         starts = positions * (w, h)
         ends = np.stack((starts, starts + motion), axis=1)
         drawn = np.zeros((h, w), dtype=np.uint8)
-        cv2.polylines(
-            drawn, np.rint(ends * 16).astype(np.int32), False, 255, max(1, round(wide)), cv2.LINE_AA, 4
-        )
+        strokes, thickness = np.rint(ends * 16).astype(np.int32), max(1, round(wide))
+        for i, shade in enumerate(shades):
+            own = strokes[i :: len(shades)]
+            cv2.polylines(drawn, own, False, round(255 * shade), thickness, cv2.LINE_AA, 4)
         drawn = blurred(drawn, 0.35 * wide if wide > 1 else 0)
         light = np.maximum(light, (drawn * np.float32(1 - 0.5 * near)).astype(np.uint8))
     return resized(light, shape)

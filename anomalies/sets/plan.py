@@ -57,6 +57,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         Codec(self.format)
+        if self.seed < 0:
+            raise ValueError(f"--seed must be at least 0, got {self.seed}")
         if self.severity not in SEVERITY_CHOICES:
             raise ValueError(f"--severity must be 1 to 5, mixed or all, got {self.severity!r}")
         if self.materialize not in MATERIALIZE:
@@ -105,6 +107,8 @@ class Plan:
             "source": source.name,
             "split": source.split,
             "keys": keys,
+            "horizon": source.view.horizon,
+            "camera_height": source.view.camera_height,
             "recipe_fingerprint": self.recipe.fingerprint,
             "severity": self.severity,
             "every_kind": self.every_kind,
@@ -124,7 +128,7 @@ class Plan:
             "entries": [asdict(entry) for entry in self.recipe.entries],
             "kinds": self.kinds,
             "levels": {kind: ANOMALIES[kind].level for kind in self.kinds},
-            "classes": list(source.classes),
+            "classes": list(source.view.classes),
             "training_ids": None if source.training_ids is None else source.training_ids.tolist(),
             "variants": [variant.name for variant in self.variants()],
             "versions": {
@@ -152,6 +156,8 @@ def claim(folder: Path, header: dict[str, Any]) -> None:
                     "choose another --out or the same options"
                 )
         return
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file: choose another --out")
     if folder.exists() and (not folder.is_dir() or any(item.name != PARTS for item in folder.iterdir())):
         raise ValueError(f"{folder} is not empty and holds no generated set: choose another --out")
     folder.mkdir(parents=True, exist_ok=True)

@@ -156,9 +156,9 @@ def _cell(value: Any, form: str) -> str:
 def _bad(records: list[Record]) -> str:
     if not records:
         return "None."
-    lines = [f"- {record['status']}: {record['error']}" for record in records[:LISTED]]
-    more = [f"- and {len(records) - LISTED} more, in the manifest"] if len(records) > LISTED else []
-    return "\n".join(lines + more)
+    lines = list(dict.fromkeys(f"- {record['status']}: {record['error']}" for record in records))
+    more = [f"- and {len(lines) - LISTED} more, in the manifest"] if len(lines) > LISTED else []
+    return "\n".join(lines[:LISTED] + more)
 
 
 def _assets(records: list[Record]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import struct
+import zlib
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from anomalies.base import SMALLEST, Image
+from anomalies.base import SMALLEST, UNKNOWN, Image
 from anomalies.scene import Scene
+from anomalies.sets.codec import SIGNATURE
 
 GROUP = "anomalies.sources"
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
 LARGEST = 2**26
+FROM_16_BITS = "converted from 16 bits to 8"
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Source(Protocol):
         name: of the data set or folder. split: "test", ...; "" without splits.
         origin: "official", "subset", "miniature", or "folder".
         keys: one per image.
-        classes: names of the training ids; () without labels.
+        view: what is known about all of its images: classes of the labels, horizon, camera height; no maps.
         file_ids: (256,) id in the label files of every training id; None without label files.
         training_ids: (256,) training id of every id in the label files, 255 void; None without.
     """
@@ -63,7 +67,7 @@ class Source(Protocol):
     split: str
     origin: str
     keys: list[str]
-    classes: tuple[str, ...]
+    view: Scene
     file_ids: NDArray[np.uint8] | None
     training_ids: NDArray[np.uint8] | None
 
@@ -129,8 +133,7 @@ class FolderSource:
     8-bit RGB, which the manifest notes.
     """
 
-    split, origin = "", "folder"
-    classes: tuple[str, ...] = ()
+    split, origin, view = "", "folder", UNKNOWN
     file_ids: NDArray[np.uint8] | None = None
     training_ids: NDArray[np.uint8] | None = None
 
@@ -150,16 +153,16 @@ class Chosen:
     def __init__(self, base: Source, indices: list[int]) -> None:
         self.base, self.indices = base, indices
         self.name, self.split, self.origin = base.name, base.split, base.origin
-        self.classes, self.file_ids, self.training_ids = base.classes, base.file_ids, base.training_ids
+        self.view, self.file_ids, self.training_ids = base.view, base.file_ids, base.training_ids
         self.keys = [base.keys[i] for i in indices]
 
     def read(self, index: int) -> SourceImage:
         return self.base.read(self.indices[index])
 
 
-def scene_of(item: SourceImage, classes: tuple[str, ...]) -> Scene:
+def scene_of(item: SourceImage, view: Scene) -> Scene:
     """What anomalies may know about a clean image."""
-    return Scene() if item.labels is None else Scene(item.labels, classes)
+    return replace(view, labels=item.labels)
 
 
 def read_image(path: Path) -> tuple[Image, tuple[str, ...]]:
@@ -170,15 +173,44 @@ def read_image(path: Path) -> tuple[Image, tuple[str, ...]]:
     """
     notes = _header(path)
     data = np.fromfile(path, dtype=np.uint8)
-    if path.suffix.lower() == ".png" and b"IEND" not in data[-64:].tobytes():
-        raise ValueError(f"{path} is truncated")
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    except cv2.error:
-        image = None
+    if data[:8].tobytes() == SIGNATURE:
+        notes = _checked_png(path, data.tobytes(), notes)
+    image = _decoded(data)
     if image is None:
         raise ValueError(f"{path} cannot be read as an image: damaged or of an unknown format")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), notes  # type: ignore[return-value]
+
+
+def _decoded(data: NDArray[np.uint8]) -> Any:
+    # OpenCV says what it finds on stderr, where it would tear the progress bar; the caller says it in one line.
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def _checked_png(path: Path, data: bytes, notes: tuple[str, ...]) -> tuple[str, ...]:
+    """The notes, with the depth that Pillow does not tell for colour images.
+
+    Raises:
+        ValueError: a chunk is cut off or its checksum wrong; libpng would say so on stderr, and go on.
+    """
+    at, name = len(SIGNATURE), b""
+    while name != b"IEND":
+        if at + 12 > len(data):
+            raise ValueError(f"{path} is truncated")
+        (length,), name = struct.unpack_from(">I", data, at), data[at + 4 : at + 8]
+        end = at + 8 + length
+        if end + 4 > len(data):
+            raise ValueError(f"{path} is truncated")
+        if zlib.crc32(data[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            raise ValueError(f"{path} is damaged: wrong checksum of its {name.decode('latin-1')} chunk")
+        at = end + 4
+    return (FROM_16_BITS,) if data[24] == 16 else notes
 
 
 def _header(path: Path) -> tuple[str, ...]:
@@ -195,7 +227,7 @@ def _header(path: Path) -> tuple[str, ...]:
     if width * height > LARGEST:
         raise ValueError(f"{path} is {width}x{height}; images may have at most {LARGEST >> 20} megapixels")
     if mode.startswith("I"):
-        return ("converted from 16 bits to 8",)
+        return (FROM_16_BITS,)
     if mode in ("RGBA", "LA", "PA", "CMYK", "P"):
         return (f"converted from {mode} to RGB",)
     return ()
@@ -217,6 +249,8 @@ def _data_set(spec: SourceSpec) -> Source:
 
 
 def _folder(folder: Path) -> FolderSource:
+    if folder.is_file():
+        raise ValueError(f"--images {folder} is a file: name the folder that holds it")
     if not folder.is_dir():
         raise FileNotFoundError(f"--images {folder}: no such folder")
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from anomalies.base import Image
 from anomalies.drawing import AnomalousImage, draw_once
 from anomalies.registry import ANOMALIES, create
+from anomalies.scene import Scene
 from anomalies.sets import manifest
 from anomalies.sets.codec import Codec, read_map, read_stored
 from anomalies.sets.manifest import Record, pixel_hash
@@ -97,7 +98,7 @@ class StoredSet:
         if record["is_clean_copy"]:
             image = self._checked(record, self.codec.stored(item.image))
             return image, {} if item.label_ids is None else {"label": item.label_ids}
-        drawn = again(record, item, self._opened().classes)
+        drawn = again(record, item, self._opened().view)
         image = self._checked(record, self.codec.stored(drawn.image))
         maps = maps_of(drawn, self.header["kinds"][drawn.kind])
         labels = updated_labels(drawn, item, self._opened().file_ids)
@@ -138,7 +139,7 @@ class StoredSet:
         return np.asarray(table, dtype=np.uint8)[ids]
 
 
-def again(record: Record, item: SourceImage, classes: tuple[str, ...]) -> AnomalousImage:
+def again(record: Record, item: SourceImage, view: Scene) -> AnomalousImage:
     """The anomaly of a record, drawn on its clean image.
 
     Raises:
@@ -152,7 +153,7 @@ def again(record: Record, item: SourceImage, classes: tuple[str, ...]) -> Anomal
             f"{record['id']}: drawn by version {record['kind_version']} of {kind}, "
             f"this package has version {ANOMALIES[kind].version}"
         )
-    scene = scene_of(item, classes)
+    scene = scene_of(item, view)
     return draw_once(anomaly, item.image, item.key, record["seed"], scene, record["attempt"])
 
 

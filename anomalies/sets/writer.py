@@ -107,7 +107,7 @@ class Writer:
         """The anomaly of a variant; where the set has all severities, the same one at all of them, unless no
         drawing is valid at all.
         """
-        scene = scene_of(item, self.source.classes)
+        scene = scene_of(item, self.source.view)
         if self.plan.severity == "all" and variant.entry not in series:
             group = [other for other in self.variants.values() if other.entry == variant.entry]
             tries = [self.plan.candidates(other, item.key) for other in group]

@@ -29,7 +29,7 @@ PLAN = Plan(SourceSpec("cityscapes", limit=LIMIT), RECIPE)
 
 @pytest.fixture(scope="module")
 def data():
-    module = CityscapesDataModule(None, limit=LIMIT)
+    module = CityscapesDataModule(None, limit=LIMIT, recipe=RECIPE)
     module.prepare_data()
     module.setup()
     return module
@@ -87,6 +87,8 @@ def test_runner_on_the_fly_and_from_disk_are_identical(made, data, tmp_path):
     virtual = tmp_path / "virtual"
     generate(replace(PLAN, materialize="none"), virtual)
     flying = data.anomalies_of("test")
+    assert flying.view == PLAN.source.open().view == data.view()
+    assert (flying.view.horizon, flying.view.camera_height) == (427 / 1024, 1.22)
     for folder in (out, virtual):
         stored = load_ood(f"generated:{folder}", data)
         assert stored.keys == sorted(flying.keys)
@@ -192,5 +194,6 @@ def test_scene_reaches_the_anomalies(made, data):
     record = next(r for r in stored.records if r["mask_path"])
     item = PLAN.source.open().read(record["index"])
     assert item.labels is not None
-    drawn = RECIPE.render(item.image, item.key, 0, Scene(item.labels, data.class_names))
+    scene = Scene(item.labels, data.class_names, horizon=427 / 1024, camera_height=1.22)
+    drawn = RECIPE.render(item.image, item.key, 0, scene)
     np.testing.assert_array_equal(stored.read(record).maps["mask"], drawn.mask)

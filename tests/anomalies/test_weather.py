@@ -1,5 +1,6 @@
 """Fog by its formula with known distances; rain, snow and a wet road where they belong."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from anomalies.parts.depth import (
     distances,
     foot_rows,
     ground_distance,
+    street_distance,
 )
 from anomalies.parts.particles import scattered, streaks
 from anomalies.parts.wet_road import WetRoad
@@ -35,7 +37,7 @@ def noise(shape, low=60, high=160, seed=0):
 
 
 def fogged(image, severity, scene, air, monkeypatch):
-    monkeypatch.setattr("anomalies.weather.sky_light", lambda _: np.array([air], dtype=np.float32))
+    monkeypatch.setattr("anomalies.weather.sky_light", lambda *_: np.array([air], dtype=np.float32))
     return Fog(severity, scene="road").render(image, generator(0, "fog", "a"), scene).image[..., 0]
 
 
@@ -149,7 +151,7 @@ def test_rain_leaves_the_contrast_and_light_of_its_table(severity):
 
 def test_snow_settles_on_the_ground_only():
     scene = street(200, 320)
-    image = np.full((200, 320, 3), 70, dtype=np.uint8)
+    image = np.full((200, 320, 3), 90, dtype=np.uint8)
 
     def whitened(severity):
         snowy = Snow(severity).render(image, generator(0, "snow", "a"), scene).image.mean(axis=2)
@@ -177,3 +179,21 @@ def test_wet_road_mirrors_what_stands_above_it():
     wet = WetRoad(5).render(image, generator(0, "wet_road", "a"), Scene(labels, CLASSES)).image[..., 0]
     assert wet[70:110, 150:].mean() > wet[70:110, :106].mean() + 40
     assert wet[70:110, :106].mean() < 80
+
+
+def test_lamps_of_a_night_are_no_sky():
+    """Their glow would be fogged as 400 m away: a hard-edged patch around each lamp."""
+    night = np.full((180, 320), 6, np.float32)
+    cv2.circle(night, (160, 40), 4, 255.0, -1)
+    night = np.repeat(cv2.GaussianBlur(night, (0, 0), 3)[..., None], 3, axis=2).astype(np.uint8)
+    dark = street_distance(np.full_like(night, 6))
+    np.testing.assert_allclose(street_distance(night), dark, rtol=1e-5)
+
+
+def test_flakes_are_near_and_far_bright_and_dim():
+    """Snow before a black wall at night: many grey levels, none of them day."""
+    black = np.zeros((256, 512, 3), np.uint8)
+    flakes = Snow(2).render(black, generator(0, "snow", "night")).image.max(axis=2)
+    assert flakes.max() < 120
+    levels = np.bincount(flakes[flakes > 20], minlength=256)
+    assert (levels > 10).sum() > 20

@@ -219,7 +219,7 @@ def test_a_root_that_does_not_exist(tmp_path):
 
 @pytest.mark.parametrize("name", DATAMODULES)
 def test_a_root_without_the_set_says_layout_and_source(tmp_path, name):
-    with pytest.raises(FileNotFoundError, match=r"expected .* get it from http.* --miniature"):
+    with pytest.raises(FileNotFoundError, match=r"expected .* get it from http.*name no data root"):
         DATAMODULES[name](tmp_path).setup()
 
 

@@ -98,7 +98,7 @@ class Rain(Anomaly):
     kind = "rain"
     family = "weather"
     level = "image"
-    version = 2
+    version = 3
 
     def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         full = (image.shape[0], image.shape[1])

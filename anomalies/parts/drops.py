@@ -19,8 +19,8 @@ DROPS = (5, 11, 24, 46, 82)
 SMALLEST, LARGEST = 0.006, 0.028
 LEAST_PIXELS = 1.1
 DROP_OPACITY = 0.78
-MINIFIED = (3.0, 5.0)
-LEAST_VIEW = 0.10
+VIEW = (0.35, 0.45)
+STRAY = 10.0
 SOFT = 0.0028
 RIM = 0.55
 GOLDEN_SHARE = 0.6180339887498949
@@ -29,8 +29,9 @@ Offsets = NDArray[Any]
 
 @dataclass(frozen=True)
 class WaterDrops(Anomaly):
-    """Rain drops on the lens. Each shows the scene around it upside down and 3 to 5 times smaller, darker at the
-    upper rim and bright at the lower one, where the sky is refracted into the lens.
+    """Rain drops on the lens. Each is a wide lens that shows 0.35 to 0.45 H to all sides upside down, darker
+    at the upper rim and bright at the lower one, where the sky is refracted into the lens; in dark places it is
+    10 levels brighter than that, in bright ones darker.
 
     The severity sets the number of drops on a square of the image height: 5, 11, 24, 46, 82, so twice that on a
     Cityscapes image. Their radius is 0.006 to 0.028 H, small ones more often; all have an opacity of 0.78. On
@@ -40,6 +41,7 @@ class WaterDrops(Anomaly):
     kind = "water_drops"
     family = "soiling"
     level = "pixel"
+    version = 2
 
     def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
         drawn, opacity = with_drops(image, rng, DROPS[-1], self.of(DROPS), least=self.severity)
@@ -99,8 +101,10 @@ def _put_drop(
     distance = np.hypot(u, v) / _outline(u, v, form)
     weight = np.float32(DROP_OPACITY) * (1 - smoothstep(distance, 1 - band, 1 + band))
     weight = np.where(weight > INVISIBLE, weight, np.float32(0))
-    inside = _inside(small, (h, w), air, centre, (u, v), distance, radius, form[4])
     box = (slice(top, bottom), slice(left, right))
+    inside = _inside(small, (h, w), air, centre, (u, v), distance, form[4])
+    # Light from everywhere: a drop is brighter than a dark place and darker than a bright one.
+    inside += np.float32(STRAY) if image[box].mean() < 128 else np.float32(-STRAY)
     seen = weight > opacity[box]
     mixed = image[box] + weight[..., None] * (inside - image[box])
     drawn[box] = np.where(seen[..., None], np.rint(mixed).clip(0, 255).astype(np.uint8), drawn[box])
@@ -121,14 +125,13 @@ def _inside(
     centre: tuple[float, float],
     uv: tuple[Offsets, Offsets],
     distance: Offsets,
-    radius: float,
     form: float,
 ) -> Offsets:
     """The scene as a drop shows it, (h, w, C) 0 to 255."""
     u, v = uv
     scale = small.shape[0] / full[0]
-    minified = MINIFIED[0] + (MINIFIED[1] - MINIFIED[0]) * form
-    view = np.float32(max(minified * radius, LEAST_VIEW * full[0])) * (1 + np.float32(0.6) * distance**2)
+    reach = (VIEW[0] + (VIEW[1] - VIEW[0]) * form) * full[0]
+    view = np.float32(reach) * (1 + np.float32(0.6) * distance**2)
     columns = ((np.float32(centre[0]) - u * view) * scale - 0.5).astype(np.float32)
     rows = ((np.float32(centre[1]) - v * view) * scale - 0.5).astype(np.float32)
     seen = cv2.remap(small, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)

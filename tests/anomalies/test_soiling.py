@@ -8,7 +8,7 @@ import pytest
 
 from anomalies import ANOMALIES, generator
 from anomalies.fields import fbm
-from anomalies.parts.drops import DROPS, _put_drop
+from anomalies.parts.drops import DROPS, WaterDrops, _put_drop
 from anomalies.parts.lens import CLASSES, discs, opacity_of, soiling_classes, spread, tile_coverage
 
 SOILING = sorted(kind for kind, anomaly in ANOMALIES.items() if anomaly.family == "soiling")
@@ -169,3 +169,12 @@ def test_first_points_are_spread():
 def test_discs_have_their_area():
     drawn_discs = discs((200, 200), [(60.0, 70.0), (140.0, 120.0), (10.0, 10.0)], [20.0, 12.0, 0.5], 0.0)
     assert drawn_discs.sum() == pytest.approx(np.pi * (20**2 + 12**2), rel=0.07)
+
+
+@pytest.mark.parametrize("level", [4, 70, 128, 200, 250])
+def test_drops_show_in_front_of_anything(level):
+    """Where a drop showed what lies behind it, most real frames were refused."""
+    wall = np.random.default_rng(0).normal(level, 2, (200, 320, 3)).clip(0, 255).astype(np.uint8)
+    rendered = WaterDrops(5).render(wall, generator(0, "water_drops", "wall"))
+    change = np.abs(rendered.image.astype(int) - wall).max(axis=2)
+    assert (change[rendered.alpha >= 0.5] >= 3).mean() >= 0.95

@@ -133,7 +133,12 @@ def main(
     if len(check.problems) > LISTED:
         console.print(f"... and {len(check.problems) - LISTED} more")
     if check.problems:
-        console.print(f"{folder}: {len(check.problems)} problems", markup=False, soft_wrap=True)
+        some = "1 problem" if len(check.problems) == 1 else f"{len(check.problems)} problems"
+        console.print(
+            f"{folder}: {some}; delete damaged files and generate again with the same options to mend them",
+            markup=False,
+            soft_wrap=True,
+        )
         raise typer.Exit(FAILED)
     console.print(
         f"{folder}: {check.images} images and {check.maps} maps, all as the manifest says",

@@ -150,3 +150,13 @@ def test_visible_change():
     after[:, 4:] = 130
     after[2, 6] = 100
     assert visible_change(before, after)[2, 6] == 1
+
+
+def test_erased_ground_keeps_its_grain():
+    ground = np.random.default_rng(0).normal(110, 4, (200, 320, 1)).clip(0, 255).astype(np.uint8)
+    ground[40:160, 60:260] = 30
+    rendered = ANOMALIES["erased"](5).render(ground, generator(0, "erased", "ground"))
+    inside = rendered.alpha > 0.5
+    grain = rendered.image[..., 0].astype(np.float32) - cv2.blur(rendered.image[..., 0], (3, 3))
+    assert inside.any()
+    assert np.abs(grain[inside]).mean() > 0.5

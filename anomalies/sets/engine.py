@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import cv2
@@ -53,6 +54,9 @@ def _processes(make: Make[T], tasks: Sequence[Any], workers: int) -> Iterator[T]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start, (make,)) as pool:
         try:
+            with _deaf():
+                for _ in range(workers):
+                    pool.submit(int)
             yield from _bounded(lambda task: pool.submit(_job, task), tasks, IN_FLIGHT * workers)
         except BrokenProcessPool:
             raise RuntimeError(
@@ -60,6 +64,19 @@ def _processes(make: Make[T], tasks: Sequence[Any], workers: int) -> Iterator[T]
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ctrl-C is for this process: workers inherit that they ignore it, already while they import."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _bounded(submit: Callable[[Any], Future[Any]], tasks: Sequence[Any], size: int) -> Iterator[Any]:

@@ -214,10 +214,14 @@ def _checked_png(path: Path, data: bytes, notes: tuple[str, ...]) -> tuple[str, 
 
 
 def _header(path: Path) -> tuple[str, ...]:
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist")
     largest, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
     try:
         with Pillow.open(path) as header:
             (width, height), mode = header.size, header.mode
+    except PermissionError:
+        raise
     except (OSError, SyntaxError, ValueError):
         raise ValueError(f"{path} cannot be read as an image: damaged or of an unknown format") from None
     finally:

@@ -11,7 +11,7 @@ import numpy as np
 from anomalies.base import Anomaly, Image, Rendered
 from anomalies.parts.blending import BLENDS
 from anomalies.parts.collage import Collage, Cutout
-from anomalies.parts.cutouts import library, own_objects, picture
+from anomalies.parts.cutouts import collection, own_objects, picture
 from anomalies.parts.pictures import drawn
 from anomalies.parts.placement import TINY, Outline, Places, Spot, metres_to_pixels
 from anomalies.parts.shapes import SHAPES
@@ -162,7 +162,7 @@ class Object(Pasted):
 class FolderObject(Pasted):
     """A picture from a user's folder of RGBA PNG files. See `Pasted` for sizes and severities.
 
-    The folder must have an ``index.yaml`` with the licence of each file, see `anomalies.parts.cutouts.library`. The
+    The folder must have an ``index.yaml`` with the licence of each file, see `anomalies.parts.cutouts.collection`. The
     licences are among the details.
 
     Args:
@@ -181,12 +181,12 @@ class FolderObject(Pasted):
         if not isinstance(self.folder, str):
             raise ValueError(f"folder_object: folder must be a path as text, got {self.folder!r}")
         if self.folder:
-            library(self.folder)
+            collection(self.folder)
 
     def cutout(self, rng: np.random.Generator, side: int, number: int) -> Cutout:
         if not self.folder:
             return Object(self.severity).cutout(rng, side, number)
-        entries = library(self.folder)
+        entries = collection(self.folder)
         path, name, licence = entries[int(rng.random() * len(entries))]
         return Cutout.of(picture(path, 2 * side), name, licence=licence, turn=_tilt(rng, number))
 

@@ -110,7 +110,7 @@ def patch(
     return Cutout.of(rgba, "patch", None if scene.labels is None else scene.labels[at])
 
 
-def library(folder: str) -> tuple[tuple[Path, str, str], ...]:
+def collection(folder: str) -> tuple[tuple[Path, str, str], ...]:
     """Pictures, names and licences of a folder with RGBA PNG files and an index.
 
     ``index.yaml`` names each file's licence, and what it shows:

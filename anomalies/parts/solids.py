@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ FAR = np.float32(-1e6)
 
 
 @dataclass(frozen=True)
-class Solid:
+class Solid(ABC):
     """An axis-parallel solid, turned and moved. x to the right, y up, z towards the viewer.
 
     Args:
@@ -30,6 +31,7 @@ class Solid:
     material: Material
     turn: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
 
+    @abstractmethod
     def hit(self, o: Floats, d: Floats) -> tuple[Floats, Floats, Floats]:
         """Nearest points of rays o + t d to the viewer, in coordinates where the half-axes are 1.
 
@@ -40,7 +42,6 @@ class Solid:
             t (n,), `FAR` where nothing is hit; points (n, 3); normals (n, 3), not normalised, before the
             half-axes are applied.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

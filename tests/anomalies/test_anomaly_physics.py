@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from anomalies import ANOMALIES, Fog, Mud, SunFlare, generator
+from anomalies import Fog, Mud, SunFlare, generator
 from anomalies.fields import blurred, fbm
 from anomalies.parts.depth import street_distance
 from anomalies.weather import VISIBILITY
@@ -130,25 +130,3 @@ def test_fbm_is_standardised_and_smooth():
     assert field.std() == pytest.approx(1, abs=1e-3)
     neighbours = np.corrcoef(field[:, :-1].ravel(), field[:, 1:].ravel())[0, 1]
     assert neighbours > 0.98
-
-
-# kind: version, means of 2 x 4 parts of a rendered gradient
-APPEARANCE = {
-    "mud": (1, [135.5, 142.3, 164.6, 163.5, 91.1, 92.5, 93.8, 91.4]),
-    "fog": (3, [227.8, 229.1, 228.5, 226.1, 117.0, 118.2, 117.0, 116.9]),
-    "sun_flare": (1, [173.7, 175.7, 185.9, 189.5, 109.5, 111.5, 115.0, 114.9]),
-    "rain": (3, [157.1, 156.9, 157.2, 156.8, 102.3, 101.9, 102.8, 102.5]),
-    "snow": (3, [176.6, 176.7, 176.9, 176.6, 128.3, 126.5, 125.9, 131.6]),
-    "identity": (1, [164.8, 164.8, 164.8, 164.8, 94.2, 94.2, 94.2, 94.2]),
-}
-
-
-@pytest.mark.parametrize("kind", list(APPEARANCE))
-def test_appearance_is_pinned(kind):
-    """When this fails the pixels have changed: raise the kind's version, then renew the numbers."""
-    image = np.linspace(200, 60, 128).astype(np.uint8)[:, None, None].repeat(256, 1).repeat(3, 2)
-    drawn = ANOMALIES[kind](3).render(image, generator(0, kind, "a")).image
-    parts = drawn.reshape(2, 64, 4, 64, 3).mean(axis=(1, 3, 4)).ravel()
-    version, expected = APPEARANCE[kind]
-    assert ANOMALIES[kind].version == version
-    np.testing.assert_allclose(parts, expected, atol=1.0)

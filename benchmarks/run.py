@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 import networks
 from anomalies.sets.console import recipe_of
@@ -20,17 +19,18 @@ from benchmarks import report
 from benchmarks.console import console, to_file, to_terminal, watch
 from benchmarks.evaluation import Evaluation, network_metrics
 from benchmarks.extraction import Extraction
+from benchmarks.listing import listing
 from benchmarks.naive import Naive, beside_naive
 from benchmarks.settings import METHODS, Settings, resolve_device
 from benchmarks.trained import Trained, from_checkpoint, network_name, train
-from datamodules import DATAMODULES, NOISE, OOD_SETS, BenchmarkDataModule, cache_dir, check_names
+from datamodules import DATAMODULES, BenchmarkDataModule, cache_dir, check_names
 from leaderboards import load_results, rich_tables
 from leaderboards.build import build
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.pixel_tables import rich_pixels
 from leaderboards.strata import rich_strata
 from lsood import Detector, Subject
-from lsood.methods import create, registered
+from lsood.methods import create
 
 log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -157,30 +157,6 @@ def run(settings: Settings) -> list[Path]:
         f"{settings.out}/leaderboard.html, .md, .csv and figures; {time.perf_counter() - start:.0f} s"
     )
     return written
-
-
-def listing() -> list[Table]:
-    """Every in-distribution set, OoD set, network and method."""
-    sets = Table("in-distribution set", "task", "classes", "default network", title="--ind")
-    for name, module in DATAMODULES.items():
-        sets.add_row(name, module.task, str(module.num_classes), networks.default_network(name, False))
-    ood = Table("OoD set", "what it is", title="--ood")
-    for name in DATAMODULES:
-        ood.add_row(f"{name}-anomalies", f"anomalies drawn on the test images of {name}")
-    for name, entry in OOD_SETS.items():
-        ood.add_row(name, entry.description)
-    for name, description in NOISE.items():
-        ood.add_row(name, description)
-    ood.add_row("folder:PATH", "any folder of images")
-    nets = Table("network", "task", "what it is", title="--network")
-    for name, spec in networks.NETWORKS.items():
-        nets.add_row(name, spec.task, spec.description)
-    methods = Table(
-        "method", "protocol", "paper", "by default", title="--methods (layered ones also as NAME@LAYER)"
-    )
-    for name, kind in registered().items():
-        methods.add_row(name, kind.protocol, kind.paper, "yes" if name in (*METHODS, Naive.name) else "")
-    return [sets, ood, nets, methods]
 
 
 @app.command(epilog="Example: python -m benchmarks.run --ind cityscapes --ood cityscapes-anomalies")

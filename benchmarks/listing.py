@@ -1,0 +1,40 @@
+"""What there is to choose from: ``python -m benchmarks.run --list``."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+import networks
+from anomalies import Recipe, recipe_names
+from benchmarks.naive import Naive
+from benchmarks.settings import METHODS
+from datamodules import DATAMODULES, NOISE, OOD_SETS
+from lsood.methods import registered
+
+
+def listing() -> list[Table]:
+    """Every in-distribution set, OoD set, recipe, network and method."""
+    sets = Table("in-distribution set", "task", "classes", "default network", title="--ind")
+    for name, module in DATAMODULES.items():
+        sets.add_row(name, module.task, str(module.num_classes), networks.default_network(name, False))
+    ood = Table("OoD set", "what it is", title="--ood")
+    for name in DATAMODULES:
+        ood.add_row(f"{name}-anomalies", f"anomalies drawn on the test images of {name}")
+    for name, entry in OOD_SETS.items():
+        ood.add_row(name, entry.description)
+    for name, description in NOISE.items():
+        ood.add_row(name, description)
+    ood.add_row("folder:PATH", "any folder of images")
+    ood.add_row("generated:PATH", "a set of python -m anomalies.generate")
+    recipes = Table("recipe", "kinds", title="--recipe (or a YAML file)")
+    for name in recipe_names():
+        recipes.add_row(name, ", ".join(dict.fromkeys(entry.kind for entry in Recipe.named(name).entries)))
+    nets = Table("network", "task", "what it is", title="--network")
+    for name, spec in networks.NETWORKS.items():
+        nets.add_row(name, spec.task, spec.description)
+    methods = Table(
+        "method", "protocol", "paper", "by default", title="--methods (layered ones also as NAME@LAYER)"
+    )
+    for name, kind in registered().items():
+        methods.add_row(name, kind.protocol, kind.paper, "yes" if name in (*METHODS, Naive.name) else "")
+    return [sets, ood, recipes, nets, methods]

@@ -27,6 +27,7 @@ class DeepEnsemble(Detector):
 
     name: ClassVar[str] = "deep-ensemble"
     paper: ClassVar[str] = "Lakshminarayanan et al., NeurIPS 2017"
+    companions: ClassVar[str | None] = "ensemble"
 
     def __init__(self, members: tuple[nn.Module, ...] = (), members_hash: str = "") -> None:
         self._members, self.members_hash = tuple(members), members_hash

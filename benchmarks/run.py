@@ -29,7 +29,7 @@ from leaderboards.build import build
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.pixel_tables import rich_pixels
 from leaderboards.strata import rich_strata
-from lsood import Detector, Subject
+from lsood import Detector, Head, Subject
 from lsood.methods import create
 
 log = logging.getLogger("lsood-bench")
@@ -117,6 +117,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         reduction=settings.reduction,
         seed=seed,
         mean=tuple(data.mean),
+        head=Head.of(trained.network),
     )
     extraction = Extraction(
         trained.network,

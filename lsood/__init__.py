@@ -14,6 +14,7 @@ from lsood.guide import (
     get_ood_detector_results,
     log_evaluate_lared_larem,
 )
+from lsood.head import Head
 from lsood.hook import Hook
 from lsood.intervals import delong_interval, evaluate
 from lsood.kde_classifier import KDEClassifier
@@ -28,6 +29,7 @@ from lsood.sampling import sample_latents
 __all__ = [
     "Activations",
     "Detector",
+    "Head",
     "Hook",
     "KDEClassifier",
     "LaRED",

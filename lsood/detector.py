@@ -30,12 +30,15 @@ class Detector(ABC):
         protocol: what it may see: "no-ood" or "oracle-val".
         decision: the score above which the method itself says OoD; None: the threshold comes from validation
             scores.
+        companions: which further networks it needs ("ensemble", "outlier-exposure", "mc-dropout", "vmdls"), trained
+            by the runner and given to the constructor as (networks, hash of their weights); None: none.
     """
 
     name: ClassVar[str]
     paper: ClassVar[str]
     protocol: ClassVar[str] = "no-ood"
     decision: ClassVar[float | None] = None
+    companions: ClassVar[str | None] = None
     subject: Subject | None = None
 
     def attach(self, subject: Subject) -> Self:

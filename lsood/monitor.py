@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ class Monitor:
         content = {
             "detector": f"{kind.__module__}:{kind.__qualname__}",
             "params": self.detector.params(),
-            "subject": asdict(self.detector._subject()),
+            "subject": asdict(replace(self.detector._subject(), head=None)),
             "threshold": self.threshold,
             "false_alarm_rate": self.false_alarm_rate,
             "calibration_size": self.calibration_size,

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lsood.entropy import entropy
+from lsood.head import Head
 from lsood.reductions import fullmean
 from lsood.sampling import sample_latents, sample_latents_by_passes
 
@@ -35,6 +36,8 @@ class Subject:
         mc_samples, reduction, seed: of the Monte-Carlo latent samples.
         mean: per-channel mean of the input normalisation, for probes that look at the image itself; empty:
             unknown.
+        head: the last linear layer, whose input is the pooled output of the last of ``layers``; None: there is
+            none.
     """
 
     task: str
@@ -46,6 +49,12 @@ class Subject:
     reduction: str = "fullmean"
     seed: int = 0
     mean: tuple[float, ...] = ()
+    head: Head | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def penultimate(self) -> str:
+        """The deepest feature layer."""
+        return self.layers[-1]
 
 
 @dataclass

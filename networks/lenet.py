@@ -24,6 +24,7 @@ class LeNet(nn.Module):
 
     feature_layers = ("relu1", "relu2", "relu3")
     latent_layer = "drop_block"
+    head_layer = "fc2"
 
     def __init__(self, num_classes: int, channels: int = 3, image_size: tuple[int, int] = (28, 28)) -> None:
         super().__init__()

@@ -82,7 +82,8 @@ def build(name: str, num_classes: int, channels: int = 3, **options: Any) -> nn.
 
     Every network has ``feature_layers`` (names of layers whose outputs are features, shallow to deep, without
     the logits) and ``latent_layer`` (name of the dropout layer that is sampled); each of these layers is
-    called once in a forward pass.
+    called once in a forward pass. Classifiers have ``head_layer`` too (name of the last linear layer; the pooled
+    output of the last feature layer is its input).
 
     Args:
         name: one of ``NETWORKS``.

@@ -47,6 +47,7 @@ class ResNet(nn.Module):
 
     feature_layers = ("stem", "layer1", "layer2", "layer3", "layer4")
     latent_layer = "drop_block"
+    head_layer = "fc"
 
     def __init__(
         self,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from networks.registry import NETWORKS
 
 CHOICES = {
@@ -25,7 +27,7 @@ class TrainingRecipe:
         schedule: "one-cycle", "cosine" or "none", per step.
         loss: "cross-entropy" or "focal".
         focal_gamma: of the focal loss.
-        precision: "32-true", "bf16-mixed", or "auto": the latter on a GPU, the former elsewhere.
+        precision: "32-true", "bf16-mixed", or "auto", see `resolve_precision`.
 
     Raises:
         ValueError: an unknown choice or a number out of range.
@@ -61,6 +63,14 @@ class TrainingRecipe:
         return self.focal_gamma if self.loss == "focal" else 0.0
 
 
+def resolve_precision(recipe: TrainingRecipe, device: str) -> str:
+    """What "auto" means on a device: bfloat16 on GPUs and on processors that multiply it in hardware."""
+    if recipe.precision != "auto":
+        return recipe.precision
+    native = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return "bf16-mixed" if device.startswith("cuda") or native() else "32-true"
+
+
 def default_recipe(network: str, ind: str, miniature: bool) -> TrainingRecipe:
     """The recipe a network is trained with on a data set when nothing else is asked for.
 
@@ -76,5 +86,5 @@ def default_recipe(network: str, ind: str, miniature: bool) -> TrainingRecipe:
     if miniature:
         return TrainingRecipe(8, 64, "adam", 3e-3, 1e-4)
     if network == "lenet":
-        return TrainingRecipe(5, 128, "adam", 2e-3)
+        return TrainingRecipe(8, 128, "adam", 3e-3)
     return TrainingRecipe(30, 128, "sgd", 0.2, 5e-4)

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from networks.callbacks import EpochLog, EpochSeeds
 from networks.modules import MODULES, ClassificationModule, SegmentationModule, TrainingModule
-from networks.recipes import TrainingRecipe
+from networks.recipes import TrainingRecipe, resolve_precision
 
 __all__ = ["ClassificationModule", "SegmentationModule", "fit", "seed_everything"]
 
@@ -135,9 +135,7 @@ def _trainer(
     bar = progress and rich.get_console().is_terminal
     reports: list[Callback] = [RichProgressBar(leave=False)] if bar else [EpochLog()] if progress else []
     checkpoint = ModelCheckpoint(folder, save_last=True, save_top_k=0, save_on_train_epoch_end=True)
-    precision: Any = recipe.precision
-    if precision == "auto":
-        precision = "bf16-mixed" if device.type == "cuda" else "32-true"
+    precision: Any = resolve_precision(recipe, device.type)
     return pl.Trainer(
         max_epochs=recipe.epochs,
         accelerator="gpu" if device.type == "cuda" else "cpu",

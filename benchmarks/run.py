@@ -34,7 +34,7 @@ from lsood.methods import create
 
 log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-SEVERAL = ("--ood", "--methods", "--seeds", "--checkpoint")
+SEVERAL = ("--ood", "--methods", "--protocols", "--seeds", "--checkpoint")
 MEMBER_SEED = 1000
 MINIATURE = (
     "MINIATURE: generated images stand in for real data; these numbers say nothing about the real sets."
@@ -118,6 +118,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         seed=seed,
         mean=tuple(data.mean),
         head=Head.of(trained.network),
+        head_layer=getattr(network, "head_layer", ""),
     )
     extraction = Extraction(
         trained.network,
@@ -128,7 +129,9 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         watch,
     )
     mask_seeds = settings.seeds if settings.checkpoints else (seed,)
-    evaluation = Evaluation(extraction, data, subject, detectors, mask_seeds, settings.false_alarm_rate)
+    evaluation = Evaluation(
+        extraction, data, subject, detectors, mask_seeds, settings.false_alarm_rate, settings.protocols
+    )
     scored = beside_naive(evaluation.run())
     figures = network_metrics(data.task, evaluation.test)
     forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
@@ -166,6 +169,12 @@ def main(
     ood: Annotated[list[str] | None, typer.Option(help="one or several OoD sets, or folder:PATH")] = None,
     methods: Annotated[
         list[str] | None, typer.Option(help="one or several methods, or package.module:Class")
+    ] = None,
+    protocols: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="one or several of no-ood, fgsm-val, oracle-val; methods that know none keep their own"
+        ),
     ] = None,
     naive: Annotated[
         bool, typer.Option(help="also the naive detector that no network should fall behind")
@@ -240,6 +249,7 @@ def main(
             ind=ind,
             ood=tuple(dict.fromkeys(ood or ())),
             methods=tuple(dict.fromkeys(methods or METHODS)),
+            protocols=tuple(dict.fromkeys(protocols or ("no-ood",))),
             naive=naive,
             network=network,
             checkpoints=tuple(checkpoint or ()),

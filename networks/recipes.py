@@ -25,6 +25,7 @@ class TrainingRecipe:
         schedule: "one-cycle", "cosine" or "none", per step.
         loss: "cross-entropy" or "focal".
         focal_gamma: of the focal loss.
+        outlier_weight: of the outliers' part of the loss, in trainings that have outliers; .5 in Hendrycks et al.
         precision: "32-true", "bf16-mixed", or "auto": the latter on a GPU, the former elsewhere.
 
     Raises:
@@ -40,6 +41,7 @@ class TrainingRecipe:
     loss: str = "cross-entropy"
     focal_gamma: float = 2.0
     precision: str = "auto"
+    outlier_weight: float = 0.5
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():

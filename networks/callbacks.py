@@ -29,9 +29,11 @@ class EpochSeeds(Callback):
         torch.manual_seed(words[0])
         random.seed(words[0])
         np.random.seed(words[0])  # noqa: NPY002 - a user's augmentation may draw from it
-        generator = getattr(trainer.train_dataloader, "generator", None)
-        if isinstance(generator, torch.Generator):
-            generator.manual_seed(words[1])
+        loader = trainer.train_dataloader
+        for part in getattr(loader, "loaders", (loader,)):
+            generator = getattr(part, "generator", None)
+            if isinstance(generator, torch.Generator):
+                generator.manual_seed(words[1])
 
 
 class EpochLog(Callback):

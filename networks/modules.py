@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
-from networks.losses import IGNORE, focal_loss
+from networks.losses import IGNORE, focal_loss, outlier_exposure_loss
 from networks.recipes import TrainingRecipe
 
 
 class TrainingModule(pl.LightningModule):
     """Loss, optimiser and schedule of a recipe around a network; subclasses name their metric.
 
-    Batches are dicts with "image" (B, C, H, W) float32 and "target" int64. Logs train_loss, val_loss and the
-    metric.
+    Batches are dicts with "image" (B, C, H, W) float32 and "target" int64, those of a training with outliers
+    "outliers" (M, C, H, W) too. Logs train_loss, val_loss and the metric.
     """
 
     metric_name = ""
@@ -33,8 +33,14 @@ class TrainingModule(pl.LightningModule):
         return self.network(x)
 
     def _loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        logits = self.network(batch["image"])
-        return focal_loss(logits.float(), batch["target"], self.recipe.gamma), logits
+        images, count = batch["image"], len(batch["image"])
+        if "outliers" in batch:  # one forward: batch norm sees both
+            images = torch.cat([images, batch["outliers"]])
+        logits = self.network(images).float()
+        loss = focal_loss(logits[:count], batch["target"], self.recipe.gamma)
+        if "outliers" in batch:
+            loss = loss + self.recipe.outlier_weight * outlier_exposure_loss(logits[count:])
+        return loss, logits[:count]
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         """Loss of a batch."""

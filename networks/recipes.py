@@ -27,6 +27,7 @@ class TrainingRecipe:
         schedule: "one-cycle", "cosine" or "none", per step.
         loss: "cross-entropy" or "focal".
         focal_gamma: of the focal loss.
+        outlier_weight: of the outliers' part of the loss, in trainings that have outliers; .5 in Hendrycks et al.
         precision: "32-true", "bf16-mixed", or "auto", see `resolve_precision`.
 
     Raises:
@@ -42,6 +43,7 @@ class TrainingRecipe:
     loss: str = "cross-entropy"
     focal_gamma: float = 2.0
     precision: str = "auto"
+    outlier_weight: float = 0.5
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():

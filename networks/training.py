@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from networks.callbacks import EpochLog, EpochSeeds
 from networks.modules import MODULES, ClassificationModule, SegmentationModule, TrainingModule
+from networks.outliers import WithOutliers
 from networks.recipes import TrainingRecipe, resolve_precision
 
 __all__ = ["ClassificationModule", "SegmentationModule", "fit", "seed_everything"]
@@ -46,6 +47,7 @@ def fit(
     device: str = "cpu",
     seed: int = 0,
     progress: bool = True,
+    outliers: DataLoader[Any] | None = None,
 ) -> dict[str, float]:
     """Train a network in place; an interrupted training of the same folder goes on after its last whole
     epoch.
@@ -63,13 +65,19 @@ def fit(
         device: "cpu", "cuda", "cuda:1", ...
         seed: of order, dropout and augmentation.
         progress: a bar on a terminal; elsewhere one line per validation in the log.
+        outliers: for outlier exposure (Hendrycks et al., ICLR 2019): images of neither the classes nor the
+            OoD sets tested on, in batches twice the recipe's size, shuffled by a generator of its own. Each
+            step forwards a batch of both at once; loss: that of the recipe on the in-distribution part +
+            ``outlier_weight`` * cross-entropy to the uniform distribution on the outliers. The loader is
+            cycled through; its labels are not used.
 
     Returns:
         {"accuracy" or "miou": ..., "loss": ...} on the validation set. The network is left in evaluation mode
         on the CPU.
 
     Raises:
-        ValueError: unknown task or device; a folder that holds another training.
+        ValueError: unknown task or device; a folder that holds another training; outliers that are none or
+            of another size.
         KeyboardInterrupt: passed on.
     """
     if task not in MODULES:
@@ -77,14 +85,19 @@ def fit(
     where = _device(device)
     seed_everything(seed)
     module = MODULES[task](network, recipe, num_classes)
-    batches = len(train_loader)
-    module.training_identity = {**dataclasses.asdict(recipe), "seed": seed, "batches_per_epoch": batches}
+    batches: Any = train_loader if outliers is None else WithOutliers(train_loader, outliers)
+    module.training_identity = {
+        **dataclasses.asdict(recipe),
+        "seed": seed,
+        "batches_per_epoch": len(batches),
+        "outlier_batches": 0 if outliers is None else len(outliers),
+    }
     last = Path(work_dir) / LAST
     resume = str(last) if _resumable(last, module) else None
     with _quiet(), _repeatable(where.type == "cuda" and task == "classification"):
         trainer = _trainer(recipe, last.parent, where, seed, progress)
         with _interruptible(trainer):
-            trainer.fit(module, train_loader, val_loader, ckpt_path=resume, weights_only=True)
+            trainer.fit(module, batches, val_loader, ckpt_path=resume, weights_only=True)
             figures: dict[str, Any] = dict(trainer.callback_metrics)
             if "val_loss" not in figures:  # the checkpoint was that of the last epoch
                 figures = dict(trainer.validate(module, val_loader, verbose=False)[0])

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from baselines.layered import LayeredDetector
+from baselines.penultimate import class_means
 from lsood import Activations
 from lsood.density import covariance, squared_distances, whitener
 from lsood.detector import Input, rows
@@ -50,18 +51,12 @@ class Mahalanobis(LayeredDetector):
         features = self._features(train)
         if isinstance(train, Activations) and self._subject().task == "classification":
             labels = train["labels"]
-        classes = (
-            torch.zeros(len(features[0]), dtype=torch.int64)
-            if labels is None
-            else labels.unique(return_inverse=True)[1]
-        )
+        if labels is None:
+            labels = torch.zeros(len(features[0]), dtype=torch.int64)
         self.whiteners_: list[Tensor] = []
         self.means_: list[Tensor] = []
         for x in features:
-            sums = torch.zeros((int(classes.max()) + 1, x.shape[1]), dtype=torch.float64).index_add_(
-                0, classes, x
-            )
-            means = sums / torch.bincount(classes)[:, None]
+            means, classes = class_means(x, labels)
             self.whiteners_.append(whitener(covariance(x - means[classes])))
             self.means_.append(means @ self.whiteners_[-1])
         self._fit_scale(self.clean(train))

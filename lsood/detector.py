@@ -111,7 +111,8 @@ class Detector(ABC):
                 if isinstance(value, list):
                     learnt |= {f"{name}.{i}": tensor for i, tensor in enumerate(value)}
                 else:
-                    learnt[name] = torch.as_tensor(value)
+                    exact = torch.float64 if isinstance(value, float) else None
+                    learnt[name] = torch.as_tensor(value, dtype=exact)
         return learnt
 
     @classmethod

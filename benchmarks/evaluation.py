@@ -74,6 +74,7 @@ class Evaluation:
         mask_seeds: further Monte-Carlo seeds measured in the same pass.
         false_alarm_rate: of the thresholds.
         protocols: every method runs under those of them it has a form for; under its own if it has none.
+        unusable: {method: reason} of methods known to fail.
 
     Attributes:
         failures: {case: reason} of methods that could not be attached, fitted, tuned, calibrated or scored.
@@ -87,6 +88,7 @@ class Evaluation:
     mask_seeds: Sequence[int] = ()
     false_alarm_rate: float = 0.05
     protocols: Sequence[str] = ("no-ood",)
+    unusable: Mapping[str, str] = field(default_factory=dict)
     failures: dict[Case, str] = field(default_factory=dict)
     seconds: dict[Case, float] = field(default_factory=dict)
 
@@ -115,6 +117,7 @@ class Evaluation:
     def run(self) -> dict[Case, Scored]:
         """Everything; {(method, protocol): what came of it}."""
         cases = self.cases()
+        self.failures |= {case: self.unusable[case[0]] for case in cases if case[0] in self.unusable}
         for case in cases:
             self._try(case, partial(self.detectors[case[0]].attach, self.subject))
         alive = [case for case in cases if case not in self.failures]

@@ -58,17 +58,27 @@ def package_version() -> str:
         return "unknown"
 
 
+def _training(trained: Trained, companions: float | None) -> float | None:
+    """Seconds of training every network a method needs; None where they are not known."""
+    return None if trained.seconds is None else trained.seconds + (companions or 0.0)
+
+
 def write(
     settings: Settings,
     evaluation: Evaluation,
     trained: Trained,
+    companions: dict[str, float],
     figures: dict[str, float],
     scored: dict[Case, Scored],
     forwarded: dict[str, int],
     seed: int,
     folder: Path,
 ) -> list[Path]:
-    """Save a result per method and pixel score; returns the JSON files."""
+    """Save a result per method and pixel score; returns the JSON files.
+
+    Args:
+        companions: {method: seconds that training its further networks took}.
+    """
     data, subject = evaluation.data, evaluation.subject
     ind = IndInfo(
         name=data.name,
@@ -122,7 +132,11 @@ def write(
                 **({"tuned": result.tuned} if result.tuned else {}),
             },
             cost=Cost(
-                result.fit_seconds, result.score_seconds, result.peak_memory_mb, forwarded, trained.seconds
+                result.fit_seconds,
+                result.score_seconds,
+                result.peak_memory_mb,
+                forwarded,
+                _training(trained, companions.get(name)),
             ),
             environment=here,
             created=datetime.now(UTC).isoformat(timespec="seconds"),

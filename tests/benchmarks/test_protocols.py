@@ -107,7 +107,7 @@ def test_the_best_candidate_is_kept_and_the_first_of_equals():
             return x["v"][:, int(self.epsilon)]
 
     random = np.random.default_rng(0)
-    inside, outside = random.normal(size=(400, 3)), random.normal(size=(400, 3)) + [0, 3, 3]
+    inside, outside = random.normal(size=(400, 3)), random.normal((0, 3, 3), 1, (400, 3))
     inside[:, 2], outside[:, 2] = inside[:, 1], outside[:, 1]
     x, y = (Activations({"v": torch.as_tensor(v)}, list(map(str, range(400)))) for v in (inside, outside))
     candidates = [Choice(epsilon=e) for e in (0, 2, 1)]

@@ -20,9 +20,9 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressB
 from torch import nn
 from torch.utils.data import DataLoader
 
+from networks.batches import Batches
 from networks.callbacks import EpochLog, EpochSeeds
 from networks.modules import MODULES, ClassificationModule, SegmentationModule, TrainingModule
-from networks.outliers import WithOutliers
 from networks.recipes import TrainingRecipe
 
 __all__ = ["ClassificationModule", "SegmentationModule", "fit", "seed_everything"]
@@ -85,7 +85,7 @@ def fit(
     where = _device(device)
     seed_everything(seed)
     module = MODULES[task](network, recipe, num_classes)
-    batches: Any = train_loader if outliers is None else WithOutliers(train_loader, outliers)
+    batches = Batches(train_loader, outliers)
     module.training_identity = {
         **dataclasses.asdict(recipe),
         "seed": seed,
@@ -147,7 +147,9 @@ def _trainer(
 ) -> pl.Trainer:
     bar = progress and rich.get_console().is_terminal
     reports: list[Callback] = [RichProgressBar(leave=False)] if bar else [EpochLog()] if progress else []
-    checkpoint = ModelCheckpoint(folder, save_last=True, save_top_k=0, save_on_train_epoch_end=True)
+    checkpoint = ModelCheckpoint(  # its save_last writes nothing before the end where no other file is kept
+        folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False
+    )
     precision: Any = recipe.precision
     if precision == "auto":
         precision = "bf16-mixed" if device.type == "cuda" else "32-true"

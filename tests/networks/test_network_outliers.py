@@ -35,7 +35,7 @@ def loader(dataset, batch):
 def train(folder, outliers=40, recipe=RECIPE, stop_at=None):
     """Three batches of 8 an epoch; 40 outliers are two batches of 16 and one of 8."""
     torch.manual_seed(5)
-    network, batches = build("resnet18-small", 3), 0
+    network, batches = build("lenet", 3, image_size=(16, 16)), 0
 
     def count(module, _):
         nonlocal batches

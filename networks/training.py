@@ -20,9 +20,9 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressB
 from torch import nn
 from torch.utils.data import DataLoader
 
+from networks.batches import Batches
 from networks.callbacks import EpochLog, EpochSeeds
 from networks.modules import MODULES, ClassificationModule, SegmentationModule, TrainingModule
-from networks.outliers import WithOutliers
 from networks.recipes import TrainingRecipe, resolve_precision
 
 __all__ = ["ClassificationModule", "SegmentationModule", "fit", "seed_everything"]
@@ -85,7 +85,7 @@ def fit(
     where = _device(device)
     seed_everything(seed)
     module = MODULES[task](network, recipe, num_classes)
-    batches: Any = train_loader if outliers is None else WithOutliers(train_loader, outliers)
+    batches = Batches(train_loader, outliers)
     module.training_identity = {
         **dataclasses.asdict(recipe),
         "seed": seed,
@@ -94,6 +94,7 @@ def fit(
     }
     last = Path(work_dir) / LAST
     resume = str(last) if _resumable(last, module) else None
+    module.accelerate(where)
     with _quiet(), _repeatable(where.type == "cuda" and task == "classification"):
         trainer = _trainer(recipe, last.parent, where, seed, progress)
         with _interruptible(trainer):
@@ -101,7 +102,7 @@ def fit(
             figures: dict[str, Any] = dict(trainer.callback_metrics)
             if "val_loss" not in figures:  # the checkpoint was that of the last epoch
                 figures = dict(trainer.validate(module, val_loader, verbose=False)[0])
-    network.eval().cpu()
+    network.eval().cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return {
         module.metric_name: float(figures[f"val_{module.metric_name}"]),
         "loss": float(figures["val_loss"]),
@@ -147,8 +148,10 @@ def _trainer(
 ) -> pl.Trainer:
     bar = progress and rich.get_console().is_terminal
     reports: list[Callback] = [RichProgressBar(leave=False)] if bar else [EpochLog()] if progress else []
-    checkpoint = ModelCheckpoint(folder, save_last=True, save_top_k=0, save_on_train_epoch_end=True)
-    precision: Any = resolve_precision(recipe, device.type)
+    checkpoint = ModelCheckpoint(  # its save_last writes nothing before the end where no other file is kept
+        folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    precision: Any = resolve_precision(recipe, device)
     return pl.Trainer(
         max_epochs=recipe.epochs,
         accelerator="gpu" if device.type == "cuda" else "cpu",

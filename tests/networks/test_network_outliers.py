@@ -5,8 +5,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from networks import TrainingRecipe, build, fit, weights_hash
+from networks.batches import Batches
 from networks.modules import ClassificationModule
-from networks.outliers import WithOutliers
 
 RECIPE = TrainingRecipe(3, 8, "adam", 2e-3, precision="32-true")
 
@@ -35,7 +35,7 @@ def loader(dataset, batch):
 def train(folder, outliers=40, recipe=RECIPE, stop_at=None):
     """Three batches of 8 an epoch; 40 outliers are two batches of 16 and one of 8."""
     torch.manual_seed(5)
-    network, batches = build("resnet18-small", 3), 0
+    network, batches = build("lenet", 3, image_size=(16, 16)), 0
 
     def count(module, _):
         nonlocal batches
@@ -44,6 +44,7 @@ def train(folder, outliers=40, recipe=RECIPE, stop_at=None):
             raise KeyboardInterrupt
 
     network.register_forward_pre_hook(count)
+    network.trained_batches = lambda: batches
     others = loader(Images(outliers, outliers=True), 16) if outliers else None
     figures = fit(
         network,
@@ -78,7 +79,7 @@ def test_the_loss_of_a_step_written_out():
 @pytest.mark.parametrize("outliers", [8, 40, 200])
 def test_an_epoch_is_one_of_the_training_set(outliers):
     """Shorter, about as long and longer than the training set's three batches."""
-    both = WithOutliers(loader(Images(24), 8), loader(Images(outliers, outliers=True), 16))
+    both = Batches(loader(Images(24), 8), loader(Images(outliers, outliers=True), 16))
     epoch = list(both)
     assert len(both) == len(epoch) == 3
     assert sorted(int(key) for batch in epoch for key in batch["key"]) == list(range(24))
@@ -109,6 +110,7 @@ def test_same_seed_same_weights_interrupted_or_not(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "cut", stop_at=5)
     resumed, same = train(tmp_path / "cut")
+    assert resumed.trained_batches() == 6
     assert weights_hash(whole) == weights_hash(again) == weights_hash(resumed)
     assert same == pytest.approx(figures)
 
@@ -122,8 +124,8 @@ def test_outliers_are_part_of_what_a_training_is(tmp_path):
 def test_no_outliers_and_outliers_of_another_size():
     train_loader = loader(Images(24), 8)
     with pytest.raises(ValueError, match="loader of outliers has no batch"):
-        WithOutliers(train_loader, DataLoader(Images(4), 16, drop_last=True))
-    odd = WithOutliers(train_loader, loader(Images(8, size=20), 8))
+        Batches(train_loader, DataLoader(Images(4), 16, drop_last=True))
+    odd = Batches(train_loader, loader(Images(8, size=20), 8))
     with pytest.raises(
         ValueError, match=r"outliers have shape \(3, 20, 20\), the training images \(3, 16, 16\)"
     ):

@@ -28,10 +28,11 @@ class FDBD(HeadDetector):
         if len(self.weight_) < 2:
             raise ValueError("fdbd needs at least two classes, the last layer has one")
         self.mean_ = x.mean(0)
+        distances = [(self.weight_ - row).norm(dim=1) for row in self.weight_]
+        self.between_ = torch.stack(distances).clamp_min(TINY)
 
     def _anomaly(self, x: Tensor) -> Tensor:
         z = self._logits(x)
         best, predicted = z.max(1, keepdim=True)
-        between = torch.stack([(self.weight_ - row).norm(dim=1) for row in self.weight_]).clamp_min(TINY)
-        boundaries = ((best - z) / between[predicted[:, 0]]).sum(1) / (z.shape[1] - 1)
+        boundaries = ((best - z) / self.between_[predicted[:, 0]]).sum(1) / (z.shape[1] - 1)
         return -boundaries / (x - self.mean_).norm(dim=1).clamp_min(TINY)

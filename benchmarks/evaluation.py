@@ -181,11 +181,13 @@ class Evaluation:
     def _validation(
         self, ood: str, candidates: Sequence[Detector], sets: Mapping[str, Activations]
     ) -> tuple[Activations, Activations]:
-        """Measured validation images of the in-distribution set, and of an OoD set or ("") adversarial ones."""
-        steps, probes, images = _steps(candidates), self._probes(candidates), self.data.sets["val"]
-        validation = Subset(images, validation_rows(images, self.subject.seed)[0])
+        """Measured validation images of both sides: of the test set and an OoD set, which are scored without them;
+        or ("") of the validation set, and the same made adversarial.
+        """
+        steps, probes = _steps(candidates), self._probes(candidates)
 
-        def measured(title: str, chosen: ImageSet) -> Activations:
+        def measured(title: str, images: ImageSet) -> Activations:
+            chosen = Subset(images, validation_rows(images, self.subject.seed)[0])
             if title in sets:
                 wanted = set(chosen.keys)
                 rows = [i for i, key in enumerate(sets[title].keys_) if key in wanted]
@@ -193,11 +195,11 @@ class Evaluation:
             loader, name = self.data.loader(chosen), f"{title}: validation"
             return self.extraction.measure(name, loader, chosen.fingerprint, probes, steps)
 
-        if not ood:
-            return measured("ind-val", validation), self._adversarial(validation, probes, steps)
-        others = self.data.ood_sets[ood]
-        chosen = Subset(others, validation_rows(others, self.subject.seed)[0])
-        return measured("ind-val", validation), measured(ood, chosen)
+        if ood:
+            return measured("ind-test", self.data.sets["test"]), measured(ood, self.data.ood_sets[ood])
+        images = self.data.sets["val"]
+        chosen = Subset(images, validation_rows(images, self.subject.seed)[0])
+        return measured("ind-val", images), self._adversarial(chosen, probes, steps)
 
     def _adversarial(self, images: ImageSet, probes: list[Probe], steps: list[Perturbation]) -> Activations:
         extraction, data = self.extraction, self.data
@@ -304,13 +306,11 @@ class Evaluation:
         def frames() -> dict[str, pd.DataFrame]:
             found = {name: score(name) for name in ("ind-val", "ind-test", ood)}
             found["calibration"] = found["ind-val"]
-            if case[1] != "no-ood":
-                free = validation_rows(self.data.sets["val"], self.subject.seed)[1]
-                found["calibration"] = found["ind-val"].iloc[free]
-            if case[1] == "oracle-val":
-                others = self.data.ood_sets[ood]
-                kept = {others.keys[i] for i in validation_rows(others, self.subject.seed)[1]}
-                found[ood] = found[ood][found[ood]["key"].isin(kept)].reset_index(drop=True)
+            sets = {"ind-test": self.data.sets["test"], ood: self.data.ood_sets[ood]}
+            used = {"fgsm-val": {"calibration": self.data.sets["val"]}, "oracle-val": sets}
+            for name, images in used.get(case[1], {}).items():
+                free = {images.keys[i] for i in validation_rows(images, self.subject.seed)[1]}
+                found[name] = found[name][found[name]["key"].isin(free)].reset_index(drop=True)
             return found
 
         return self._try(case, frames) or {}

@@ -195,7 +195,9 @@ def test_what_was_chosen_is_in_the_result(all_protocols):
     run = Result.load(all_protocols / "results" / "fssd-noise-oracle-val-seed0.json")
     assert run.protocol == "oracle-val" and run.settings["tuned"]["svhn"]["per_layer"] is True
     assert run.settings["tuned"]["svhn"]["epsilon"] in [c["epsilon"] for c in FSSDNoise().grid()]
-    assert run.threshold.n_calibration == 20, "the other half of the validation images taught"
+    assert run.threshold.n_calibration == 40 and run.ood[0].n_in == run.ood[0].n_out == 20
+    adversarial = Result.load(all_protocols / "results" / "fssd-noise-fgsm-val-seed0.json")
+    assert adversarial.threshold.n_calibration == 20, "the other half of the validation images taught"
     plain = Result.load(all_protocols / "results" / "fssd-noise-seed0.json")
     assert plain.protocol == "no-ood" and "tuned" not in plain.settings
     assert plain.cost.images_forwarded["adversarial"] == 20

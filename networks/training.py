@@ -74,14 +74,27 @@ def fit(
     """
     if task not in MODULES:
         raise ValueError(f"unknown task {task!r}; tasks: {', '.join(MODULES)}")
-    where = _device(device)
-    seed_everything(seed)
     module = MODULES[task](network, recipe, num_classes)
+    return fit_module(module, train_loader, val_loader, work_dir, device, seed, progress)
+
+
+def fit_module(
+    module: TrainingModule,
+    train_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
+    work_dir: str | Path,
+    device: str = "cpu",
+    seed: int = 0,
+    progress: bool = True,
+) -> dict[str, float]:
+    """Train the network of a module by the module's recipe; arguments, returns and errors as of :func:`fit`."""
+    where, recipe, network = _device(device), module.recipe, module.network
+    seed_everything(seed)
     batches = len(train_loader)
     module.training_identity = {**dataclasses.asdict(recipe), "seed": seed, "batches_per_epoch": batches}
     last = Path(work_dir) / LAST
     resume = str(last) if _resumable(last, module) else None
-    with _quiet(), _repeatable(where.type == "cuda" and task == "classification"):
+    with _quiet(), _repeatable(where.type == "cuda" and not isinstance(module, SegmentationModule)):
         trainer = _trainer(recipe, last.parent, where, seed, progress)
         with _interruptible(trainer):
             trainer.fit(module, train_loader, val_loader, ckpt_path=resume, weights_only=True)

@@ -134,6 +134,7 @@ def test_a_training_of_seconds_classifies_and_finds_the_ood_cluster(tmp_path, ti
             found = [run(s.images, list(map(str, range(len(s)))))[probe.name] for s in (train, test, ood)]
             one = torch.cat([run(test.images[i : i + 1], ["a"])[probe.name] for i in range(8)])
         detector.fit(found[0], train.labels)
+        assert detector.whitener_.shape[1] <= found[0].shape[1] - 1 - 8, "mu is an affine function of g"
         assert (detector.predict(found[1]) == test.labels).double().mean() > 0.95
         assert auroc(detector.score(found[1]), detector.score(found[2])) > 0.95
         torch.testing.assert_close(detector.score(one), detector.score(found[1])[:8], rtol=1e-3, atol=1e-3)

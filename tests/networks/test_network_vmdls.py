@@ -224,7 +224,7 @@ def test_an_autoencoder_learns(tmp_path):
     loader = DataLoader(Colours(72), 12, shuffle=True, generator=torch.Generator())
     with torch.no_grad():
         before = (network(Colours(30).images) - Colours(30).images).square().mean().item()
-    recipe = TrainingRecipe(12, 12, "adam", 3e-3)
+    recipe = TrainingRecipe(8, 12, "adam", 5e-3)
     figures = fit_autoencoder(network, loader, DataLoader(Colours(30), 15), recipe, tmp_path, progress=False)
     with torch.no_grad():
         after = (network(Colours(30).images) - Colours(30).images).square().mean().item()

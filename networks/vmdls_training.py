@@ -70,6 +70,25 @@ class VMDLSRecipe(TrainingRecipe):
         return self.batch_size // self.classes_per_batch
 
 
+def _paper(classes: int, images: int, optimizer: str, lr: float) -> VMDLSRecipe:
+    return VMDLSRecipe(
+        *(500, classes * images, optimizer, lr),
+        weight_decay=1e-4 if optimizer == "sgd" else 0.0,
+        schedule="multi-step",
+        milestones=(100, 200, 300, 400),
+        classes_per_batch=classes,
+    )
+
+
+PAPER_RECIPES = {  # supplement, table 1: the trainings from scratch, all with d = 32
+    "mnist": _paper(10, 64, "adam-l2", 1e-4),
+    "cifar10-vgg": _paper(8, 40, "adam-l2", 1e-3),
+    "cifar10-resnet18": _paper(10, 40, "sgd", 1e-2),
+    "cifar10-resnet34": _paper(10, 8, "sgd", 5e-3),
+    "cifar10-densenet": _paper(10, 40, "sgd", 1e-1),
+}
+
+
 class BalancedBatches(Sampler[list[int]]):
     """Batches of ``classes`` random classes with ``size`` random images each; as many batches as fill the set
     once.

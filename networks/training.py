@@ -82,9 +82,23 @@ def fit(
     """
     if task not in MODULES:
         raise ValueError(f"unknown task {task!r}; tasks: {', '.join(MODULES)}")
-    where = _device(device)
-    seed_everything(seed)
     module = MODULES[task](network, recipe, num_classes)
+    return fit_module(module, train_loader, val_loader, work_dir, device, seed, progress, outliers)
+
+
+def fit_module(
+    module: TrainingModule,
+    train_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
+    work_dir: str | Path,
+    device: str = "cpu",
+    seed: int = 0,
+    progress: bool = True,
+    outliers: DataLoader[Any] | None = None,
+) -> dict[str, float]:
+    """Train the network of a module by the module's recipe; arguments, returns and errors as of :func:`fit`."""
+    where, recipe, network = _device(device), module.recipe, module.network
+    seed_everything(seed)
     batches = Batches(train_loader, outliers)
     module.training_identity = {
         **dataclasses.asdict(recipe),
@@ -95,7 +109,7 @@ def fit(
     last = Path(work_dir) / LAST
     resume = str(last) if _resumable(last, module) else None
     module.accelerate(where)
-    with _quiet(), _repeatable(where.type == "cuda" and task == "classification"):
+    with _quiet(), _repeatable(where.type == "cuda" and not isinstance(module, SegmentationModule)):
         trainer = _trainer(recipe, last.parent, where, seed, progress)
         with _interruptible(trainer):
             trainer.fit(module, batches, val_loader, ckpt_path=resume, weights_only=True)

@@ -51,7 +51,7 @@ class OnePass:
 
     Args:
         network: in evaluation mode afterwards; its parameters require no gradient.
-        probes: measured on every batch.
+        probes: measured on every batch; further networks of theirs go into evaluation mode too.
         perturbations: each costs one more pass of the perturbed images.
         device: where the network and the batches go.
         prepared: what probes prepared for this network before, by name; filled in here, so that a second set
@@ -78,7 +78,7 @@ class OnePass:
         self.perturbations = list(perturbations)
         self.counter = ForwardCounter(self.network)
         members = [member for probe in self.probes for member in getattr(probe, "members", ())]
-        self._member_counters = [ForwardCounter(member, "members") for member in members]
+        self._member_counters = [ForwardCounter(member.to(device).eval(), "members") for member in members]
         wanted = {layer for probe in self.probes for layer in probe.layers}
         wanted |= {layer for perturbation in self.perturbations for layer in perturbation.layers}
         modules = dict(self.network.named_modules())

@@ -51,7 +51,7 @@ def measured(network, detector, x, keys=None):
 
 
 def test_converges_to_a_network_with_only_its_dropout_layers_in_training_mode(dropped):
-    network, x, passes = dropped(), images(2), 1500
+    network, x, passes = dropped(), images(2), 800
     found, forwarded = measured(network, MCDropout(passes).attach(SUBJECT), x)
     assert forwarded == {"shared_pass": 2, "sampling": 2 * passes}
     torch.manual_seed(1)
@@ -63,11 +63,11 @@ def test_converges_to_a_network_with_only_its_dropout_layers_in_training_mode(dr
     mean, entropy = p.mean(0), -(p * p.log()).sum(2).mean(0)
     total = -(mean * mean.log()).sum(1)
     expected = torch.stack([1 - mean.amax(1), total, total - entropy], dim=1)
-    torch.testing.assert_close(next(iter(found.tensors.values())), expected, rtol=0, atol=0.03)
+    torch.testing.assert_close(next(iter(found.tensors.values())), expected, rtol=0, atol=0.04)
     assert (expected[:, 2] > 0.05).all(), "dropout must matter here, or this test shows nothing"
     for kind in KINDS:
         ours = kind(passes).attach(SUBJECT).score(found)
-        torch.testing.assert_close(ours, kind(passes).score(p.transpose(0, 1)), rtol=0, atol=0.03)
+        torch.testing.assert_close(ours, kind(passes).score(p.transpose(0, 1)), rtol=0, atol=0.04)
 
 
 def test_equals_the_formulas_written_out():

@@ -5,9 +5,9 @@
     mc-dropout-mi       H(p) - mean_t H(p_t)            mutual information (Smith & Gal, UAI 2018), nats
 
 Only Dropout and DropBlock layers are random, batch norm keeps its running statistics (the FSSD authors' code puts
-the whole network in training mode, so that a score depends on batch mates). Masks are seeded per image. Of FSSD's two
-MCD scores this has the maximum of the mean, not the variance of the predicted class' logit. Segmentation: the mean
-over pixels.
+the whole network in training mode, so that a score depends on batch mates). Masks are seeded per image. What lies
+before the first dropout layer runs once for all T passes. Of FSSD's two MCD scores this has the maximum of the mean,
+not the variance of the predicted class' logit. Segmentation: the mean over pixels.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from lsood import Activations, Detector, Subject
 from lsood.detector import Input
 from lsood.probes import Probe, Taps
 from lsood.sampling import dropping, random_layers
+from lsood.trunk import trunk_once
 
 
 def rest_and_entropy(p: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,7 +55,7 @@ class Stochastic(Probe):
         network, images = (*self.members, taps.network)[0], taps.images.detach()
         passes = self.passes if random_layers(network) else 1  # without dropout all passes are the same
         mean = expected = torch.zeros((), device=images.device)
-        with dropping(network, taps.keys, self.seed, images.device):
+        with dropping(network, taps.keys, self.seed, images.device), trunk_once(network):
             for _ in range(passes):
                 z = network(images)
                 p = (z.double() if z.ndim == 2 else z.float()).softmax(1)

@@ -53,7 +53,7 @@ def measured(network, detector, x, keys=None):
 def test_converges_to_a_network_with_only_its_dropout_layers_in_training_mode(dropped):
     network, x, passes = dropped(), images(2), 800
     found, forwarded = measured(network, MCDropout(passes).attach(SUBJECT), x)
-    assert forwarded == {"shared_pass": 2, "sampling": 2 * passes}
+    assert forwarded == {"shared_pass": 2, "sampling": 2}
     torch.manual_seed(1)
     for layer in (network.block, network.channels, network.units):
         layer.train()
@@ -144,7 +144,7 @@ def test_a_network_of_its_own(dropped, tiny):
     own, x = dropped(), images(4)
     detector = MCDropoutNet((own.train(),), "hash").attach(SUBJECT)
     found, forwarded = measured(tiny(), detector, x)
-    assert forwarded == {"shared_pass": 4, "members": 64}
+    assert forwarded == {"shared_pass": 4, "members": 4}
     same, _ = measured(dropped(), MCDropout().attach(SUBJECT), x)
     torch.testing.assert_close(detector.score(found), MCDropout().attach(SUBJECT).score(same))
     assert MCDropoutNet.companions == "mc-dropout" and MCDropout.companions is None

@@ -6,13 +6,29 @@ import dataclasses
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import torch
+from torch import nn
+
+import networks
 from benchmarks.naive import Naive
 from benchmarks.settings import Settings
-from benchmarks.trained import Exposure, Trained, from_checkpoint, recipe_of, train
+from benchmarks.trained import (
+    Exposure,
+    Trained,
+    build_network,
+    cached,
+    distinguishing,
+    from_checkpoint,
+    recipe_of,
+    train,
+)
 from datamodules import BenchmarkDataModule
 from lsood import Detector
 from lsood.methods import create
+from networks.vmdls import Autoencoder, VMDLSNet
+from networks.vmdls_training import VMDLSRecipe, fit_autoencoder, fit_vmdls
 
 log = logging.getLogger("lsood-bench")
 MEMBER_SEED = 1000
@@ -78,13 +94,55 @@ def _exposed(settings: Settings, data: BenchmarkDataModule, trained: Trained, se
     tuning = dataclasses.replace(recipe, epochs=epochs, lr=recipe.lr / 10)
     loader = data.outlier_dataloader(2 * recipe.batch_size)
     outliers = loader.dataset.images
+    exposure = Exposure(trained, tuning, loader, outliers.name, outliers.fingerprint)
+    return [train(settings, data, seed, exposure=exposure)]
+
+
+def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed: int) -> list[Trained]:
+    """A VMDLS network with the architecture under test, and an autoencoder. The preset's own batches and margins
+    where it has any; else ten classes of twenty images and a margin that is reached half-way.
+    """
+    plain = recipe_of(settings, data, trained.name)
+    extra = {} if settings.preset is None else networks.preset(settings.preset).extra
+    latent, margin = (int(extra.get(n, 32)) for n in ("latent_dimension", "distancing_margin"))
+    classes = min(int(extra.get("classes_per_batch", 10)), data.num_classes)
+    batches = {
+        "batch_size": classes * int(extra.get("images_per_class", 20)),
+        "classes_per_batch": classes,
+        "distancing_margin": float(margin),
+        "margin_growth": 1.0 if extra else max(1.0, 2 * margin / plain.epochs),
+    }
+    recipe = VMDLSRecipe(**{**dataclasses.asdict(plain), **batches})
+    reconstruct = dataclasses.replace(plain, optimizer="adam", lr=1e-3, schedule="one-cycle", milestones=())
+    labels = torch.cat([batch["target"] for batch in data.fit_dataloader()])
+    common = {"data": data.fingerprint, "preprocess": data.preprocess.fingerprint, "seed": seed}
+
+    def encoder() -> nn.Module:
+        return VMDLSNet(build_network(trained.name, data, settings.preset), latent)
+
+    def fit_encoder(network: VMDLSNet, folder: Path) -> dict[str, float]:
+        loaders = data.train_dataloader(recipe.batch_size), labels, data.val_dataloader()
+        return fit_vmdls(network, *loaders, recipe, folder, settings.device, seed)
+
+    def decoder() -> nn.Module:
+        return Autoencoder(data.channels, data.image_size)
+
+    def fit_decoder(network: Autoencoder, folder: Path) -> dict[str, float]:
+        loaders = data.train_dataloader(reconstruct.batch_size), data.val_dataloader()
+        return fit_autoencoder(network, *loaders, reconstruct, folder, settings.device, seed)
+
+    vector = {
+        "network": f"vmdls-{trained.name}",
+        "latent": latent,
+        "recipe": distinguishing(recipe),
+        **common,
+    }
+    image = {"network": "autoencoder", "recipe": distinguishing(reconstruct), **common}
     return [
-        train(
-            settings,
-            data,
-            seed,
-            exposure=Exposure(trained, tuning, loader, outliers.name, outliers.fingerprint),
-        )
+        cached(
+            vector, vector, f"vmdls-{trained.name}", encoder, fit_encoder, f"training VMDLS, {recipe.epochs} epochs"
+        ),
+        cached(image, image, "autoencoder", decoder, fit_decoder, "training the autoencoder of VMDLS"),
     ]
 
 
@@ -93,4 +151,5 @@ COMPANIONS: dict[str, Maker] = {
     "ensemble": _ensemble,
     "mc-dropout": _dropout,
     "outlier-exposure": _exposed,
+    "vmdls": _vmdls,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import shlex
 import sys
@@ -143,7 +144,9 @@ def main(
         list[str] | None,
         typer.Option(help="of no-ood, fgsm-val, oracle-val; default: the table's and no-ood"),
     ] = None,
-    preset: Annotated[str, typer.Option(help="training recipe: paper or fast; default: fast where there is one")] = "",
+    preset: Annotated[
+        str, typer.Option(help="training recipe: paper or fast; default: fast where there is one")
+    ] = "",
     epochs: Annotated[int | None, typer.Option(help="of training, instead of the recipe's")] = None,
     limit: Annotated[
         int | None, typer.Option(help="at most so many images of every set: nothing is comparable then")

@@ -7,7 +7,9 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +69,20 @@ def network_name(settings: Settings, data: BenchmarkDataModule) -> str:
     return name
 
 
-def _build(name: str, data: BenchmarkDataModule) -> nn.Module:
-    options = {"image_size": tuple(data.image_size)} if name == "lenet" else {}
+def build_network(name: str, data: BenchmarkDataModule, preset: str | None = None) -> nn.Module:
+    """The network of a data set with random weights, with the options its preset has."""
+    options: dict[str, Any] = {}
+    if preset is not None and networks.preset(preset).network == name:
+        options |= networks.preset(preset).options
+    if "image_size" in networks.NETWORKS[name].options:
+        options["image_size"] = tuple(data.image_size)
     return networks.build(name, data.num_classes, data.channels, **options)
 
 
 def from_checkpoint(settings: Settings, data: BenchmarkDataModule, path: Path) -> Trained:
     """The network with the weights of a file."""
     name = network_name(settings, data)
-    network = _build(name, data)
+    network = build_network(name, data, settings.preset)
     networks.load_weights(network, path)
     return Trained(network.eval(), name, networks.weights_hash(network), {"checkpoint": path.name})
 
@@ -110,7 +117,6 @@ def train(
     recipe = recipe_of(settings, data, name) if exposure is None else exposure.recipe
     options = {**dataclasses.asdict(recipe), "seed": seed}
     identity = {
-        "version": CACHE_VERSION,
         "network": name,
         "data": data.fingerprint,
         "preprocess": data.preprocess.fingerprint,
@@ -120,11 +126,48 @@ def train(
     if exposure is not None:
         options |= {"outliers": exposure.outliers, "start": exposure.start.weights}
         identity |= {"outliers": exposure.fingerprint, "start": exposure.start.weights}
+
+    def fit(network: nn.Module, folder: Path) -> dict[str, float]:
+        if exposure is not None and not (folder / networks.LAST).is_file():
+            network.load_state_dict(exposure.start.network.state_dict())
+        return networks.fit(
+            network,
+            data.task,
+            data.num_classes,
+            data.train_dataloader(recipe.batch_size),
+            data.val_dataloader(),
+            recipe,
+            folder,
+            device=settings.device,
+            seed=seed,
+            progress=progress,
+            outliers=None if exposure is None else exposure.loader,
+        )
+
+    log_line = f"training {name} on {data.name}, seed {seed}, {recipe.epochs} epochs"
+    return cached(identity, options, name, partial(build_network, name, data, settings.preset), fit, log_line)
+
+
+def cached(
+    identity: dict[str, Any],
+    options: dict[str, Any],
+    name: str,
+    build: Callable[[], nn.Module],
+    fit: Callable[[Any, Path], dict[str, float]],
+    log_line: str,
+) -> Trained:
+    """A network from the cache, or built and fitted now and put there.
+
+    Args:
+        identity: everything that determines the weights, JSON-serialisable, with "seed". options: to report.
+        fit: trains the network in place; keeps in the folder what it needs to resume.
+    """
+    identity = {"version": CACHE_VERSION, **identity}
     address = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
     folder = cache_dir() / "networks" / address
     weights = folder / "weights.safetensors"
-    networks.seed_everything(seed)
-    network = _build(name, data)
+    networks.seed_everything(identity["seed"])
+    network = build()
     if weights.is_file():
         try:
             networks.load_weights(network, weights)
@@ -132,28 +175,14 @@ def train(
         except ValueError as error:
             log.warning("the cached network %s is damaged and is trained anew (%s)", weights, error)
     folder.mkdir(parents=True, exist_ok=True)
-    if exposure is not None:
-        network.load_state_dict(exposure.start.network.state_dict())
-    log.info("training %s on %s, seed %d, %d epochs", name, data.name, seed, recipe.epochs)
+    log.info(log_line)
     start = time.perf_counter()
-    figures = networks.fit(
-        network,
-        data.task,
-        data.num_classes,
-        data.train_dataloader(recipe.batch_size),
-        data.val_dataloader(),
-        recipe,
-        folder,
-        device=settings.device,
-        seed=seed,
-        progress=progress,
-        **({} if exposure is None else {"outliers": exposure.loader}),
-    )
+    figures = fit(network, folder)
     seconds = time.perf_counter() - start
     networks.save_weights(network, weights)
-    cost = {"seconds": seconds, "device": settings.device, "threads": torch.get_num_threads(), **figures}
+    cost = {"seconds": seconds, "threads": torch.get_num_threads(), **figures}
     (folder / COST).write_text(json.dumps(cost), encoding="utf-8")
-    (folder / "last.ckpt").unlink(missing_ok=True)
+    (folder / networks.LAST).unlink(missing_ok=True)
     log.info("trained: %s", ", ".join(f"validation {name} {value:.4f}" for name, value in figures.items()))
     return Trained(network.eval(), name, networks.weights_hash(network), options, seconds)
 

@@ -9,12 +9,13 @@ from networks.presets import PRESETS, Preset, preset
 from networks.recipes import TrainingRecipe, default_recipe, resolve_precision
 from networks.registry import NETWORKS, NetworkSpec, build, default_network
 from networks.resnet import ResNet
-from networks.training import ClassificationModule, SegmentationModule, fit, seed_everything
+from networks.training import LAST, ClassificationModule, SegmentationModule, fit, seed_everything
 from networks.unet import UNet
 from networks.vgg import PlainConvNet
 from networks.wide_resnet import WideResNet
 
 __all__ = [
+    "LAST",
     "NETWORKS",
     "PRESETS",
     "ClassificationModule",

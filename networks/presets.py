@@ -150,7 +150,9 @@ PRESETS: dict[str, Preset] = {
     "vmdls-densenet": _vmdls("densenet-bc-100", "sgd", 0.1, 32, 10, 40),
     "vmdls-wrn": _vmdls_tuned("wrn-28-10", 1e-3, 32, 10, 20),
     "vmdls-densenet-cifar100": _vmdls_tuned("densenet-bc-100", 1e-4, 64, 20, 20),
-    "fast-lenet": Preset("lenet", TrainingRecipe(8, 128, "adam", 3e-3), f"{OWN}, minutes on a CPU"),
+    "fast-lenet": Preset(
+        "lenet", TrainingRecipe(6, 128, "adam", 3e-3, channels_last=True), f"{OWN}, minutes on a CPU"
+    ),
     "fast-resnet18": Preset("resnet18", _fast(35, 0.4), f"{OWN}, minutes on one GPU"),
     "fast-resnet34": Preset("resnet34", _fast(35, 0.4), f"{OWN}, minutes on one GPU"),
     "fast-densenet": Preset("densenet-bc-100", _fast(40, 0.4, 2e-4), f"{OWN}, minutes on one GPU"),

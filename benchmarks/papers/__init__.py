@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+import networks
 from datamodules import known_names
 from leaderboards.papers import PaperTable, table_from
 from lsood.methods import registered
@@ -60,6 +61,11 @@ def read(path: Path) -> PaperTable:
     for method in table.methods:
         if method.partition("@")[0] not in registered():
             raise ValueError(f"{path.name}: {unknown('method', method, registered())}")
+    for name in filter(None, (table.preset, table.fast_preset)):
+        if networks.preset(name).network != table.network:
+            raise ValueError(
+                f"{path.name}: preset {name} trains {networks.preset(name).network}, not {table.network}"
+            )
     known = [*known_names(), *table.elsewhere]
     for images in (table.ind, *table.sets):
         if images not in known:

@@ -22,6 +22,8 @@ class Perturbation:
 
     Attributes:
         name: unique for method, parameters and fitted state.
+        direction: names the gradient, which does not depend on epsilon: steps of equal direction share one
+            backward pass.
         layers: names of the layers that ``confidence`` and ``read`` look at.
         confidence: taps -> (B,), differentiable.
         read: taps of the perturbed images -> (B, ...).
@@ -32,6 +34,7 @@ class Perturbation:
     """
 
     name: str
+    direction: str
     layers: tuple[str, ...]
     confidence: Callable[[Taps, Any], Tensor]
     read: Callable[[Taps, Any], Tensor]

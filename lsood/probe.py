@@ -29,6 +29,7 @@ class Subject:
             unknown.
         head: the last linear layer, whose input is the pooled output of the last of ``layers``; None: there is
             none.
+        head_layer: its name.
     """
 
     task: str
@@ -41,6 +42,7 @@ class Subject:
     seed: int = 0
     mean: tuple[float, ...] = ()
     head: Head | None = field(default=None, repr=False, compare=False)
+    head_layer: str = ""
 
     @property
     def penultimate(self) -> str:

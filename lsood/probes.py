@@ -199,4 +199,5 @@ def standard_probes(subject: Subject, seeds: Sequence[int] = ()) -> list[Probe]:
         LatentEntropy(subject.latent_layer, subject.mc_samples, subject.reduction, seed)
         for seed in dict.fromkeys((subject.seed, *seeds))
     ]
-    return [*heads, *map(Pooled, subject.layers), SingularityDistances(subject.layers), *entropies]
+    pooled = map(Pooled, dict.fromkeys((*subject.layers, subject.latent_layer)))
+    return [*heads, *pooled, SingularityDistances(subject.layers), *entropies]

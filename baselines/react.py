@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from baselines.rectified import Rectified, checked_percentile
@@ -36,8 +35,7 @@ class ReAct(Rectified):
 
     def calibrate(self, validation: Input) -> Self:
         """The clip, from held-out in-distribution features."""
-        clip = np.percentile(self.features(validation).numpy(), self.percentile)
-        self.clip_ = torch.tensor(clip, dtype=torch.float64)
+        self.clip_ = float(np.percentile(self.features(validation).numpy(), self.percentile))
         return self
 
     def rectify(self, features: Tensor) -> Tensor:

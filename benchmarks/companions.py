@@ -140,7 +140,12 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
     image = {"network": "autoencoder", "recipe": distinguishing(reconstruct), **common}
     return [
         cached(
-            vector, vector, f"vmdls-{trained.name}", encoder, fit_encoder, f"training VMDLS, {recipe.epochs} epochs"
+            vector,
+            vector,
+            f"vmdls-{trained.name}",
+            encoder,
+            fit_encoder,
+            f"training VMDLS, {recipe.epochs} epochs",
         ),
         cached(image, image, "autoencoder", decoder, fit_decoder, "training the autoencoder of VMDLS"),
     ]

@@ -111,7 +111,7 @@ def test_switched_off_it_is_energy_to_the_last_bit(kind, off):
 def test_an_infinite_clip_or_one_at_the_maximum_is_energy_to_the_last_bit():
     detector = made(ReAct)
     assert not torch.equal(detector.score(TEST), energy(TEST))
-    detector.clip_ = torch.tensor(math.inf)
+    detector.clip_ = math.inf
     assert torch.equal(detector.score(TEST), energy(TEST))
     assert torch.equal(made(ReAct, percentile=100).calibrate(TEST).score(TEST), energy(TEST))
 

@@ -209,9 +209,9 @@ def test_methods_by_name():
     assert create("mahalanobis@relu1").layer == "relu1"
     assert isinstance(create("lsood.latent:LaRED"), LaRED)
     with pytest.raises(
-        ValueError, match=r"unknown method 'lard'; did you mean 'lared'\? methods: .*deep-ensemble"
+        ValueError, match=r"unknown method 'larred'; did you mean 'lared'\? methods: .*deep-ensemble"
     ):
-        create("lard")
+        create("larred")
     with pytest.raises(ValueError, match=r"not a subclass of lsood\.Detector"):
         create("json:dumps")
     with pytest.raises(ValueError, match="no feature layer 'x'; there are: relu1, relu2"):

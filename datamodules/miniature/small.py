@@ -55,7 +55,7 @@ def cifar10(root: Path, sizes: Sizes, random: Random) -> None:
 
 
 def cifar100(root: Path, sizes: Sizes, random: Random) -> None:
-    """cifar-100-python with objects that CIFAR-10 does not have."""
+    """cifar-100-python with objects that CIFAR-10 does not have; the other classes have no image."""
     start = 0
     for part, count in sizes.items():
         images, labels = _pictures(OTHER, start, count, random)

@@ -9,6 +9,7 @@ from datamodules.cifar10 import CIFAR10DataModule
 from datamodules.cifar100 import CIFAR100DataModule
 from datamodules.cityscapes import CityscapesDataModule
 from datamodules.fashion_mnist import FashionMNISTDataModule
+from datamodules.gtsrb import GTSRBDataModule
 from datamodules.imageset import AnomalousSet, ArraySet, FileSet, ImageSet, Item, Subset
 from datamodules.locate import cache_dir
 from datamodules.mnist import MNISTDataModule
@@ -33,6 +34,7 @@ __all__ = [
     "CityscapesDataModule",
     "FashionMNISTDataModule",
     "FileSet",
+    "GTSRBDataModule",
     "ImageSet",
     "Item",
     "MNISTDataModule",

@@ -20,6 +20,7 @@ from datamodules.cifar100 import CIFAR100DataModule
 from datamodules.cityscapes import CityscapesDataModule
 from datamodules.fashion_mnist import FashionMNISTDataModule
 from datamodules.generated import GeneratedSet
+from datamodules.gtsrb import GTSRBDataModule
 from datamodules.imageset import (
     AnomalousSet,
     ArraySet,
@@ -50,6 +51,7 @@ DATAMODULES: dict[str, type[BenchmarkDataModule]] = {
         CIFAR100DataModule,
         FashionMNISTDataModule,
         MNISTDataModule,
+        GTSRBDataModule,
     )
 }
 OMNIGLOT_TAKEN = 10_000
@@ -231,7 +233,7 @@ def _ind_test(module: type[BenchmarkDataModule]) -> OODSet:
 
     return OODSet(
         f"test images of {module.name}", module.folders, module.is_there, load, module.layout, module.source,
-        module.fetch if module.task == "classification" else None, True,
+        module.fetch if "--download" in module.source else None, True,
     )  # fmt: skip
 
 

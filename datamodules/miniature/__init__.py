@@ -45,6 +45,7 @@ MINIATURES: dict[str, Miniature] = {
     "cifar100": Miniature("cifar-100-python", small.cifar100, {"train": 2000, "test": 500}),
     "fashion-mnist": Miniature("FashionMNIST", small.fashion_mnist, {"train": 2000, "test": 500}),
     "mnist": Miniature("MNIST", small.mnist, {"train": 2000, "test": 500}),
+    "gtsrb": Miniature("GTSRB", small.gtsrb, {"train": 860, "test": 215}),
     "svhn": Miniature("svhn", small.svhn, {"test": 500}),
     "voc": Miniature("VOCdevkit/VOC2012", small.voc, {"val": 60}),
     "textures": Miniature("dtd", small.textures, {"images": 200}),

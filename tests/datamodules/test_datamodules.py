@@ -40,6 +40,7 @@ SIZES = {
     "cifar100": {"train": 100, "test": 20},
     "fashion-mnist": {"train": 100, "test": 20},
     "mnist": {"train": 100, "test": 20},
+    "gtsrb": {"train": 60, "test": 10},
 }
 
 

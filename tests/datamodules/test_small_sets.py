@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules import CIFAR10DataModule, CIFAR100DataModule, MNISTDataModule
+from datamodules import CIFAR10DataModule, CIFAR100DataModule, GTSRBDataModule, MNISTDataModule
 from datamodules.miniature import write
 from datamodules.miniature.files import save_batch
 
@@ -122,3 +122,29 @@ def test_a_network_of_a_hundred_classes_sees_them(root):
     assert list(data.class_names) == sorted(data.class_names)
     targets = torch.cat([batch["target"] for batch in data.fit_dataloader()])
     assert targets.unique().tolist() == list(range(10))
+
+
+def test_gtsrb_holds_out_whole_tracks_and_reads_the_official_classes(tmp_path):
+    folder = write("gtsrb", tmp_path, sizes={"train": 430, "test": 10})
+    data = GTSRBDataModule(tmp_path)
+    data.setup()
+    train, val = ({key.rsplit("_", 1)[0] for key in data.sets[part].keys} for part in ("train", "val"))
+    assert not train & val and len(train | val) == 86 and len(val) == 9
+    item = data.sets["train"].read(0)
+    assert item.target == int(item.key.split("/")[2]) and item.image.shape[2] == 3
+    table = folder / "Final_Test" / "Images" / "GT-final_test.csv"
+    assert [data.sets["test"].read(i).target for i in range(10)] == [0] * 5 + [1] * 5
+    before = data.sets["test"].fingerprint
+    table.write_text(table.read_text().replace("00009.ppm;1", "00009.ppm;7"))
+    assert GTSRBDataModule.part(folder, "test").fingerprint != before
+    for content, message in (
+        ("Filename;ClassId\n00000.ppm;43\n", "names no class of 00001.ppm"),
+        ("a,b\n1,2\n", "has no columns Filename and ClassId"),
+        (table.read_text().replace(";7", ";43"), "class 43 of test is none of"),
+    ):
+        table.write_text(content)
+        with pytest.raises(ValueError, match=message):
+            GTSRBDataModule.part(folder, "test")
+    table.unlink()
+    with pytest.raises(FileNotFoundError, match=r"archive GTSRB_Final_Test_GT\.zip"):
+        GTSRBDataModule.part(folder, "test")

@@ -9,12 +9,14 @@ does not, and says so by its AUROC.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from baselines.layered import LayeredDetector
+from baselines.odin import STEPS
 from lsood import Activations
 from lsood.detector import Input, rows
 from lsood.probes import Probe, SingularityDistances, Taps, singularity_distance
@@ -31,7 +33,8 @@ class FSSD(LayeredDetector):
     step: ClassVar[str] = "standardised"
 
     def _probe(self) -> SingularityDistances:
-        return SingularityDistances(self._subject().layers)
+        standard = self._subject().layers
+        return SingularityDistances(standard if set(self.layers) <= set(standard) else self.layers)
 
     def probes(self) -> list[Probe]:
         return [self._probe()]
@@ -46,17 +49,23 @@ class FSSD(LayeredDetector):
     def clean(self, x: Input) -> Tensor:
         if not isinstance(x, Activations):
             return -rows(x, "fssd: the distances")
-        columns = [self._subject().layers.index(layer) for layer in self.layers]
-        return -rows(x[self._probe().name], "fssd: the distances")[:, columns]
+        probe = self._probe()
+        columns = [probe.of.index(layer) for layer in self.layers]
+        return -rows(x[probe.name], "fssd: the distances")[:, columns]
 
-    def live(self, taps: Taps, prepared: Any) -> Tensor:
-        return torch.stack([-singularity_distance(taps, layer, prepared) for layer in self.layers], dim=1)
+    def live(self, taps: Taps, prepared: Any, layers: Sequence[str]) -> Tensor:
+        return torch.stack([-singularity_distance(taps, layer, prepared) for layer in layers], dim=1)
 
 
 class FSSDNoise(FSSD):
-    """FSSD with input noise, eps = 0.01 fixed (the paper chooses it on images of the OoD set under test)."""
+    """FSSD with input noise, eps = 0.01 fixed under "no-ood"; under the other protocols chosen from the paper's
+    grid, with a step per layer.
+    """
 
     name: ClassVar[str] = "fssd-noise"
 
-    def __init__(self, layer: str | None = None, epsilon: float = 0.01) -> None:
-        super().__init__(layer, epsilon)
+    def __init__(self, layer: str | None = None, epsilon: float = 0.01, per_layer: bool = False) -> None:
+        super().__init__(layer, epsilon, per_layer)
+
+    def grid(self) -> list[dict[str, Any]]:
+        return [{"epsilon": epsilon, "per_layer": True} for epsilon in STEPS]

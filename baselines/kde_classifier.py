@@ -27,7 +27,7 @@ class KDEClassifierDetector(Detector):
 
     name: ClassVar[str] = "kde-classifier"
     paper: ClassVar[str] = "Arnez et al., SafeAI 2023"
-    protocol: ClassVar[str] = "oracle-val"
+    protocols: ClassVar[tuple[str, ...]] = ("oracle-val", "fgsm-val")
     decision: ClassVar[float | None] = 0.0
 
     def __init__(self, pca: int = 16, bandwidth: float = 0.8) -> None:
@@ -45,7 +45,7 @@ class KDEClassifierDetector(Detector):
             x[self._probe().name] if isinstance(x, Activations) else x, "kde-classifier: the entropies"
         )
 
-    def fit_oracle(self, inside: Input, outside: Input) -> Self:
+    def learn(self, inside: Input, outside: Input) -> Self:
         """Learn from validation images of the in-distribution set and of the OoD set under test."""
         x, y = self._entropies(inside), self._entropies(outside)
         self._pca = PCA(self.pca).fit(torch.cat([x, y]))

@@ -6,12 +6,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from lsood import Activations, Detector
-from lsood.detector import Input, rows
-from lsood.probes import PIXEL_SCORES, Logits, PixelScores, Probe, other_probability
+from baselines.logits import LogitDetector
+from lsood.probes import other_probability
 
 
-class MSP(Detector):
+class MSP(LogitDetector):
     """1 - max softmax, computed as the sum of the other classes' probabilities, so that confident images keep
     their order.
 
@@ -25,14 +24,7 @@ class MSP(Detector):
 
     name: ClassVar[str] = "msp"
     paper: ClassVar[str] = "Hendrycks & Gimpel, ICLR 2017"
+    pixel_score: ClassVar[str | None] = "msp"
 
-    def probes(self) -> list[Probe]:
-        return [PixelScores() if self._subject().task == "segmentation" else Logits()]
-
-    def score(self, x: Input) -> Tensor:
-        """(N,): from Activations, or from classification logits (N, K)."""
-        if isinstance(x, Activations) and self._subject().task == "segmentation":
-            return rows(x[PixelScores().name], "msp: the pixel scores")[:, PIXEL_SCORES.index("msp")]
-        return other_probability(
-            rows(x[Logits().name] if isinstance(x, Activations) else x, "msp: the logits")
-        )
+    def _anomaly(self, z: Tensor) -> Tensor:
+        return other_probability(z)

@@ -33,8 +33,10 @@ def listing() -> list[Table]:
     for name, spec in networks.NETWORKS.items():
         nets.add_row(name, spec.task, spec.description)
     methods = Table(
-        "method", "protocol", "paper", "by default", title="--methods (layered ones also as NAME@LAYER)"
+        "method", "protocols", "paper", "by default", title="--methods (layered ones also as NAME@LAYER)"
     )
     for name, kind in registered().items():
-        methods.add_row(name, kind.protocol, kind.paper, "yes" if name in (*METHODS, Naive.name) else "")
+        methods.add_row(
+            name, ", ".join(kind.protocols), kind.paper, "yes" if name in (*METHODS, Naive.name) else ""
+        )
     return [sets, ood, recipes, nets, methods]

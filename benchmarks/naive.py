@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from anomalies.naive import MAHALANOBIS, NaiveDetector, statistics
-from benchmarks.evaluation import Scored
+from benchmarks.evaluation import Case, Scored
 from leaderboards import OodCell
 from lsood import Activations, Detector, Subject, auroc
 from lsood.detector import Input, rows
@@ -89,19 +89,19 @@ class Naive(Detector):
         return torch.from_numpy(fitted.scores(self._statistics(x).numpy())[MAHALANOBIS])
 
 
-def beside_naive(scored: Mapping[str, Scored]) -> dict[str, Scored]:
+def beside_naive(scored: Mapping[Case, Scored]) -> dict[Case, Scored]:
     """What every method reached, with the naive detector's AUROC on the same images in every cell.
 
-    A method of protocol "oracle-val" is judged on a part of the images, and so is the naive detector beside it.
+    A method under protocol "oracle-val" is judged on a part of the images, and so is the naive detector beside it.
     Nothing is added where it did not run.
     """
-    naive = scored.get(Naive.name)
+    naive = scored.get((Naive.name, "no-ood"))
     if naive is None or naive.scores.empty:
         return dict(scored)
     known = naive.scores.set_index(["set", "key"])["score"]
     return {
-        name: replace(one, cells=[_beside(cell, known, one.scores) for cell in one.cells])
-        for name, one in scored.items()
+        case: replace(one, cells=[_beside(cell, known, one.scores) for cell in one.cells])
+        for case, one in scored.items()
     }
 
 

@@ -13,7 +13,7 @@ import pytorch_lightning
 import torch
 
 from benchmarks import pixels
-from benchmarks.evaluation import Evaluation, Scored
+from benchmarks.evaluation import Case, Evaluation, Scored
 from benchmarks.settings import Settings
 from benchmarks.trained import Trained
 from leaderboards import Cost, Environment, IndInfo, NetworkInfo, Result, ThresholdInfo
@@ -58,17 +58,27 @@ def package_version() -> str:
         return "unknown"
 
 
+def _training(trained: Trained, companions: float | None) -> float | None:
+    """Seconds of training every network a method needs; None where they are not known."""
+    return None if trained.seconds is None else trained.seconds + (companions or 0.0)
+
+
 def write(
     settings: Settings,
     evaluation: Evaluation,
     trained: Trained,
+    companions: dict[str, float],
     figures: dict[str, float],
-    scored: dict[str, Scored],
+    scored: dict[Case, Scored],
     forwarded: dict[str, int],
     seed: int,
     folder: Path,
 ) -> list[Path]:
-    """Save a result per method and pixel score; returns the JSON files."""
+    """Save a result per method and pixel score; returns the JSON files.
+
+    Args:
+        companions: {method: seconds that training its further networks took}.
+    """
     data, subject = evaluation.data, evaluation.subject
     ind = IndInfo(
         name=data.name,
@@ -94,16 +104,16 @@ def write(
         "git": git_commit(),
     }
     paths = pixels.write(evaluation, ind, network, here, origin, seed, folder)
-    for name, result in scored.items():
-        detector = evaluation.detectors[name]
+    for (name, protocol), result in scored.items():
+        detector = result.detector
         learnt = {"n_components": int(detector.n_components_)} if hasattr(detector, "n_components_") else {}
         threshold = None
         if result.threshold is not None:
-            threshold = ThresholdInfo(result.threshold, settings.false_alarm_rate, ind.n_val)
+            threshold = ThresholdInfo(result.threshold, settings.false_alarm_rate, result.n_calibration)
         run = Result(
             method=name,
             paper=detector.paper,
-            protocol=detector.protocol,
+            protocol=protocol,
             seed=seed,
             ind=ind,
             ood=result.cells,
@@ -120,8 +130,15 @@ def write(
                 "every_kind": data.every_kind,
                 **detector.params(),
                 **learnt,
+                **({"tuned": result.tuned} if result.tuned else {}),
             },
-            cost=Cost(result.fit_seconds, result.score_seconds, result.peak_memory_mb, forwarded),
+            cost=Cost(
+                result.fit_seconds,
+                result.score_seconds,
+                result.peak_memory_mb,
+                forwarded,
+                _training(trained, companions.get(name)),
+            ),
             environment=here,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             **origin,  # type: ignore[arg-type]

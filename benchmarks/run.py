@@ -14,28 +14,27 @@ from rich.console import Console
 
 import networks
 from anomalies.sets.console import recipe_of
-from baselines import DeepEnsemble
 from benchmarks import report
+from benchmarks.companions import methods_for
 from benchmarks.console import console, to_file, to_terminal, watch
 from benchmarks.evaluation import Evaluation, network_metrics
 from benchmarks.extraction import Extraction
 from benchmarks.listing import listing
-from benchmarks.naive import Naive, beside_naive
+from benchmarks.naive import beside_naive
 from benchmarks.settings import METHODS, Settings, resolve_device
-from benchmarks.trained import Trained, from_checkpoint, network_name, train
+from benchmarks.trained import from_checkpoint, network_name, train
 from datamodules import DATAMODULES, BenchmarkDataModule, cache_dir, check_names
 from leaderboards import load_results, rich_tables
 from leaderboards.build import build
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.pixel_tables import rich_pixels
 from leaderboards.strata import rich_strata
-from lsood import Detector, Head, Subject
+from lsood import Head, Subject
 from lsood.methods import create
 
 log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-SEVERAL = ("--ood", "--methods", "--seeds", "--checkpoint")
-MEMBER_SEED = 1000
+SEVERAL = ("--ood", "--methods", "--protocols", "--seeds", "--checkpoint")
 MINIATURE = (
     "MINIATURE: generated images stand in for real data; these numbers say nothing about the real sets."
 )
@@ -75,29 +74,6 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
     return data
 
 
-def members(settings: Settings, data: BenchmarkDataModule, seed: int) -> list[Trained]:
-    """The further members of the deep ensemble: of a run's further checkpoints, or trained with seeds of
-    their own.
-    """
-    if settings.checkpoints:
-        return [from_checkpoint(settings, data, path) for path in settings.checkpoints[1:]]
-    size = settings.ensemble_size or (3 if data.origin == "miniature" else 5)
-    return [train(settings, data, seed + MEMBER_SEED * i) for i in range(1, size)]
-
-
-def detectors_for(settings: Settings, data: BenchmarkDataModule, seed: int) -> dict[str, Detector]:
-    """The methods asked for, by the name they were asked by, and the naive detector to compare them with."""
-    found: dict[str, Detector] = {}
-    for name in settings.methods:
-        detector = create(name)
-        if isinstance(detector, DeepEnsemble):
-            others = members(settings, data, seed)
-            nets = tuple(other.network.to(settings.device) for other in others)
-            detector = DeepEnsemble(nets, "".join(other.weights for other in others))
-        found[name] = detector
-    return found | {Naive.name: Naive()} if settings.naive else found
-
-
 def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: Path) -> None:
     """Train (or load), measure, score and save every method for one seed."""
     trained = (
@@ -105,7 +81,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         if settings.checkpoints
         else train(settings, data, seed)
     )
-    detectors = detectors_for(settings, data, seed)
+    methods = methods_for(settings, data, trained, seed)
     network: Any = trained.network
     subject = Subject(
         task=data.task,
@@ -118,6 +94,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         seed=seed,
         mean=tuple(data.mean),
         head=Head.of(trained.network),
+        head_layer=getattr(network, "head_layer", ""),
     )
     extraction = Extraction(
         trained.network,
@@ -129,12 +106,21 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         precision=settings.precision,
     )
     mask_seeds = settings.seeds if settings.checkpoints else (seed,)
-    evaluation = Evaluation(extraction, data, subject, detectors, mask_seeds, settings.false_alarm_rate)
+    evaluation = Evaluation(
+        extraction,
+        data,
+        subject,
+        methods.detectors,
+        mask_seeds,
+        settings.false_alarm_rate,
+        settings.protocols,
+        methods.failures,
+    )
     scored = beside_naive(evaluation.run())
     figures = network_metrics(data.task, evaluation.test)
     forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
     log.info("images forwarded: %s", ", ".join(f"{k} {v}" for k, v in forwarded.items()))
-    report.write(settings, evaluation, trained, figures, scored, forwarded, seed, folder)
+    report.write(settings, evaluation, trained, methods.seconds, figures, scored, forwarded, seed, folder)
 
 
 def run(settings: Settings) -> list[Path]:
@@ -167,6 +153,12 @@ def main(
     ood: Annotated[list[str] | None, typer.Option(help="one or several OoD sets, or folder:PATH")] = None,
     methods: Annotated[
         list[str] | None, typer.Option(help="one or several methods, or package.module:Class")
+    ] = None,
+    protocols: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="one or several of no-ood, fgsm-val, oracle-val; methods that know none keep their own"
+        ),
     ] = None,
     naive: Annotated[
         bool, typer.Option(help="also the naive detector that no network should fall behind")
@@ -242,6 +234,7 @@ def main(
             ind=ind,
             ood=tuple(dict.fromkeys(ood or ())),
             methods=tuple(dict.fromkeys(methods or METHODS)),
+            protocols=tuple(dict.fromkeys(protocols or ("no-ood",))),
             naive=naive,
             network=network,
             checkpoints=tuple(checkpoint or ()),

@@ -11,6 +11,7 @@ from anomalies.variants import SEVERITY_CHOICES
 from lsood.precision import PRECISIONS
 from lsood.reductions import REDUCTIONS
 
+PROTOCOLS = ("no-ood", "fgsm-val", "oracle-val")
 METHODS = ("msp", "odin", "mahalanobis", "fssd", "deep-ensemble", "lared", "larem")
 
 
@@ -25,6 +26,7 @@ class Settings:
     ind: str
     ood: tuple[str, ...]
     methods: tuple[str, ...] = METHODS
+    protocols: tuple[str, ...] = ("no-ood",)
     naive: bool = True
     network: str | None = None
     checkpoints: tuple[Path, ...] = ()
@@ -54,6 +56,10 @@ class Settings:
             raise ValueError("--ood needs at least one OoD set; see --list")
         if not self.methods:
             raise ValueError("--methods needs at least one method; see --list")
+        if unknown := [p for p in self.protocols if p not in PROTOCOLS]:
+            raise ValueError(
+                f"--protocols: unknown protocol {unknown[0]!r}; protocols: {', '.join(PROTOCOLS)}"
+            )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError("--seeds needs at least one seed, each once")
         if self.mc_samples < 2:

@@ -6,28 +6,49 @@ import dataclasses
 import hashlib
 import json
 import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 import networks
 from benchmarks.settings import Settings
 from datamodules import BenchmarkDataModule, cache_dir
+from networks import TrainingRecipe
 
 log = logging.getLogger("lsood-bench")
-CACHE_VERSION = 1
+CACHE_VERSION = 2
+COST = "training.json"
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Training with auxiliary outliers, from a trained network on.
+
+    Attributes:
+        start: the network to start from. recipe: of the training. loader: batches of outliers. outliers,
+            fingerprint: name of their set and what it holds.
+    """
+
+    start: Trained
+    recipe: TrainingRecipe
+    loader: Any
+    outliers: str
+    fingerprint: str
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with its weights' hash and how it came about."""
+    """A network with its weights' hash, how it came about, and the seconds its training took (None: not known)."""
 
     network: nn.Module
     name: str
     weights: str
     options: dict[str, Any]
+    seconds: float | None = None
 
 
 def network_name(settings: Settings, data: BenchmarkDataModule) -> str:
@@ -57,22 +78,43 @@ def from_checkpoint(settings: Settings, data: BenchmarkDataModule, path: Path) -
     return Trained(network.eval(), name, networks.weights_hash(network), {"checkpoint": path.name})
 
 
-def train(settings: Settings, data: BenchmarkDataModule, seed: int, progress: bool = True) -> Trained:
-    """Train, or read from the cache what the same settings trained before; an interrupted training
-    resumes.
-    """
-    name = network_name(settings, data)
+def recipe_of(settings: Settings, data: BenchmarkDataModule, name: str) -> TrainingRecipe:
+    """How a network is trained in this run, its precision resolved."""
     recipe = networks.default_recipe(name, data.name, data.origin == "miniature")
     if settings.epochs is not None:
         recipe = dataclasses.replace(recipe, epochs=settings.epochs)
+    return dataclasses.replace(recipe, precision=networks.resolve_precision(recipe, settings.device))
+
+
+def train(
+    settings: Settings,
+    data: BenchmarkDataModule,
+    seed: int,
+    progress: bool = True,
+    name: str | None = None,
+    exposure: Exposure | None = None,
+) -> Trained:
+    """Train, or read from the cache what the same settings trained before; an interrupted training
+    resumes.
+
+    Args:
+        name: of the network; default: the run's.
+        exposure: start from trained weights and train with auxiliary outliers.
+    """
+    name = name or network_name(settings, data)
+    recipe = recipe_of(settings, data, name) if exposure is None else exposure.recipe
     options = {**dataclasses.asdict(recipe), "seed": seed}
     identity = {
         "version": CACHE_VERSION,
         "network": name,
         "data": data.fingerprint,
         "preprocess": data.preprocess.fingerprint,
-        "recipe": options,
+        "recipe": distinguishing(recipe),
+        "seed": seed,
     }
+    if exposure is not None:
+        options |= {"outliers": exposure.outliers, "start": exposure.start.weights}
+        identity |= {"outliers": exposure.fingerprint, "start": exposure.start.weights}
     address = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
     folder = cache_dir() / "networks" / address
     weights = folder / "weights.safetensors"
@@ -81,11 +123,14 @@ def train(settings: Settings, data: BenchmarkDataModule, seed: int, progress: bo
     if weights.is_file():
         try:
             networks.load_weights(network, weights)
-            return Trained(network.eval(), name, networks.weights_hash(network), options)
+            return Trained(network.eval(), name, networks.weights_hash(network), options, _seconds(folder))
         except ValueError as error:
             log.warning("the cached network %s is damaged and is trained anew (%s)", weights, error)
     folder.mkdir(parents=True, exist_ok=True)
+    if exposure is not None:
+        network.load_state_dict(exposure.start.network.state_dict())
     log.info("training %s on %s, seed %d, %d epochs", name, data.name, seed, recipe.epochs)
+    start = time.perf_counter()
     figures = networks.fit(
         network,
         data.task,
@@ -97,8 +142,28 @@ def train(settings: Settings, data: BenchmarkDataModule, seed: int, progress: bo
         device=settings.device,
         seed=seed,
         progress=progress,
+        **({} if exposure is None else {"outliers": exposure.loader}),
     )
+    seconds = time.perf_counter() - start
     networks.save_weights(network, weights)
+    cost = {"seconds": seconds, "device": settings.device, "threads": torch.get_num_threads(), **figures}
+    (folder / COST).write_text(json.dumps(cost), encoding="utf-8")
     (folder / "last.ckpt").unlink(missing_ok=True)
     log.info("trained: %s", ", ".join(f"validation {name} {value:.4f}" for name, value in figures.items()))
-    return Trained(network.eval(), name, networks.weights_hash(network), options)
+    return Trained(network.eval(), name, networks.weights_hash(network), options, seconds)
+
+
+def distinguishing(recipe: TrainingRecipe) -> dict[str, Any]:
+    """What differs from the defaults: an option added later does not make trained networks strangers."""
+    return {
+        field.name: getattr(recipe, field.name)
+        for field in dataclasses.fields(recipe)
+        if field.default is dataclasses.MISSING or getattr(recipe, field.name) != field.default
+    }
+
+
+def _seconds(folder: Path) -> float | None:
+    try:
+        return float(json.loads((folder / COST).read_text(encoding="utf-8"))["seconds"])
+    except (OSError, ValueError, KeyError):
+        return None

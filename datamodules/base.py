@@ -165,7 +165,8 @@ class BenchmarkDataModule(pl.LightningDataModule):
         dense = self.task == "segmentation"
         return SampleDataset(images, self.preprocess, augment, dense, masks and images.masked and dense)
 
-    def _loader(self, images: ImageSet, masks: bool = False) -> Loader:
+    def loader(self, images: ImageSet, masks: bool = False) -> Loader:
+        """Images of any set in order, in this pre-processing."""
         return DataLoader(
             self._dataset(images, masks=masks),
             batch_size=self.batch_size,
@@ -213,21 +214,21 @@ class BenchmarkDataModule(pl.LightningDataModule):
 
     def fit_dataloader(self) -> Loader:
         """The training images in order, not augmented: what detectors are fitted on."""
-        return self._loader(self.sets["train"])
+        return self.loader(self.sets["train"])
 
     def val_dataloader(self) -> Loader:
         """Held-out in-distribution images."""
-        return self._loader(self.sets["val"])
+        return self.loader(self.sets["val"])
 
     def test_dataloader(self) -> Loader:
         """In-distribution images to score."""
-        return self._loader(self.sets["test"])
+        return self.loader(self.sets["test"])
 
     def ood_dataloaders(self) -> dict[str, Loader]:
         """A loader per OoD set, in the in-distribution pre-processing; with masks for segmentation networks
         where the set has any.
         """
-        return {name: self._loader(images, masks=True) for name, images in self.ood_sets.items()}
+        return {name: self.loader(images, masks=True) for name, images in self.ood_sets.items()}
 
     @classmethod
     def view(cls) -> Scene:
@@ -241,11 +242,11 @@ class BenchmarkDataModule(pl.LightningDataModule):
 
     def anomaly_val_dataloader(self) -> Loader:
         """Validation images with anomalies."""
-        return self._loader(self.anomalies_of("val"))
+        return self.loader(self.anomalies_of("val"))
 
     def anomaly_test_dataloader(self) -> Loader:
         """Test images with anomalies."""
-        return self._loader(self.anomalies_of("test"))
+        return self.loader(self.anomalies_of("test"))
 
 
 def hold_out(images: ImageSet, share: float, seed: int) -> tuple[Subset, Subset]:

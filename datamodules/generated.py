@@ -34,6 +34,10 @@ class GeneratedSet(ImageSet):
         self.masked = True
         self.keys = keys if len(set(keys)) == len(keys) else [record["id"] for record in self.records]
 
+    @property
+    def sources(self) -> list[str]:
+        return [record["key"] for record in self.records]
+
     def read(self, index: int) -> Item:
         found = self.stored.read(self.records[index])
         mask = found.maps.get("mask")

@@ -63,6 +63,11 @@ class ImageSet(ABC):
     def __len__(self) -> int:
         return len(self.keys)
 
+    @property
+    def sources(self) -> list[str]:
+        """Per image, the key of the image it was made from; its own where nothing was drawn."""
+        return self.keys
+
     @abstractmethod
     def read(self, index: int) -> Item:
         """The image at a position.
@@ -188,6 +193,11 @@ class Subset(ImageSet):
     def masked(self) -> bool:  # type: ignore[override]
         return self.base.masked
 
+    @property
+    def sources(self) -> list[str]:
+        sources = self.base.sources
+        return [sources[i] for i in self.indices]
+
     def read(self, index: int) -> Item:
         return self.base.read(self.indices[index])
 
@@ -226,6 +236,10 @@ class AnomalousSet(ImageSet):
         self.masked = any(ANOMALIES[entry.kind].level == "pixel" for entry in recipe.entries)
         several = len(self.variants) > 1
         self.keys = [f"{k}#{v.name}" if several else k for k in base.keys for v in self.variants]
+
+    @property
+    def sources(self) -> list[str]:
+        return [source for source in self.base.sources for _ in self.variants]
 
     def read(self, index: int) -> Item:
         item, variant = self.base.read(index // len(self.variants)), self.variants[index % len(self.variants)]

@@ -66,17 +66,17 @@ def _write(path: Path, write: Callable[[Path], None]) -> Path:
 
 def _pictures(runs: dict[Path, Result], out: Path) -> list[Path]:
     """One ROC and one histogram picture per OoD set, of the lowest seed of every method."""
-    first: dict[str, tuple[Path, Result]] = {}
+    first: dict[tuple[str, str], tuple[Path, Result]] = {}
     for path, run in sorted(runs.items(), key=lambda item: item[1].seed):
-        first.setdefault(run.method, (path, run))
-    frames = {name: run.scores(path) for name, (path, run) in first.items()}
+        first.setdefault((run.method, run.protocol), (path, run))
+    frames = {case: run.scores(path) for case, (path, run) in first.items()}
     pictures = []
     for ood in dict.fromkeys(cell.name for run in runs.values() for cell in run.ood):
         scores = {}
-        for name, frame in frames.items():
-            cell = next((c for c in first[name][1].ood if c.name == ood), None)
+        for (name, protocol), frame in frames.items():
+            run = first[name, protocol][1]
+            cell = next((c for c in run.ood if c.name == ood), None)
             if frame is not None and cell is not None and cell.failure is None:
-                protocol = first[name][1].protocol
                 label = name if protocol == "no-ood" else f"{name} ({protocol})"
                 scores[label] = (_of(frame, "ind-test"), _of(frame, ood))
         if scores:

@@ -97,13 +97,14 @@ class NetworkInfo:
 @dataclass(frozen=True)
 class Cost:
     """Seconds of fit and of scoring without the shared pass, peak memory of the process, images forwarded by
-    phase.
+    phase, seconds the network's training took (None: a checkpoint was given).
     """
 
     fit_seconds: float
     score_seconds: float
     peak_memory_mb: float
     images_forwarded: dict[str, int]
+    training_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -140,11 +141,12 @@ class Result:
     schema: int = SCHEMA
 
     def save(self, folder: Path, scores: pd.DataFrame | None = None) -> Path:
-        """Write ``<method>-seed<seed>.json`` and, with scores (columns set, key, score), the parquet file
-        beside it.
+        """Write ``<method>-seed<seed>.json``, with the protocol behind the method where it is not "no-ood", and,
+        with scores (columns set, key, score), the parquet file beside it.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        stem = f"{''.join(c if c.isalnum() or c in '-_' else '_' for c in self.method)}-seed{self.seed}"
+        name = self.method if self.protocol == "no-ood" else f"{self.method}-{self.protocol}"
+        stem = f"{''.join(c if c.isalnum() or c in '-_' else '_' for c in name)}-seed{self.seed}"
         if scores is not None:
             part = folder / f"{stem}.parquet.{os.getpid()}.part"
             scores.to_parquet(part, index=False)

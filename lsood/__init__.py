@@ -18,7 +18,7 @@ from lsood.head import Head
 from lsood.hook import Hook
 from lsood.intervals import delong_interval, evaluate
 from lsood.kde_classifier import KDEClassifier
-from lsood.latent import LaRED, LaREM
+from lsood.latent import LaRD, LaRDMahalanobis, LaRED, LaREM
 from lsood.metrics import aupr, auroc, detection_error, fpr_at_tpr, threshold_at
 from lsood.monitor import Monitor
 from lsood.one_pass import OnePass
@@ -32,6 +32,8 @@ __all__ = [
     "Head",
     "Hook",
     "KDEClassifier",
+    "LaRD",
+    "LaRDMahalanobis",
     "LaRED",
     "LaREM",
     "Monitor",

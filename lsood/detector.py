@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -19,15 +20,19 @@ class Detector(ABC):
     """Base of every method.
 
     The life of a detector: ``attach(subject)`` tells it the network, ``probes()`` what it needs of the pass
-    over a set, ``fit(train)`` learns from the fit set, ``perturbation()`` (after the fit) which input step it
+    over a set, ``fit(train)`` learns from the fit set, ``perturbations()`` (after the fit) which input steps it
     needs on validation and test images, ``calibrate(validation)`` sets what must not come from the fit set
     (in-distribution only), ``score(x)`` gives (N,) float64, higher = more anomalous. Learnt attributes end in
     an underscore and are what :meth:`state` saves.
 
+    Under the protocols "fgsm-val" and "oracle-val" there are validation images on both sides, the outer ones
+    adversarial or of the OoD set under test: of every choice in ``grid()`` a ``variant`` is made that is taught by
+    ``learn(inside, outside)``, and the one with the best TNR at 95 % TPR on further such images is kept.
+
     Attributes:
         name: unique, as typed after ``--methods``.
         paper: authors, venue, year.
-        protocol: what it may see: "no-ood" or "oracle-val".
+        protocols: those it has a form for, of "no-ood", "fgsm-val" and "oracle-val"; the first is its own.
         decision: the score above which the method itself says OoD; None: the threshold comes from validation
             scores.
         companions: which further networks it needs ("ensemble", "outlier-exposure", "mc-dropout", "vmdls"), trained
@@ -36,7 +41,7 @@ class Detector(ABC):
 
     name: ClassVar[str]
     paper: ClassVar[str]
-    protocol: ClassVar[str] = "no-ood"
+    protocols: ClassVar[tuple[str, ...]] = ("no-ood",)
     decision: ClassVar[float | None] = None
     companions: ClassVar[str | None] = None
     subject: Subject | None = None
@@ -70,9 +75,25 @@ class Detector(ABC):
         """Learn from in-distribution activations."""
         return self
 
-    def perturbation(self) -> Perturbation | None:
-        """The input step this method needs on validation and test images; known after :meth:`fit`."""
-        return None
+    def perturbations(self) -> list[Perturbation]:
+        """The input steps this method needs on validation and test images; known after :meth:`fit`."""
+        return []
+
+    def grid(self) -> list[dict[str, Any]]:
+        """Constructor arguments to choose among where there are validation images on both sides; of equals the
+        first is taken.
+        """
+        return [{}]
+
+    def variant(self, **arguments: Any) -> Self:
+        """This detector, as far as it is fitted, with other constructor arguments."""
+        other = copy.copy(self)
+        vars(other).update(arguments)
+        return other
+
+    def learn(self, inside: Input, outside: Input) -> Self:
+        """Learn from labelled validation images of both sides; by default nothing."""
+        return self
 
     def calibrate(self, validation: Input) -> Self:
         """Adjust to held-out in-distribution activations."""
@@ -90,7 +111,8 @@ class Detector(ABC):
                 if isinstance(value, list):
                     learnt |= {f"{name}.{i}": tensor for i, tensor in enumerate(value)}
                 else:
-                    learnt[name] = torch.as_tensor(value)
+                    exact = torch.float64 if isinstance(value, float) else None
+                    learnt[name] = torch.as_tensor(value, dtype=exact)
         return learnt
 
     @classmethod

@@ -1,8 +1,10 @@
-"""LaRED and LaREM: the density of an image's latent entropy under what in-distribution images show.
+"""LaRED and LaREM: the density of an image's latent entropy under what in-distribution images show; LaRD: that of
+the latent means themselves.
 
 Arnez Yagualca et al., "Latent Representation Entropy Density for Distribution Shift Detection", UAI 2024,
-PMLR 244. Both work on the vector of entropies of one image's Monte-Carlo latent samples (see
-`lsood.sampling`, `lsood.entropy`).
+PMLR 244. The first two work on the vector of entropies of one image's Monte-Carlo latent samples (see
+`lsood.sampling`, `lsood.entropy`). LaRD (the authors' runia-core 0.2) needs neither samples nor entropies: the same
+densities of the dropout layer's output averaged over space, with dropout off.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from lsood.activations import Activations
 from lsood.density import covariance, kernel_log_density, whitener
 from lsood.detector import Detector, Input, rows
 from lsood.pca import PCA
-from lsood.probes import LatentEntropy, Probe
+from lsood.probes import LatentEntropy, Pooled, Probe
 
 PAPER = "Arnez Yagualca et al., UAI 2024"
 REFERENCE_COMPONENTS = 16
 
 
 class LatentDensity(Detector):
-    """What LaRED and LaREM share: entropies, whitened principal components, then a density.
+    """What they share: a vector per image (latent entropies), whitened principal components, then a density.
 
     Args:
         pca: number of components; "auto": chosen by the likelihood of in-distribution validation data in
@@ -37,19 +39,20 @@ class LatentDensity(Detector):
             raise ValueError(f'pca must be a number of components, "auto" or None, got {pca!r}')
         self.pca = pca
 
-    def _probe(self) -> LatentEntropy:
+    def _probe(self) -> Probe:
+        """What is measured of an image: (N, D)."""
         s = self._subject()
         return LatentEntropy(s.latent_layer, s.mc_samples, s.reduction, s.seed)
 
     def probes(self) -> list[Probe]:
         return [self._probe()]
 
-    def _entropies(self, x: Input, what: str, dimension: int | None = None) -> Tensor:
+    def _vectors(self, x: Input, what: str, dimension: int | None = None) -> Tensor:
         return rows(x[self._probe().name] if isinstance(x, Activations) else x, what, dimension)
 
     def fit(self, train: Input) -> Self:
-        """Learn from entropies: Activations, or a tensor (N, D) in nats."""
-        x = self._train = self._entropies(train, f"{self.name}: the fit set")
+        """Learn from Activations, or from a tensor (N, D): entropies in nats; for LaRD latent means."""
+        x = self._train = self._vectors(train, f"{self.name}: the fit set")
         self.dimension_ = x.shape[1]
         if self.pca is not None:
             pca = PCA(REFERENCE_COMPONENTS if self.pca == "auto" else int(self.pca)).fit(x)
@@ -59,9 +62,9 @@ class LatentDensity(Detector):
         return self
 
     def calibrate(self, validation: Input) -> Self:
-        """Choose the number of components where it is "auto", by in-distribution validation entropies."""
+        """Choose the number of components where it is "auto", by in-distribution validation images."""
         if self.pca == "auto":
-            held_out = self._entropies(validation, f"{self.name}: the validation set", int(self.dimension_))
+            held_out = self._vectors(validation, f"{self.name}: the validation set", int(self.dimension_))
             self.n_components_ = self._pca().select(held_out).n_components_
             self._fit_density(self._project(self._train))
         return self
@@ -84,9 +87,7 @@ class LatentDensity(Detector):
         """(N, d) -> (N,), higher = more anomalous."""
 
     def score(self, x: Input) -> Tensor:
-        return self._anomaly(
-            self._project(self._entropies(x, f"{self.name}: the input", int(self.dimension_)))
-        )
+        return self._anomaly(self._project(self._vectors(x, f"{self.name}: the input", int(self.dimension_))))
 
 
 class LaRED(LatentDensity):
@@ -132,3 +133,25 @@ class LaREM(LatentDensity):
 
     def _anomaly(self, z: Tensor) -> Tensor:
         return ((z - self.centre_) @ self.whitener_).square().sum(1)
+
+
+class LaRD(LaRED):
+    """Latent Representation Density: LaRED on latent means (channel means, whatever the subject's reduction) instead
+    of entropies.
+    """
+
+    name: ClassVar[str] = "lard"
+    paper: ClassVar[str] = "Arnez Yagualca et al., runia-core 0.2"
+
+    def _probe(self) -> Probe:
+        return Pooled(self._subject().latent_layer)
+
+
+class LaRDMahalanobis(LaREM):
+    """LaREM on latent means instead of entropies."""
+
+    name: ClassVar[str] = "lard-mahalanobis"
+    paper: ClassVar[str] = LaRD.paper
+
+    def _probe(self) -> Probe:
+        return Pooled(self._subject().latent_layer)

@@ -50,8 +50,7 @@ class Monitor:
     _pass: OnePass = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        step = self.detector.perturbation()
-        steps = [] if step is None else [step]
+        steps = self.detector.perturbations()
         self._pass = OnePass(self.network, self.detector.probes(), steps, self.device)
 
     @classmethod

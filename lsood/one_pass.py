@@ -180,18 +180,17 @@ class OnePass:
 
     def _perturbed(self, taps: Taps, keys: Sequence[str]) -> dict[str, Tensor]:
         images, results = taps.images, {}
-        moved: list[Tensor] = []
-        for perturbation in self.perturbations:
-            state = self.prepared.get(perturbation.probe or "")
+        first = {step.direction: step for step in reversed(self.perturbations)}
+        gradients: dict[str, Tensor] = {}
+        for direction, step in first.items():
             with torch.enable_grad():
-                confidence = perturbation.confidence(taps, state).sum()
-                last = perturbation is self.perturbations[-1]
-                (gradient,) = torch.autograd.grad(confidence, images, retain_graph=not last)
-            moved.append(perturbation.move(images.detach(), gradient))
-        for perturbation, perturbed in zip(self.perturbations, moved, strict=True):
-            state = self.prepared.get(perturbation.probe or "")
+                confidence = step.confidence(taps, self.prepared.get(step.probe or "")).sum()
+                last = len(gradients) == len(first) - 1
+                (gradients[direction],) = torch.autograd.grad(confidence, images, retain_graph=not last)
+        for step in self.perturbations:
+            moved = step.move(images.detach(), gradients[step.direction])
             with torch.no_grad(), self.counter.phase("perturbed"):
-                results[perturbation.name] = perturbation.read(self.forward(perturbed, keys), state)
+                results[step.name] = step.read(self.forward(moved, keys), self.prepared.get(step.probe or ""))
         return results
 
 

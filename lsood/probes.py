@@ -38,6 +38,7 @@ class Subject:
             unknown.
         head: the last linear layer, whose input is the pooled output of the last of ``layers``; None: there is
             none.
+        head_layer: its name.
     """
 
     task: str
@@ -50,6 +51,7 @@ class Subject:
     seed: int = 0
     mean: tuple[float, ...] = ()
     head: Head | None = field(default=None, repr=False, compare=False)
+    head_layer: str = ""
 
     @property
     def penultimate(self) -> str:
@@ -328,6 +330,8 @@ class Perturbation:
 
     Attributes:
         name: unique for method, parameters and fitted state.
+        direction: names the gradient, which does not depend on epsilon: steps of equal direction share one
+            backward pass.
         layers: names of the layers that ``confidence`` and ``read`` look at.
         confidence: taps -> (B,), differentiable.
         read: taps of the perturbed images -> (B, ...).
@@ -338,6 +342,7 @@ class Perturbation:
     """
 
     name: str
+    direction: str
     layers: tuple[str, ...]
     confidence: Callable[[Taps, Any], Tensor]
     read: Callable[[Taps, Any], Tensor]
@@ -378,4 +383,5 @@ def standard_probes(subject: Subject, seeds: Sequence[int] = ()) -> list[Probe]:
         LatentEntropy(subject.latent_layer, subject.mc_samples, subject.reduction, seed)
         for seed in dict.fromkeys((subject.seed, *seeds))
     ]
-    return [*heads, *map(Pooled, subject.layers), SingularityDistances(subject.layers), *entropies]
+    pooled = map(Pooled, dict.fromkeys((*subject.layers, subject.latent_layer)))
+    return [*heads, *pooled, SingularityDistances(subject.layers), *entropies]

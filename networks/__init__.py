@@ -2,9 +2,9 @@
 
 from networks.checkpoint import load_weights, save_weights, weights_hash
 from networks.deeplab import DeepLabV3Plus
-from networks.lenet import LeNet
-from networks.losses import focal_loss
-from networks.recipes import TrainingRecipe, default_recipe
+from networks.lenet import LeNet, LeNetMCD
+from networks.losses import focal_loss, outlier_exposure_loss
+from networks.recipes import TrainingRecipe, default_recipe, resolve_precision
 from networks.registry import NETWORKS, NetworkSpec, build, default_network
 from networks.resnet import ResNet
 from networks.training import ClassificationModule, SegmentationModule, fit, seed_everything
@@ -15,6 +15,7 @@ __all__ = [
     "ClassificationModule",
     "DeepLabV3Plus",
     "LeNet",
+    "LeNetMCD",
     "NetworkSpec",
     "ResNet",
     "SegmentationModule",
@@ -26,6 +27,8 @@ __all__ = [
     "fit",
     "focal_loss",
     "load_weights",
+    "outlier_exposure_loss",
+    "resolve_precision",
     "save_weights",
     "seed_everything",
     "weights_hash",

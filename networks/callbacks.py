@@ -10,6 +10,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
+from networks.batches import Batches
+
 log = logging.getLogger("lsood-bench")
 
 
@@ -29,9 +31,11 @@ class EpochSeeds(Callback):
         torch.manual_seed(words[0])
         random.seed(words[0])
         np.random.seed(words[0])  # noqa: NPY002 - a user's augmentation may draw from it
-        generator = getattr(trainer.train_dataloader, "generator", None)
-        if isinstance(generator, torch.Generator):
-            generator.manual_seed(words[1])
+        assert isinstance(trainer.train_dataloader, Batches)
+        for loader in trainer.train_dataloader.loaders:
+            generator = getattr(loader, "generator", None)
+            if isinstance(generator, torch.Generator):
+                generator.manual_seed(words[1])
 
 
 class EpochLog(Callback):

@@ -1,4 +1,4 @@
-"""LeNet of the FSSD authors, with DropBlock where Monte-Carlo latent samples are drawn."""
+"""The two LeNets of the FSSD authors: one with DropBlock for latent samples, one for MC dropout."""
 
 from __future__ import annotations
 
@@ -44,6 +44,53 @@ class LeNet(nn.Module):
         if tuple(x.shape[-2:]) != self.image_size:
             (height, width), given = self.image_size, f"{x.shape[-2]}x{x.shape[-1]}"
             raise ValueError(f"this lenet takes images of {height}x{width} pixels (image_size), got {given}")
-        x = self.relu2(self.conv2(self.relu1(self.conv1(x))))
-        x = torch.flatten(self.drop_block(self.pool(x)), 1)
+        x = torch.flatten(self.features(x), 1)
         return self.fc2(self.dropout(self.relu3(self.fc1(x))))
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) -> (B, 64, H/2 - 2, W/2 - 2)."""
+        return self.drop_block(self.pool(self.relu2(self.conv2(self.relu1(self.conv1(x))))))
+
+
+class LeNetMCD(LeNet):
+    """LeNet with Dropout(p) before each of its four layers: on the pixels, before conv2, after the pool and
+    after fc1.
+
+    The network of the MC-dropout column of Huang et al. (SafeAI 2021; the first commit of their repository,
+    where p is .5 on FashionMNIST). Deviations: their code has no ReLU after fc1, here there is one as in
+    their other LeNet; its log-softmax is commented out, so that the ``nll_loss`` of their training script
+    would have no minimum on it, here it is trained with cross-entropy. Dropout is element-wise, as theirs
+    here; the Dropout2d of their other networks would blank whole grey images.
+
+    ``latent_layer`` is the dropout after the pool. Random layers lie upstream of it, so latent samples cost a
+    full pass each.
+
+    Args:
+        num_classes, channels, image_size: as of :class:`LeNet`.
+        drop_probability: p, 0 to below 1.
+
+    Raises:
+        ValueError: ``drop_probability`` out of range, or as of :class:`LeNet`.
+    """
+
+    latent_layer = "dropout_pool"
+
+    def __init__(
+        self,
+        num_classes: int,
+        channels: int = 3,
+        image_size: tuple[int, int] = (28, 28),
+        drop_probability: float = 0.5,
+    ) -> None:
+        if not 0 <= drop_probability < 1:
+            raise ValueError(f"drop_probability must lie in 0 to below 1, got {drop_probability}")
+        super().__init__(num_classes, channels, image_size)
+        del self.drop_block
+        self.dropout_pixels, self.dropout_maps = nn.Dropout(drop_probability), nn.Dropout(drop_probability)
+        self.dropout_pool, self.dropout = nn.Dropout(drop_probability), nn.Dropout(drop_probability)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) -> (B, 64, H/2 - 2, W/2 - 2)."""
+        x = self.relu1(self.conv1(self.dropout_pixels(x)))
+        x = self.relu2(self.conv2(self.dropout_maps(x)))
+        return self.dropout_pool(self.pool(x))

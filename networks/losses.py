@@ -1,4 +1,4 @@
-"""Cross-entropy and focal loss (Lin et al., ICCV 2017) for images and pixels."""
+"""Cross-entropy, focal loss (Lin et al., ICCV 2017) and outlier exposure for images and pixels."""
 
 from __future__ import annotations
 
@@ -33,3 +33,16 @@ def focal_loss(logits: Tensor, target: Tensor, gamma: float = 2.0) -> Tensor:
     # the lower end keeps the slope of x^gamma finite at 0 for gamma below 1
     missing = -torch.expm1(-cross_entropy)
     return (missing.clamp_min(torch.finfo(logits.dtype).tiny) ** gamma * cross_entropy).sum() / labelled
+
+
+def outlier_exposure_loss(logits: Tensor) -> Tensor:
+    """Mean over outliers of logsumexp(z) - mean(z): cross-entropy to the uniform distribution (Hendrycks et
+    al., ICLR 2019).
+
+    Args:
+        logits: (B, K) or (B, K, H, W) of outliers.
+
+    Returns:
+        Scalar, at least log K; log K where every class is equally likely.
+    """
+    return (logits.logsumexp(1) - logits.mean(1)).mean()

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim import lr_scheduler
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
-from networks.losses import IGNORE, focal_loss
+from networks.losses import IGNORE, focal_loss, outlier_exposure_loss
 from networks.recipes import TrainingRecipe
 
 
 class TrainingModule(pl.LightningModule):
     """Loss, optimiser and schedule of a recipe around a network; subclasses name their metric.
 
-    Batches are dicts with "image" (B, C, H, W) float32 and "target" int64. Logs train_loss, val_loss and the
-    metric.
+    Batches are dicts with "image" (B, C, H, W) float32 and "target" int64, those of a training with outliers
+    "outliers" (M, C, H, W) too. Logs train_loss, val_loss and the metric.
     """
 
     metric_name = ""
@@ -27,14 +29,31 @@ class TrainingModule(pl.LightningModule):
         super().__init__()
         self.network, self.recipe, self.metric = network, recipe, metric
         self.training_identity: dict[str, Any] = {}
+        self._run: Callable[[Tensor], Tensor] = network.__call__
+
+    def accelerate(self, device: torch.device) -> None:
+        """Memory format and compilation of the recipe; compiled code is kept out of the state dict."""
+        if self.recipe.channels_last:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.recipe.compile and device.type == "cuda":
+            network = self.network
+            self._run = torch.compile(lambda images: network(images))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the network."""
         return self.network(x)
 
     def _loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        logits = self.network(batch["image"])
-        return focal_loss(logits.float(), batch["target"], self.recipe.gamma), logits
+        images, count = batch["image"], len(batch["image"])
+        if "outliers" in batch:  # one forward: batch norm sees both
+            images = torch.cat([images, batch["outliers"]])
+        if self.recipe.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        logits = self._run(images).float()
+        loss = focal_loss(logits[:count], batch["target"], self.recipe.gamma)
+        if "outliers" in batch:
+            loss = loss + self.recipe.outlier_weight * outlier_exposure_loss(logits[count:])
+        return loss, logits[:count]
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         """Loss of a batch."""
@@ -57,23 +76,28 @@ class TrainingModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Optimiser and, per step, schedule of the recipe."""
         recipe, optimizer = self.recipe, self._optimizer()
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule: torch.optim.lr_scheduler.LRScheduler
         if recipe.schedule == "none":
             return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule: lr_scheduler.LRScheduler
         if recipe.schedule == "cosine":
-            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+            schedule = lr_scheduler.CosineAnnealingLR(optimizer, steps, recipe.end_lr)
+        elif recipe.schedule == "one-cycle":
+            schedule = lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=max(steps, 2))
         else:
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=max(steps, 2))
+            batches = max(steps // recipe.epochs, 1)
+            schedule = lr_scheduler.LambdaLR(optimizer, lambda step: recipe.lr_share(step // batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        recipe = self.recipe
+        recipe, parameters = self.recipe, self.network.parameters()
+        common: dict[str, Any] = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
         if recipe.optimizer == "sgd":
-            return torch.optim.SGD(
-                self.parameters(), recipe.lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
-            )
-        return torch.optim.AdamW(self.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
+            return torch.optim.SGD(parameters, momentum=recipe.momentum, nesterov=recipe.nesterov, **common)
+        if recipe.optimizer == "adadelta":
+            return torch.optim.Adadelta(parameters, rho=0.9, **common)
+        kind = torch.optim.Adam if recipe.optimizer == "adam-l2" else torch.optim.AdamW
+        return kind(parameters, **common)
 
 
 class ClassificationModule(TrainingModule):

@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from networks.deeplab import DeepLabV3Plus
-from networks.lenet import LeNet
+from networks.lenet import LeNet, LeNetMCD
 from networks.resnet import ResNet
 from networks.unet import UNet
 
@@ -43,6 +43,7 @@ def _segmenter(description: str, build: Callable[..., nn.Module]) -> NetworkSpec
 
 NETWORKS: dict[str, NetworkSpec] = {
     "lenet": _classifier("LeNet of the FSSD authors, 28x28, 1.2 M parameters", LeNet),
+    "lenet-mcd": _classifier("LeNet with dropout before every layer, for MC dropout", LeNetMCD),
     "resnet18": _classifier("ResNet-18, 3x3 stem for 32x32 images", ResNet),
     "resnet18-imagenet": _classifier(
         "ResNet-18, 7x7 stem, dropout .3, as in LaREx", partial(ResNet, stem="imagenet", dropout=0.3)

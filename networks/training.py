@@ -20,9 +20,10 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressB
 from torch import nn
 from torch.utils.data import DataLoader
 
+from networks.batches import Batches
 from networks.callbacks import EpochLog, EpochSeeds
 from networks.modules import MODULES, ClassificationModule, SegmentationModule, TrainingModule
-from networks.recipes import TrainingRecipe
+from networks.recipes import TrainingRecipe, resolve_precision
 
 __all__ = ["ClassificationModule", "SegmentationModule", "fit", "seed_everything"]
 
@@ -46,6 +47,7 @@ def fit(
     device: str = "cpu",
     seed: int = 0,
     progress: bool = True,
+    outliers: DataLoader[Any] | None = None,
 ) -> dict[str, float]:
     """Train a network in place; an interrupted training of the same folder goes on after its last whole
     epoch.
@@ -63,32 +65,58 @@ def fit(
         device: "cpu", "cuda", "cuda:1", ...
         seed: of order, dropout and augmentation.
         progress: a bar on a terminal; elsewhere one line per validation in the log.
+        outliers: for outlier exposure (Hendrycks et al., ICLR 2019): images of neither the classes nor the
+            OoD sets tested on, in batches twice the recipe's size, shuffled by a generator of its own. Each
+            step forwards a batch of both at once; loss: that of the recipe on the in-distribution part +
+            ``outlier_weight`` * cross-entropy to the uniform distribution on the outliers. The loader is
+            cycled through; its labels are not used.
 
     Returns:
         {"accuracy" or "miou": ..., "loss": ...} on the validation set. The network is left in evaluation mode
         on the CPU.
 
     Raises:
-        ValueError: unknown task or device; a folder that holds another training.
+        ValueError: unknown task or device; a folder that holds another training; outliers that are none or
+            of another size.
         KeyboardInterrupt: passed on.
     """
     if task not in MODULES:
         raise ValueError(f"unknown task {task!r}; tasks: {', '.join(MODULES)}")
-    where = _device(device)
-    seed_everything(seed)
     module = MODULES[task](network, recipe, num_classes)
-    batches = len(train_loader)
-    module.training_identity = {**dataclasses.asdict(recipe), "seed": seed, "batches_per_epoch": batches}
+    return fit_module(module, train_loader, val_loader, work_dir, device, seed, progress, outliers)
+
+
+def fit_module(
+    module: TrainingModule,
+    train_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
+    work_dir: str | Path,
+    device: str = "cpu",
+    seed: int = 0,
+    progress: bool = True,
+    outliers: DataLoader[Any] | None = None,
+) -> dict[str, float]:
+    """Train the network of a module by the module's recipe; arguments, returns and errors as of :func:`fit`."""
+    where, recipe, network = _device(device), module.recipe, module.network
+    seed_everything(seed)
+    batches = Batches(train_loader, outliers)
+    module.training_identity = {
+        **dataclasses.asdict(recipe),
+        "seed": seed,
+        "batches_per_epoch": len(batches),
+        "outlier_batches": 0 if outliers is None else len(outliers),
+    }
     last = Path(work_dir) / LAST
     resume = str(last) if _resumable(last, module) else None
-    with _quiet(), _repeatable(where.type == "cuda" and task == "classification"):
+    module.accelerate(where)
+    with _quiet(), _repeatable(where.type == "cuda" and not isinstance(module, SegmentationModule)):
         trainer = _trainer(recipe, last.parent, where, seed, progress)
         with _interruptible(trainer):
-            trainer.fit(module, train_loader, val_loader, ckpt_path=resume, weights_only=True)
+            trainer.fit(module, batches, val_loader, ckpt_path=resume, weights_only=True)
             figures: dict[str, Any] = dict(trainer.callback_metrics)
             if "val_loss" not in figures:  # the checkpoint was that of the last epoch
                 figures = dict(trainer.validate(module, val_loader, verbose=False)[0])
-    network.eval().cpu()
+    network.eval().cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return {
         module.metric_name: float(figures[f"val_{module.metric_name}"]),
         "loss": float(figures["val_loss"]),
@@ -134,10 +162,10 @@ def _trainer(
 ) -> pl.Trainer:
     bar = progress and rich.get_console().is_terminal
     reports: list[Callback] = [RichProgressBar(leave=False)] if bar else [EpochLog()] if progress else []
-    checkpoint = ModelCheckpoint(folder, save_last=True, save_top_k=0, save_on_train_epoch_end=True)
-    precision: Any = recipe.precision
-    if precision == "auto":
-        precision = "bf16-mixed" if device.type == "cuda" else "32-true"
+    checkpoint = ModelCheckpoint(  # its save_last writes nothing before the end where no other file is kept
+        folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    precision: Any = resolve_precision(recipe, device)
     return pl.Trainer(
         max_epochs=recipe.epochs,
         accelerator="gpu" if device.type == "cuda" else "cpu",

@@ -175,4 +175,4 @@ def test_extraction_for_all_post_hoc_methods_beside_plain_inference(benchmark, c
 
 def test_extraction_with_odin_beside_plain_inference(benchmark, case):
     """The same with ODIN's gradient and its second pass."""
-    extraction(benchmark, case, [ODIN().attach(case[3]).perturbation()])
+    extraction(benchmark, case, [ODIN().attach(case[3]).perturbations()[0]])

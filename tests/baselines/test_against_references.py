@@ -40,8 +40,8 @@ def test_msp_keeps_the_order_where_float32_softmax_saturates():
 def test_odin_equals_the_peer(tiny, temperature, epsilon):
     network, x = tiny(), images(16)
     ours = ODIN(temperature, epsilon).attach(SUBJECT)
-    with OnePass(network, [], [ours.perturbation()]) as run:
-        found = run(x, list(map(str, range(16))))[ours.perturbation().name].double()
+    with OnePass(network, [], [ours.perturbations()[0]]) as run:
+        found = run(x, list(map(str, range(16))))[ours.perturbations()[0].name].double()
     theirs = peer.ODIN(tiny(), eps=epsilon, temperature=temperature, norm_std=list(STD)).predict(x)
     torch.testing.assert_close(found - 1, theirs.double(), rtol=1e-4, atol=1e-6)
 
@@ -50,8 +50,8 @@ def test_odin_segmentation_is_the_mean_over_pixels(tiny):
     network, x = tiny(dense=True), images(4)
     subject = Subject("segmentation", 4, ("relu1",), "drop", STD)
     ours = ODIN(1.0, 0.002).attach(subject)
-    with OnePass(network, [], [ours.perturbation()]) as run:
-        found = run(x, list("abcd"))[ours.perturbation().name]
+    with OnePass(network, [], [ours.perturbations()[0]]) as run:
+        found = run(x, list("abcd"))[ours.perturbations()[0].name]
     live = x.clone().requires_grad_()
     log_p = network(live).log_softmax(1).amax(1).flatten(1).sum()
     (gradient,) = torch.autograd.grad(log_p, live)
@@ -131,8 +131,8 @@ def test_pixel_scores_are_means_over_pixels(tiny):
 
 def test_kde_classifier_needs_both_sides_and_says_so_by_its_protocol():
     inside, outside = features(60), features(60, seed=1) + 4
-    detector = KDEClassifierDetector(pca=3).fit_oracle(inside, outside)
-    assert detector.protocol == "oracle-val"
+    detector = KDEClassifierDetector(pca=3).learn(inside, outside)
+    assert detector.protocols[0] == "oracle-val"
     assert (detector.score(outside) > 0).double().mean() > 0.9
     assert (detector.score(inside) > 0).double().mean() < 0.1
 

@@ -116,7 +116,7 @@ def scored(name, keys, random, shift):
     ]
     frames.append(pd.DataFrame({"set": "far", "key": keys, "score": random.normal(shift, 1, len(keys))}))
     cell = OodCell("far", "official", "f" * 64, 20, len(keys), {}, None)
-    return Scored([cell], pd.concat(frames, ignore_index=True), 0.0, 0.0, 0.0, 0.0)
+    return Scored(Naive(), "no-ood", [cell], pd.concat(frames, ignore_index=True), 0.0, 9, 0.0, 0.0, 0.0)
 
 
 def test_every_cell_gets_the_naive_auroc_of_its_own_images():
@@ -125,16 +125,16 @@ def test_every_cell_gets_the_naive_auroc_of_its_own_images():
     half = [keys[i] for i in random.permutation(30)[:15]]
     nothing = pd.DataFrame({"set": [], "key": [], "score": []})
     broken = OodCell("far", "official", "f" * 64, 20, 30, {}, "broken")
-    empty = Scored([broken], nothing, None, 0.0, 0.0, 0.0)
-    runs = {"msp": scored("msp", keys, random, 1), "oracle": scored("oracle", half, random, 2),
-            "naive": scored("naive", keys, random, 0.5), "broken": empty}  # fmt: skip
-    found = {name: one.cells[0].naive for name, one in beside_naive(runs).items()}
-    own = runs["naive"].scores.set_index("key").score
+    empty = Scored(Naive(), "no-ood", [broken], nothing, None, 0, 0.0, 0.0, 0.0)
+    runs = {("msp", "no-ood"): scored("msp", keys, random, 1), ("msp", "oracle-val"): scored("msp", half, random, 2),
+            ("naive", "no-ood"): scored("naive", keys, random, 0.5), ("broken", "no-ood"): empty}  # fmt: skip
+    found = {case: one.cells[0].naive for case, one in beside_naive(runs).items()}
+    own = runs["naive", "no-ood"].scores.set_index("key").score
     inside = own[[f"i{i}" for i in range(20)]]
-    for name, judged in (("msp", keys), ("oracle", half), ("naive", keys), ("broken", keys)):
+    for case, judged in zip(runs, (keys, half, keys, keys), strict=True):
         expected = roc_auc_score(np.r_[np.zeros(20), np.ones(len(judged))], np.r_[inside, own[judged]])
-        assert found[name] == pytest.approx(expected, abs=1e-12), name
-    without = {name: one for name, one in runs.items() if name != "naive"}
+        assert found[case] == pytest.approx(expected, abs=1e-12), case
+    without = {case: one for case, one in runs.items() if case[0] != "naive"}
     assert all(one.cells[0].naive is None for one in beside_naive(without).values())
 
 

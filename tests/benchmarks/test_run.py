@@ -194,7 +194,7 @@ def test_ood_images_reach_neither_fit_nor_calibration(small_miniatures, tmp_path
         extraction = Extraction(network, f"hash-{ood}", "p", tmp_path / ood)
         scored = Evaluation(extraction, data, subject, detectors).run()
         found[ood] = {
-            name: (detectors[name].state(), s.threshold, s.scores[s.scores.set == "ind-test"].score.tolist())
+            name: (s.detector.state(), s.threshold, s.scores[s.scores.set == "ind-test"].score.tolist())
             for name, s in scored.items()
         }
     for name, (state, threshold, scores) in found["svhn"].items():

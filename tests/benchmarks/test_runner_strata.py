@@ -20,6 +20,7 @@ from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction
 from benchmarks.run import app, spread
 from benchmarks.strata import drawn_on, halves, strata_rows
+from benchmarks.tuning import validation_rows
 from datamodules import CityscapesDataModule
 from datamodules.imageset import NOT_DRAWN, AnomalousSet, ArraySet
 from leaderboards import IndInfo, NetworkInfo, Result
@@ -76,7 +77,7 @@ def run(tmp_path_factory):
 
 def test_every_image_comes_at_every_severity(run):
     made, scored = run
-    frame = scored["msp"].scores
+    frame = scored["msp", "no-ood"].scores
     drawn = frame[frame.set == "cityscapes-anomalies"]
     assert sorted(drawn.severity.unique()) == [1, 2, 3, 4, 5] and set(drawn.kind) == {"mud", "fog"}
     assert set(drawn.source) == set(made.data.sets["test"].keys)
@@ -86,7 +87,7 @@ def test_every_image_comes_at_every_severity(run):
 
 def test_strata_equal_scikit_learn_on_the_scores(run):
     _, scored = run
-    frame, cell = scored["msp"].scores, scored["msp"].cells[0]
+    frame, cell = scored["msp", "no-ood"].scores, scored["msp", "no-ood"].cells[0]
     inside = frame[frame.set == "ind-test"].score
     drawn = frame[frame.set == "cityscapes-anomalies"]
     assert {(s.kind, s.severity) for s in cell.strata} >= {("mud", None), (None, 3), ("mud", 3), ("fog", 5)}
@@ -109,10 +110,10 @@ def test_strata_equal_scikit_learn_on_the_scores(run):
 def test_a_method_that_sees_anomalies_sees_none_of_the_images_it_is_judged_on(run):
     made, scored = run
     x = made.sets["cityscapes-anomalies"]
-    seen, rest = halves(x, 0)
+    seen, rest = validation_rows(made.data.ood_sets["cityscapes-anomalies"], 0)
     source = drawn_on(x)["source"].to_numpy()
     assert not set(source[seen]) & set(source[rest]) and len(seen) + len(rest) == x.images
-    judged = scored["kde-classifier"].scores
+    judged = scored["kde-classifier", "oracle-val"].scores
     assert set(judged[judged.set == "cityscapes-anomalies"].key) == {x.keys_[i] for i in rest}
 
 

@@ -23,7 +23,7 @@ def keys(n, prefix="k"):
 
 def measure(network, detectors, x, names, perturbed=True, batch=8):
     probes = standard_probes(SUBJECT) + [p for d in detectors for p in d.probes()]
-    steps = [s for d in detectors if (s := d.perturbation()) is not None] if perturbed else []
+    steps = [s for d in detectors for s in d.perturbations()] if perturbed else []
     with OnePass(network, probes, steps) as run:
         starts = range(0, len(x), batch)
         parts = [run(x[i : i + batch], names[i : i + batch]) for i in starts]
@@ -83,7 +83,7 @@ def test_no_step_equals_the_shared_pass(tiny, kind):
     detector.fit(train)
     x, _ = measure(network, [detector], images(10, 3), keys(10))
     torch.testing.assert_close(
-        x[detector.perturbation().name].double(), detector.clean(x), rtol=1e-4, atol=1e-4
+        x[detector.perturbations()[0].name].double(), detector.clean(x), rtol=1e-4, atol=1e-4
     )
 
 
@@ -98,10 +98,10 @@ def test_input_noise_has_the_right_sign(tiny):
     maha.fit(train)
     fssd.fit(train)
     x, _ = measure(network, detectors, images(20, 4), keys(20))
-    assert (x[odin.perturbation().name] < create("msp").attach(SUBJECT).score(x)).all()
-    moved = x[maha.perturbation().name].double() / maha.step_std_
+    assert (x[odin.perturbations()[0].name] < create("msp").attach(SUBJECT).score(x)).all()
+    moved = x[maha.perturbations()[0].name].double() / maha.step_std_
     assert (moved.sum(1) < (maha.clean(x) / maha.step_std_).sum(1)).all()
-    moved = x[fssd.perturbation().name].double() / fssd.step_std_
+    moved = x[fssd.perturbations()[0].name].double() / fssd.step_std_
     assert (moved.sum(1) > (fssd.clean(x) / fssd.step_std_).sum(1)).all()
 
 

@@ -1,10 +1,13 @@
 """The loss against torch's cross-entropy and the formula written out."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from networks import focal_loss
+from networks.losses import outlier_exposure_loss
 
 
 def case(shape):
@@ -51,3 +54,12 @@ def test_certain_and_unlabelled_elements_stay_finite(gamma):
 def test_negative_gamma():
     with pytest.raises(ValueError, match="at least 0, got -1"):
         focal_loss(torch.zeros(1, 2), torch.zeros(1, dtype=torch.long), -1)
+
+
+@pytest.mark.parametrize("shape", [(7, 4), (2, 4, 5, 7)])
+def test_outlier_exposure_is_cross_entropy_to_the_uniform_distribution(shape):
+    logits, _ = case(shape)
+    uniform = torch.full(shape, 1 / 4, dtype=torch.float64)
+    expected = F.cross_entropy(logits.double(), uniform)
+    torch.testing.assert_close(outlier_exposure_loss(logits).double(), expected, rtol=1e-6, atol=0)
+    assert outlier_exposure_loss(torch.full(shape, 3.0)).item() == pytest.approx(math.log(4), rel=1e-6)

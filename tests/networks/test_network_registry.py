@@ -60,6 +60,15 @@ def test_no_default_for_an_unknown_data_set():
         {"precision": "16"},
         {"epochs": 0},
         {"lr": 0.0},
+        {"outlier_weight": -1.0},
+        {"momentum": 1.0},
+        {"momentum": 0.0},
+        {"lr_factor": 0.0},
+        {"end_lr": 0.1},
+        {"milestones": (3,)},
+        {"milestones": (3, 3), "schedule": "multi-step"},
+        {"milestones": (0, 3), "schedule": "multi-step"},
+        {"milestones": (), "schedule": "multi-step"},
     ],
 )
 def test_recipes_refuse_what_they_cannot_do(wrong):

@@ -35,7 +35,7 @@ def watch(network, x):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_hooked_layers_are_called_once_and_keep_their_output(name):
-    size = (28, 28) if name == "lenet" else (32, 64)
+    size = (28, 28) if name.startswith("lenet") else (32, 64)
     network = small(name)
     logits, outputs = watch(network, torch.rand(2, 3, *size))
     assert logits.shape == ((2, 5) if NETWORKS[name].task == "classification" else (2, 5, *size))
@@ -50,6 +50,7 @@ def test_hooked_layers_are_called_once_and_keep_their_output(name):
     [
         ("lenet", (28, 28), {"relu1": (32, 26, 26), "relu2": (64, 24, 24), "relu3": (128,),
                              "drop_block": (64, 12, 12)}),
+        ("lenet-mcd", (28, 28), {"relu1": (32, 26, 26), "relu3": (128,), "dropout_pool": (64, 12, 12)}),
         ("resnet18", (32, 32), {"stem": (64, 32, 32), "layer1": (64, 32, 32), "layer2": (128, 16, 16),
                                 "layer3": (256, 8, 8), "layer4": (512, 4, 4), "drop_block": (128, 16, 16)}),
         ("resnet18-imagenet", (128, 128), {"stem": (64, 64, 64), "layer1": (64, 32, 32), "drop_block": (128, 16, 16)}),
@@ -84,7 +85,7 @@ def test_any_image_size_is_segmented_at_its_own_size(name):
 
 @pytest.mark.parametrize("name", ["lenet", "resnet18-small", "deeplabv3plus-small", "unet-small"])
 def test_grey_images(name):
-    size = (28, 28) if name == "lenet" else (32, 32)
+    size = (28, 28) if name.startswith("lenet") else (32, 32)
     with torch.no_grad():
         assert build(name, 3, 1).eval()(torch.rand(2, 1, *size)).shape[:2] == (2, 3)
 
@@ -153,3 +154,25 @@ def test_padding_repeats_the_last_row_and_column():
     x = torch.arange(6.0).view(1, 1, 2, 3)
     assert pad_to(x, 4)[0, 0].tolist() == [[0, 1, 2, 2], [3, 4, 5, 5], [3, 4, 5, 5], [3, 4, 5, 5]]
     assert pad_to(x[..., :2], 2).shape == (1, 1, 2, 2)
+
+
+def test_lenet_mcd_drops_before_every_layer_and_is_lenet_otherwise():
+    network, plain = small("lenet-mcd"), small("lenet")
+    plain.load_state_dict(network.state_dict())
+    x = torch.rand(4, 3, 28, 28)
+    assert torch.equal(network(x), plain(x))
+    seen = {}
+    for name in ("conv1", "conv2", "fc1", "fc2"):
+        network.get_submodule(name).register_forward_pre_hook(
+            lambda _m, args, name=name: seen.update({name: args[0]})
+        )
+    torch.manual_seed(0)
+    network.train()(x + 1)
+    assert (seen["conv1"] == 0).float().mean() == pytest.approx(0.5, abs=0.02)
+    assert seen["conv1"][seen["conv1"] > 0].min() >= 2, "what is kept is doubled"
+    channels = (seen["conv1"] == 0).flatten(2)
+    assert not (channels[:, 0] == channels[:, 1]).all(), "single pixels, not positions or whole images"
+    for name in ("conv2", "fc1", "fc2"):
+        assert (seen[name] == 0).float().mean() > 0.45
+    with pytest.raises(ValueError, match="drop_probability must lie in 0 to below 1, got 1"):
+        build("lenet-mcd", 3, drop_probability=1)

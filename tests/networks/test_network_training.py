@@ -1,15 +1,18 @@
 """Training repeats, resumes to the same weights, keeps quiet and leaves nothing lying about."""
 
 import dataclasses
+import itertools
 import logging
 
 import pytest
 import torch
+from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, Dataset
 
-from networks import TrainingRecipe, build, fit, weights_hash
+from networks import ClassificationModule, TrainingRecipe, build, fit, resolve_precision, weights_hash
+from networks.modules import MODULES
 
-RECIPE = TrainingRecipe(3, 8, "adam", 2e-3)
+RECIPE = TrainingRecipe(3, 8, "adam", 2e-3, precision="32-true")
 
 
 class Noisy(Dataset):
@@ -45,6 +48,7 @@ def train(folder, recipe=RECIPE, seed=0, stop_at=None, dense=False, progress=Fal
             raise KeyboardInterrupt
 
     network.register_forward_pre_hook(count)
+    network.trained_batches = lambda: batches
     loader = DataLoader(Noisy(24, dense, True), 8, shuffle=True, generator=torch.Generator().manual_seed(0))
     task = "segmentation" if dense else "classification"
     figures = fit(
@@ -89,6 +93,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, stop_at):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "cut", stop_at=stop_at)
     resumed, again = train(tmp_path / "cut")
+    assert resumed.trained_batches() == 9 - 3 * ((stop_at - 1) // 3), "whole epochs are not repeated"
     assert weights_hash(resumed) == weights_hash(whole)
     assert again == pytest.approx(figures)
 
@@ -142,10 +147,19 @@ def test_nothing_is_printed_and_nothing_left_but_the_state(tmp_path, monkeypatch
     assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()] == ["work/last.ckpt"]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "none"])
+LR = {"sgd": 0.02, "adam": 1e-3, "adam-l2": 1e-3, "adadelta": 1.0}
+
+
+@pytest.mark.parametrize(
+    "optimizer, schedule",
+    [*itertools.product(("sgd", "adam"), ("one-cycle", "cosine", "none")),
+     ("adam-l2", "multi-step"), ("adadelta", "step")],
+)  # fmt: skip
 def test_every_optimizer_and_schedule_lowers_the_loss(tmp_path, optimizer, schedule):
-    recipe = TrainingRecipe(4, 8, optimizer, 0.02 if optimizer == "sgd" else 1e-3, 1e-4, schedule, "focal")
+    milestones = (3,) if schedule == "multi-step" else ()
+    recipe = TrainingRecipe(
+        4, 8, optimizer, LR[optimizer], 1e-4, schedule, "focal", lr_factor=0.7, milestones=milestones
+    )
     _, start = train(tmp_path / "start", dataclasses.replace(recipe, lr=1e-9))
     _, figures = train(tmp_path / "trained", recipe)
     assert figures["loss"] < start["loss"]
@@ -158,3 +172,119 @@ def test_wrong_task_and_device(tmp_path):
     for device in ("gpu", "mps", "cuda:99"):
         with pytest.raises(ValueError, match=f"device '{device}'"):
             fit(network, "classification", 3, [], [], RECIPE, tmp_path, device=device)
+
+
+class Rates(ClassificationModule):
+    """Keeps the learning rate of every step."""
+
+    def on_train_batch_start(self, batch, index):
+        self.rates.append(self.trainer.optimizers[0].param_groups[0]["lr"])
+
+
+@pytest.mark.parametrize(
+    "schedule, options, reference",
+    [
+        ("step", {"lr_factor": 0.7}, lambda o: lr_scheduler.StepLR(o, 1, 0.7)),
+        ("multi-step", {"milestones": (1, 3)}, lambda o: lr_scheduler.MultiStepLR(o, [1, 3], 0.1)),
+        ("cosine", {"end_lr": 0.05}, lambda o: lr_scheduler.CosineAnnealingLR(o, 12, 0.05)),
+    ],
+)
+def test_rates_are_those_of_torch_per_epoch_and_survive_an_interruption(
+    tmp_path, monkeypatch, schedule, options, reference
+):
+    monkeypatch.setitem(MODULES, "classification", Rates)
+    Rates.rates = []
+    recipe = TrainingRecipe(4, 8, "sgd", 0.2, schedule=schedule, precision="32-true", **options)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, recipe, stop_at=8)
+    del Rates.rates[6:]  # what the resumed training repeats
+    train(tmp_path, recipe)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.2)
+    expected, scheduler = [], reference(optimizer)
+    for step in range(12):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if schedule == "cosine" or step % 3 == 2:
+            scheduler.step()
+    assert Rates.rates == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "options, kind, settings",
+    [
+        ({"optimizer": "sgd"}, "SGD", {"momentum": 0.9, "nesterov": True}),
+        (
+            {"optimizer": "sgd", "momentum": 0.5, "nesterov": False},
+            "SGD",
+            {"momentum": 0.5, "nesterov": False},
+        ),
+        ({"optimizer": "adam"}, "AdamW", {"weight_decay": 0.1}),
+        ({"optimizer": "adam-l2"}, "Adam", {"weight_decay": 0.1, "decoupled_weight_decay": False}),
+        ({"optimizer": "adadelta"}, "Adadelta", {"rho": 0.9, "lr": 0.2}),
+    ],
+)
+def test_optimizers_are_what_the_recipe_says(options, kind, settings):
+    recipe = TrainingRecipe(1, 8, lr=0.2, weight_decay=0.1, schedule="none", **options)
+    optimizer = ClassificationModule(torch.nn.Linear(2, 2), recipe, 2).configure_optimizers()
+    assert type(optimizer).__name__ == kind
+    assert {name: optimizer.defaults[name] for name in settings} == settings
+
+
+def test_channels_last_is_a_format_not_another_network(tmp_path):
+    seen = []
+
+    class Watched(ClassificationModule):
+        def training_step(self, batch, index):
+            seen.append(self.network.conv2.weight.is_contiguous(memory_format=torch.channels_last))
+            return super().training_step(batch, index)
+
+    _, figures = train(tmp_path / "plain")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MODULES, "classification", Watched)
+        other, same = train(tmp_path / "other", dataclasses.replace(RECIPE, channels_last=True))
+    assert all(seen) and other.conv2.weight.is_contiguous()
+    assert same["loss"] == pytest.approx(figures["loss"], rel=1e-3)
+
+
+def test_only_a_gpu_compiles_and_the_state_keeps_its_names(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda f: compiled.append(f) or f)
+    network = torch.nn.Linear(2, 2)
+    module = ClassificationModule(network, dataclasses.replace(RECIPE, compile=True), 2)
+    module.accelerate(torch.device("cpu"))
+    assert not compiled
+    module.accelerate(torch.device("cuda"))
+    batch = {"image": torch.rand(3, 2), "target": torch.tensor([0, 1, 1])}
+    assert len(compiled) == 1 and module._loss(batch)[1].shape == (3, 2)
+    assert [name for name in module.state_dict() if name.startswith(("network", "_run"))] == [
+        "network.weight",
+        "network.bias",
+    ]
+
+
+@pytest.mark.parametrize(
+    "precision, device, amx, expected",
+    [
+        ("auto", "cuda", False, "bf16-mixed"),
+        ("auto", "cuda:1", False, "bf16-mixed"),
+        ("auto", "cpu", True, "bf16-mixed"),
+        ("auto", "cpu", False, "32-true"),
+        ("auto", "cpu", None, "32-true"),
+        ("32-true", "cuda", True, "32-true"),
+        ("bf16-mixed", "cpu", False, "bf16-mixed"),
+    ],
+)
+def test_precision_of_a_device(monkeypatch, precision, device, amx, expected):
+    if amx is None:
+        monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    assert resolve_precision(dataclasses.replace(RECIPE, precision=precision), device) == expected
+
+
+def test_bf16_trains_too_and_repeats(tmp_path):
+    recipe = dataclasses.replace(RECIPE, precision="bf16-mixed", epochs=6)
+    first, figures = train(tmp_path / "a", recipe)
+    again, _ = train(tmp_path / "b", recipe)
+    assert weights_hash(first) == weights_hash(again)
+    assert first.conv1.weight.dtype == torch.float32 and figures["accuracy"] > 0.6

@@ -1,0 +1,29 @@
+"""Entropy of the softmax in nats: score = -sum_k p_k log p_k (as a detector: Chan et al., ICCV 2021)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from baselines.logits import LogitDetector
+
+
+class Entropy(LogitDetector):
+    """Entropy of the predicted distribution, in [0, log K]. Segmentation: the mean over all pixels.
+
+    Chan et al. train for high entropy on outliers and sum up segments; only the score is theirs here.
+
+    Example:
+        >>> import torch
+        >>> round(Entropy().score(torch.zeros(1, 4)).item(), 4)  # log 4
+        1.3863
+    """
+
+    name: ClassVar[str] = "entropy"
+    paper: ClassVar[str] = "Chan et al., ICCV 2021"
+    pixel_score: ClassVar[str | None] = "entropy"
+
+    def _anomaly(self, z: Tensor) -> Tensor:
+        log_p = z.log_softmax(1)
+        return -(log_p.exp() * log_p).sum(1)

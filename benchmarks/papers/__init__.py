@@ -1,0 +1,99 @@
+"""The tables of papers: a YAML file each, read into `leaderboards.papers.PaperTable`.
+
+``shared/<name>.yaml`` holds caveats that several tables have in common; a table names it in ``caveats_from``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datamodules import known_names
+from leaderboards.papers import PaperTable, table_from
+
+FOLDER = Path(__file__).parent
+METHODS = (
+    "msp", "max-logit", "energy", "entropy", "temp-scale", "odin", "mahalanobis", "mahalanobis-noise",
+    "relative-mahalanobis", "knn", "vim", "residual", "kl-matching", "react", "dice", "ash-b", "ash-p", "ash-s",
+    "scale", "gen", "nnguide", "fdbd", "rankfeat", "she", "gradnorm", "deep-ensemble", "mc-dropout-net",
+    "outlier-exposure", "lared", "larem", "lard", "cmd", "ddu", "kde-classifier", "fssd", "fssd-noise", "vmdls",
+    "vmdls-base", "naive",
+)  # fmt: skip
+
+
+def names() -> list[str]:
+    """Of every table, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+@functools.cache
+def load(name: str) -> PaperTable:
+    """A table by its name.
+
+    Raises:
+        ValueError: unknown name (the right ones are listed), or a file that is damaged.
+    """
+    if name not in names():
+        raise ValueError(unknown("table", name, names()))
+    return read(FOLDER / f"{name}.yaml")
+
+
+def tables() -> list[PaperTable]:
+    """All of them."""
+    return [load(name) for name in names()]
+
+
+def read(path: Path) -> PaperTable:
+    """A table from a file.
+
+    Raises:
+        ValueError: naming the file and the first thing that is wrong.
+    """
+    content = _parse(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} must hold a mapping")
+    if shared := content.pop("caveats_from", None):
+        general = [_restricted(caveat, content) for caveat in _parse(FOLDER / "shared" / f"{shared}.yaml")]
+        content["caveats"] = [*(content.get("caveats") or []), *(c for c in general if c is not None)]
+    table = table_from(content, path.name)
+    if table.name != path.stem:
+        raise ValueError(f"{path.name}: name is {table.name!r}, the file is named otherwise")
+    for method in table.methods:
+        if method not in METHODS:
+            raise ValueError(f"{path.name}: {unknown('method', method, METHODS)}")
+    known = [*known_names(), *table.elsewhere]
+    for images in (table.ind, *table.sets):
+        if images not in known:
+            raise ValueError(f"{path.name}: {unknown('data set', images, known)}; or name it in elsewhere")
+    return table
+
+
+def _restricted(caveat: dict[str, Any], table: dict[str, Any]) -> dict[str, Any] | None:
+    """A shared caveat with only those names that the table has; None: it is about none of its cells."""
+    kept = dict(caveat)
+    for kind in ("rows", "ood", "metrics"):
+        if kind in caveat:
+            there = {entry.get("name") for entry in table.get(kind) or [] if isinstance(entry, dict)}
+            kept[kind] = [name for name in caveat[kind] if name in there]
+            if not kept[kind]:
+                return None
+    return kept
+
+
+def _parse(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, FileNotFoundError) as error:
+        raise ValueError(f"{path.name}: {' '.join(str(error).split())}") from error
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The line for a name that does not exist."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what} {name!r}; {hint}{what}s: {', '.join(known)}"

@@ -73,7 +73,7 @@ def detectors(networks_):
     found = {}
     for name in registered():
         detector = create(name)
-        if detector.companions not in (None, "ensemble") or detector.protocol != "no-ood":
+        if detector.companions not in (None, "ensemble") or "no-ood" not in detector.protocols:
             continue
         if detector.companions == "ensemble":
             detector = DeepEnsemble((member,), "member")

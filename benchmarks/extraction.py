@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -47,6 +48,7 @@ class Extraction:
             "preparation", ...).
         from_cache: images whose measurements were all read from the cache.
         pixels: {title: pixel scores} of the sets that came with anomaly masks.
+        seconds: of all passes, loading included.
     """
 
     network: nn.Module
@@ -61,6 +63,7 @@ class Extraction:
     from_cache: int = 0
     pixels: dict[str, PixelSet] = field(default_factory=dict, repr=False)
     precision: str = "float32"
+    seconds: float = 0.0
 
     def measure(
         self,
@@ -98,11 +101,13 @@ class Extraction:
         steps = [p for p in perturbations if p.name not in have]
         states = {p.probe for p in steps}  # a step may need what another method's probe prepares
         missing = [p for p in probes if p.name not in have or p.name in states]
+        start = time.perf_counter()
         with self._tally(folder, masked and tallied is None) as tally:
             fresh = self._pass(title, loader, missing, steps, tally)
             if tally is not None:
                 self.pixels[title] = replace(tally.finish(), made=latent)
                 self.pixels[title].save(folder)
+        self.seconds += time.perf_counter() - start
         fresh.made |= {
             "network": self.network_hash,
             "set": fingerprint,

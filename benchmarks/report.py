@@ -138,6 +138,7 @@ def write(
                 result.peak_memory_mb,
                 forwarded,
                 _training(trained, companions.get(name)),
+                evaluation.extraction.seconds,
             ),
             environment=here,
             created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import shlex
 import sys
@@ -66,9 +65,9 @@ def methods_there(table: PaperTable, asked: Sequence[str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(asked))
     known = registered()
     for name in table.methods:
-        if name not in known:
+        if name.partition("@")[0] not in known:
             log.warning("%s is left out: no such detector is installed", name)
-    return tuple(name for name in table.methods if name in known)
+    return tuple(name for name in table.methods if name.partition("@")[0] in known)
 
 
 def protocols_of(table: PaperTable, asked: Sequence[str]) -> tuple[str, ...]:
@@ -86,23 +85,20 @@ def protocols_of(table: PaperTable, asked: Sequence[str]) -> tuple[str, ...]:
 
 def settings_for(table: PaperTable, preset: str, protocols: tuple[str, ...], **options: Any) -> Settings:
     """What `benchmarks.run` is asked to do for a table. Raises ValueError where it cannot be done."""
-    if preset not in PRESETS:
+    if preset not in ("", *PRESETS):
         raise ValueError(papers.unknown("preset", preset, PRESETS))
+    preset = preset or ("fast" if table.fast_preset else "paper")
     if preset == "fast" and table.fast_preset is None:
         raise ValueError(f"{table.name} has no fast preset; use --preset paper, or --epochs N")
     if table.network not in networks.NETWORKS:
         raise ValueError(papers.unknown("network", table.network, networks.NETWORKS))
-    coming: dict[str, Any] = {
-        "protocols": protocols,
-        "preset": table.preset if preset == "paper" else table.fast_preset,
-    }
-    fields = {field.name for field in dataclasses.fields(Settings)}
     return Settings(
         ind=table.ind,
         network=table.network,
+        preset=table.preset if preset == "paper" else table.fast_preset,
+        protocols=protocols,
         image_size=None if table.image_size is None else (table.image_size[0], table.image_size[1]),
         recipe=table.recipe,
-        **{name: value for name, value in coming.items() if name in fields},
         **options,
     )
 
@@ -147,7 +143,9 @@ def main(
         list[str] | None,
         typer.Option(help="of no-ood, fgsm-val, oracle-val; default: the table's and no-ood"),
     ] = None,
-    preset: Annotated[str, typer.Option(help="training recipe: paper, or fast where there is one")] = "paper",
+    preset: Annotated[
+        str, typer.Option(help="training recipe: paper or fast; default: fast where there is one")
+    ] = "",
     epochs: Annotated[int | None, typer.Option(help="of training, instead of the recipe's")] = None,
     limit: Annotated[
         int | None, typer.Option(help="at most so many images of every set: nothing is comparable then")

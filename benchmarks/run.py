@@ -164,6 +164,9 @@ def main(
         bool, typer.Option(help="also the naive detector that no network should fall behind")
     ] = True,
     network: Annotated[str | None, typer.Option(help="default: by data set")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="a named training recipe, see --list; default: by network and data set")
+    ] = None,
     checkpoint: Annotated[
         list[Path] | None,
         typer.Option(help="weights (safetensors or torch file); further files: ensemble members"),
@@ -230,6 +233,8 @@ def main(
         recipe_of(recipe, ind)
         if network is not None and network not in networks.NETWORKS:
             raise ValueError(f"unknown network {network!r}; networks: {', '.join(networks.NETWORKS)}")
+        if preset is not None:
+            networks.preset(preset)
         settings = Settings(
             ind=ind,
             ood=tuple(dict.fromkeys(ood or ())),
@@ -237,6 +242,7 @@ def main(
             protocols=tuple(dict.fromkeys(protocols or ("no-ood",))),
             naive=naive,
             network=network,
+            preset=preset,
             checkpoints=tuple(checkpoint or ()),
             data_root=data_root,
             miniature=miniature,

@@ -29,6 +29,7 @@ class Settings:
     protocols: tuple[str, ...] = ("no-ood",)
     naive: bool = True
     network: str | None = None
+    preset: str | None = None
     checkpoints: tuple[Path, ...] = ()
     data_root: Path | None = None
     miniature: bool = False

@@ -58,6 +58,8 @@ def network_name(settings: Settings, data: BenchmarkDataModule) -> str:
         ValueError: a network of another task.
     """
     name = settings.network or networks.default_network(data.name, data.origin == "miniature")
+    if settings.network is None and settings.preset is not None:
+        name = networks.preset(settings.preset).network
     spec = networks.NETWORKS.get(name)
     if spec is not None and spec.task != data.task:
         right = ", ".join(n for n, s in networks.NETWORKS.items() if s.task == data.task)
@@ -80,7 +82,10 @@ def from_checkpoint(settings: Settings, data: BenchmarkDataModule, path: Path) -
 
 def recipe_of(settings: Settings, data: BenchmarkDataModule, name: str) -> TrainingRecipe:
     """How a network is trained in this run, its precision resolved."""
-    recipe = networks.default_recipe(name, data.name, data.origin == "miniature")
+    if settings.preset is not None:
+        recipe = networks.preset(settings.preset).recipe
+    else:
+        recipe = networks.default_recipe(name, data.name, data.origin == "miniature")
     if settings.epochs is not None:
         recipe = dataclasses.replace(recipe, epochs=settings.epochs)
     return dataclasses.replace(recipe, precision=networks.resolve_precision(recipe, settings.device))

@@ -16,9 +16,11 @@ from leaderboards.heatmap import kinds_figure, severities_figure
 from leaderboards.page import page, slug
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.pixel_tables import markdown_pixels
+from leaderboards.ranks import Ranks, ranks, ranks_figure
 from leaderboards.schema import Result, result_files
+from leaderboards.significance import markdown_pairs, significance
 from leaderboards.strata import by_kind, comparisons, grids, kinds_of, markdown_strata, strata_rows
-from leaderboards.tables import is_miniature, markdown, write_csv
+from leaderboards.tables import is_miniature, markdown, rows, write_csv
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -26,7 +28,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def build(results: Path, out: Path) -> list[Path]:
     """Write leaderboard.md, .csv, .html, and roc-<ood>.png and scores-<ood>.png, from every result in a
     folder; kinds.csv, missed-<ood>.png and severities-<ood>.png where anomalies were drawn; pixels.csv where
-    there are pixel-level results.
+    there are pixel-level results; significance.csv where methods can be compared on the same images;
+    critical-difference.png where there are at least three methods and three blocks of one protocol.
 
     Raises:
         FileNotFoundError: no results. ValueError: a result that is damaged.
@@ -37,14 +40,23 @@ def build(results: Path, out: Path) -> list[Path]:
     pictures = _pictures(runs, out)
     ordered = list(runs.values())
     pixels = load_pixel_results(results)
-    text = markdown(ordered, [*markdown_strata(ordered), *markdown_pixels(pixels)])
-    html = page(ordered, [path.name for path in pictures], pixels)
+    pairs, ranked = significance(runs), ranks(rows(ordered))
+    diagrams = _diagrams(ranked, is_miniature(ordered), out)
+    further = [*markdown_pairs(pairs, rows(ordered)), *_markdown_ranks(ranked, diagrams)]
+    text = markdown(ordered, [*further, *markdown_strata(ordered), *markdown_pixels(pixels)], pairs)
+    shown = [(path.name, found.note) for path, found in zip(diagrams, ranked.values(), strict=True)]
+    html = page(ordered, [path.name for path in pictures], pixels, pairs, shown)
     written = [
         _write(out / "leaderboard.md", lambda p: _text(p, text)),
         _write(out / "leaderboard.csv", lambda p: write_csv(ordered, p)),
         _write(out / "leaderboard.html", lambda p: _text(p, html)),
         *pictures,
+        *diagrams,
     ]
+    if len(pairs):
+        written.append(
+            _write(out / "significance.csv", lambda p: pairs.to_csv(p, index=False, lineterminator="\n"))
+        )
     if kinds_of(ordered):
         written.append(_write(out / "kinds.csv", lambda p: strata.write_csv(ordered, p)))
         written += _heatmaps(ordered, out)
@@ -87,6 +99,30 @@ def _pictures(runs: dict[Path, Result], out: Path) -> list[Path]:
             roc_figure(scores, title, pictures[-2])
             histogram_figure(scores, title, pictures[-1])
     return pictures
+
+
+def _diagrams(ranked: dict[str, Ranks], mini: bool, out: Path) -> list[Path]:
+    """A critical-difference diagram per protocol."""
+    paths = []
+    for protocol, found in ranked.items():
+        name = "critical-difference" if len(ranked) == 1 else f"critical-difference-{slug(protocol)}"
+        paths.append(out / f"{name}.png")
+        ranks_figure(found, f"{'MINIATURE  ' if mini else ''}protocol {protocol}", paths[-1])
+    return paths
+
+
+def _markdown_ranks(ranked: dict[str, Ranks], diagrams: list[Path]) -> list[str]:
+    lines = []
+    for (protocol, found), path in zip(ranked.items(), diagrams, strict=True):
+        lines += [
+            f"## Mean ranks, protocol {protocol}",
+            "",
+            f"![mean ranks]({path.name})",
+            "",
+            found.note,
+            "",
+        ]
+    return lines
 
 
 def _heatmaps(results: list[Result], out: Path) -> list[Path]:

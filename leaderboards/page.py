@@ -13,6 +13,7 @@ from leaderboards.naive import NAIVE, NAIVE_TITLE, gain_text, has_naive, methods
 from leaderboards.page_parts import heat_parts, pixel_parts
 from leaderboards.pixel_schema import PixelResult
 from leaderboards.schema import Result
+from leaderboards.significance import PAIRED_NOTE, TIED, tied_with_best, untested
 from leaderboards.tables import BANNER, conventions, groups, is_miniature, number, rows, spread
 
 COLUMNS = (
@@ -28,25 +29,35 @@ COLUMNS = (
 )
 
 
-def page(results: Sequence[Result], figures: Sequence[str] = (), pixels: Sequence[PixelResult] = ()) -> str:
+def page(
+    results: Sequence[Result],
+    figures: Sequence[str] = (),
+    pixels: Sequence[PixelResult] = (),
+    pairs: pd.DataFrame | None = None,
+    ranks: Sequence[tuple[str, str]] = (),
+) -> str:
     """HTML of the leaderboard; the same results give the same bytes.
 
     Args:
         figures: file names of pictures beside the page; those named after an OoD set stand under its table.
         pixels: pixel-level results.
+        pairs: comparisons of methods, see `leaderboards.significance`.
+        ranks: file names of critical-difference diagrams and what they say.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("leaderboards"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"number": number, "gain_text": gain_text}
     table = rows(results)
-    sections = [_section(title, part, figures) for title, part in groups(table)]
+    sections = [_section(title, part, figures, pairs) for title, part in groups(table)]
     return environment.get_template("leaderboard.html.j2").render(
         sections=sections,
         columns=COLUMNS,
         heat=heat_parts(results),
         scale=[(value, *colour(value / 100)) for value in range(40, 101, 10)],
         pixels=pixel_parts(pixels),
+        ranks=ranks,
+        paired_note=PAIRED_NOTE if pairs is not None and len(pairs) else None,
         banner=BANNER if is_miniature(results) else None,
         conventions=conventions(table),
         runs=sorted(results, key=lambda r: (r.method, r.seed)),
@@ -55,8 +66,12 @@ def page(results: Sequence[Result], figures: Sequence[str] = (), pixels: Sequenc
     )
 
 
-def _section(title: str, part: pd.DataFrame, figures: Sequence[str]) -> dict[str, Any]:
+def _section(
+    title: str, part: pd.DataFrame, figures: Sequence[str], pairs: pd.DataFrame | None
+) -> dict[str, Any]:
     lines = []
+    compared = pairs is not None and len(pairs) > 0
+    tied = tied_with_best(pairs, part) if compared else set()
     best = methods_of(part)["auroc"].max()
     for _, row in part.iterrows():
         failed = pd.isna(row["auroc"])
@@ -72,6 +87,7 @@ def _section(title: str, part: pd.DataFrame, figures: Sequence[str]) -> dict[str
                 if failed
                 else [round(100 * min(max(v, 0), 1), 2) for v in (low, row["auroc"], high)],
                 "best": not failed and row["auroc"] == best and row["method"] != NAIVE,
+                "tied": TIED if row["method"] in tied else "",
                 "title": NAIVE_TITLE if row["method"] == NAIVE else row["method"],
                 "naive": row["method"] == NAIVE,
             }
@@ -83,6 +99,7 @@ def _section(title: str, part: pd.DataFrame, figures: Sequence[str]) -> dict[str
         "gain": has_naive(part),
         "naive": None if pd.isna(naive) else round(100 * naive, 2),
         "lines": lines,
+        "untested": untested(pairs, part) if compared else [],
         "figures": [name for name in figures if name.split(".")[0].endswith(slug(ood))],
     }
 

@@ -225,10 +225,24 @@ def tally(found: Sequence[Cell]) -> dict[str, int]:
 
 
 def seconds(results: Sequence[Result]) -> Mapping[str, float]:
-    """Seconds of training (each network once), of fitting and of scoring, added up over results."""
-    trained = {r.network.checkpoint: getattr(r.cost, "training_seconds", None) for r in results}
+    """Seconds of training (each network once, with those that methods bring along), of measuring images, of fitting
+    and of scoring, added up over results.
+    """
+    known = [r for r in results if r.cost.training_seconds is not None]
+    alone = {
+        r.network.checkpoint: min(
+            o.cost.training_seconds or 0.0 for o in known if o.network.checkpoint == r.network.checkpoint
+        )
+        for r in known
+    }
+    brought = {
+        (r.network.checkpoint, r.method): (r.cost.training_seconds or 0.0) - alone[r.network.checkpoint]
+        for r in known
+    }
+    passes = {r.network.checkpoint: r.cost.pass_seconds or 0.0 for r in results}
     return {
-        "training": sum(s for s in trained.values() if s is not None),
+        "training": sum(alone.values()) + sum(brought.values()),
+        "measuring": sum(passes.values()),
         "fitting": sum(r.cost.fit_seconds for r in results),
         "scoring": sum(r.cost.score_seconds for r in results),
     }

@@ -97,7 +97,8 @@ class NetworkInfo:
 @dataclass(frozen=True)
 class Cost:
     """Seconds of fit and of scoring without the shared pass, peak memory of the process, images forwarded by
-    phase, seconds the network's training took (None: a checkpoint was given).
+    phase. Seconds that training took, of the network and of those the method brings along (None: a checkpoint was
+    given), and the passes over images, shared by all methods of the run.
     """
 
     fit_seconds: float
@@ -105,6 +106,7 @@ class Cost:
     peak_memory_mb: float
     images_forwarded: dict[str, int]
     training_seconds: float | None = None
+    pass_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from leaderboards.naive import (
     naive_auroc,
 )
 from leaderboards.schema import OodCell, Result
+from leaderboards.significance import TIED, tied_with_best
 
 METRICS = (
     "auroc", "fpr95", "aupr_in", "aupr_out", "fpr95_in", "fpr80_in", "detection_error", "accuracy", "mcc", "f1",
@@ -162,8 +163,12 @@ def title_of(row: Any) -> str:
     return f"*{NAIVE_TITLE}*" if row["method"] == NAIVE else _cell(row["method"])
 
 
-def markdown(results: Sequence[Result], further: Sequence[str] = ()) -> str:
-    """A leaderboard for GitHub: a table per OoD set and protocol, the best AUROC bold; then further lines."""
+def markdown(
+    results: Sequence[Result], further: Sequence[str] = (), pairs: pd.DataFrame | None = None
+) -> str:
+    """A leaderboard for GitHub: a table per OoD set and protocol, the best AUROC bold, a dagger beside those that do
+    not differ from it (``pairs``: `leaderboards.significance`); then further lines.
+    """
     lines = ["# Leaderboard", ""]
     if is_miniature(results):
         lines += [f"> **{BANNER}**", ""]
@@ -176,6 +181,7 @@ def markdown(results: Sequence[Result], further: Sequence[str] = ()) -> str:
             f"|---|--:|{'--:|' * gained}--:|--:|--:|---|",
         ]
         best = methods_of(part)["auroc"].max()
+        tied = tied_with_best(pairs, part) if pairs is not None else set()
         for _, row in part.iterrows():
             data = _cell(f"{row['ind_origin']} / {row['ood_origin']}")
             if pd.isna(row["auroc"]):
@@ -185,6 +191,7 @@ def markdown(results: Sequence[Result], further: Sequence[str] = ()) -> str:
                 continue
             auroc = spread(row, "auroc")
             auroc = f"**{auroc}**" if row["auroc"] == best and row["method"] != NAIVE else auroc
+            auroc += f" {TIED}" if row["method"] in tied else ""
             shown = [gain_text(row["gain"])] * gained + [number(row[metric]) for metric in FIGURES]
             figures = " | ".join(_cell(text) for text in shown)
             lines.append(f"| {title_of(row)} | {auroc} | {figures} | {data} |")

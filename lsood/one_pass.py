@@ -31,6 +31,8 @@ class ForwardCounter:
         self._handle = first.register_forward_pre_hook(self._count)
 
     def _count(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        if "forward" in vars(module):  # its output is replayed, see lsood.trunk
+            return
         self.counts[self._phase] = self.counts.get(self._phase, 0) + len(args[0])
 
     @contextmanager
@@ -52,7 +54,7 @@ class OnePass:
 
     Args:
         network: in evaluation mode afterwards; its parameters require no gradient.
-        probes: measured on every batch.
+        probes: measured on every batch; further networks of theirs go into evaluation mode too.
         perturbations: each costs one more pass of the perturbed images.
         device: where the network and the batches go.
         prepared: what probes prepared for this network before, by name; filled in here, so that a second set

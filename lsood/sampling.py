@@ -77,6 +77,29 @@ def execution_order(network: nn.Module) -> Iterator[list[str]]:
             handle.remove()
 
 
+@contextmanager
+def dropping(
+    network: nn.Module, keys: Sequence[str], seed: int, device: torch.device | str
+) -> Iterator[None]:
+    """Inside the block every dropout layer of the network drops: new masks for each image in each forward pass
+    of the B images that ``keys`` name, from generators seeded by (key, seed).
+
+    The network stays in evaluation mode; masks act through hooks, per image, so that batch mates do not matter.
+    """
+    generators = [image_generator(key, seed, device) for key in keys]
+
+    def drop(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        masks = [keep_masks(module, args[0].shape[1:], 1, generator)[0] for generator in generators]
+        return args[0] * torch.stack(masks)
+
+    handles = [module.register_forward_hook(drop) for module in random_layers(network).values()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 @torch.no_grad()
 def sample_latents_by_passes(
     network: nn.Module,
@@ -87,27 +110,15 @@ def sample_latents_by_passes(
     seed: int = 0,
     reduction: str = "fullmean",
 ) -> Tensor:
-    """The long way: N full passes with every dropout layer random, for networks with a random layer upstream
-    of the hooked one.
+    """The long way: N full passes with every dropout layer random (:func:`dropping`), for networks with a random
+    layer upstream of the hooked one.
 
-    Args and returns as :func:`sample_latents`, but (B, C, H, W) ``images`` go in. The network stays in
-    evaluation mode; masks act through hooks, per image, so that batch mates do not matter here either.
+    Args and returns as :func:`sample_latents`, but (B, C, H, W) ``images`` go in.
     """
-    generators = [image_generator(key, seed, images.device) for key in keys]
-
-    def drop(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        masks = [keep_masks(module, args[0].shape[1:], 1, generator)[0] for generator in generators]
-        return args[0] * torch.stack(masks)
-
-    handles = [module.register_forward_hook(drop) for module in random_layers(network).values()]
     samples = []
-    try:
-        with Hook(network.get_submodule(layer_name)) as hook:
-            for _ in range(n_samples):
-                network(images)
-                assert hook.output is not None
-                samples.append(reduce(hook.output.float(), reduction))
-    finally:
-        for handle in handles:
-            handle.remove()
+    with dropping(network, keys, seed, images.device), Hook(network.get_submodule(layer_name)) as hook:
+        for _ in range(n_samples):
+            network(images)
+            assert hook.output is not None
+            samples.append(reduce(hook.output.float(), reduction))
     return torch.stack(samples, dim=1)

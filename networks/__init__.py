@@ -2,25 +2,34 @@
 
 from networks.checkpoint import load_weights, save_weights, weights_hash
 from networks.deeplab import DeepLabV3Plus
+from networks.densenet import DenseNet
 from networks.lenet import LeNet, LeNetMCD
 from networks.losses import focal_loss, outlier_exposure_loss
+from networks.presets import PRESETS, Preset, preset
 from networks.recipes import TrainingRecipe, default_recipe, resolve_precision
 from networks.registry import NETWORKS, NetworkSpec, build, default_network
 from networks.resnet import ResNet
 from networks.training import ClassificationModule, SegmentationModule, fit, seed_everything
 from networks.unet import UNet
+from networks.vgg import PlainConvNet
+from networks.wide_resnet import WideResNet
 
 __all__ = [
     "NETWORKS",
+    "PRESETS",
     "ClassificationModule",
     "DeepLabV3Plus",
+    "DenseNet",
     "LeNet",
     "LeNetMCD",
     "NetworkSpec",
+    "PlainConvNet",
+    "Preset",
     "ResNet",
     "SegmentationModule",
     "TrainingRecipe",
     "UNet",
+    "WideResNet",
     "build",
     "default_network",
     "default_recipe",
@@ -28,6 +37,7 @@ __all__ = [
     "focal_loss",
     "load_weights",
     "outlier_exposure_loss",
+    "preset",
     "resolve_precision",
     "save_weights",
     "seed_everything",

@@ -12,9 +12,12 @@ from typing import Any
 from torch import nn
 
 from networks.deeplab import DeepLabV3Plus
+from networks.densenet import DenseNet
 from networks.lenet import LeNet, LeNetMCD
 from networks.resnet import ResNet
 from networks.unet import UNet
+from networks.vgg import PlainConvNet
+from networks.wide_resnet import WideResNet
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,23 @@ NETWORKS: dict[str, NetworkSpec] = {
     ),
     "resnet18-small": _classifier("ResNet-18 a quarter as wide, for CPUs", partial(ResNet, width=16)),
     "resnet34": _classifier("ResNet-34, 3x3 stem", partial(ResNet, blocks=(3, 4, 6, 3))),
+    "resnet34-imagenet": _classifier(
+        "ResNet-34, 7x7 stem", partial(ResNet, blocks=(3, 4, 6, 3), stem="imagenet")
+    ),
+    "densenet-bc-100": _classifier("DenseNet-BC, depth 100, growth 12, 0.77 M parameters", DenseNet),
+    "wrn-28-10": _classifier("Wide ResNet, 36.5 M parameters", WideResNet),
+    "wrn-40-2": _classifier("Wide ResNet, 2.2 M parameters", partial(WideResNet, depth=40, width=2)),
+    "vgg": _classifier("VGG of VMDLS, 32x32: 8 convolutions, 2 hidden layers", PlainConvNet),
+    "vmdls-convnet": _classifier(
+        "MNIST network of VMDLS, 28x28: 5 convolutions, 1 hidden layer",
+        partial(
+            PlainConvNet,
+            stages=((100, 100), (100, 100), (100,)),
+            hidden=(500,),
+            image_size=(28, 28),
+            batch_norm=False,
+        ),
+    ),
     "deeplabv3plus": _segmenter("DeepLabv3+ with ResNet-101, as in LaREx", DeepLabV3Plus),
     "deeplabv3plus-resnet18": _segmenter(
         "DeepLabv3+ with ResNet-18", partial(DeepLabV3Plus, encoder="resnet18", block_size=4)

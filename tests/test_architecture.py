@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "networks": {"lsood"},
     "baselines": {"lsood"},
     "datamodules": {"anomalies"},
-    "leaderboards": set(),
+    "leaderboards": {"lsood"},
     "benchmarks": {"anomalies", "baselines", "datamodules", "leaderboards", "lsood", "networks"},
 }
 

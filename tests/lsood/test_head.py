@@ -10,7 +10,18 @@ from networks import build
 
 @pytest.mark.parametrize(
     ("name", "options", "size"),
-    [("lenet", {"image_size": (20, 20)}, 20), ("resnet18-small", {}, 32), ("resnet18-sn", {}, 32)],
+    [
+        ("lenet", {"image_size": (20, 20)}, 20),
+        ("lenet-mcd", {"image_size": (20, 20)}, 20),
+        ("resnet18-small", {}, 32),
+        ("resnet18-sn", {}, 32),
+        ("resnet34-imagenet", {"width": 16}, 64),
+        ("densenet-bc-100", {"depth": 16}, 32),
+        ("wrn-28-10", {"depth": 10, "width": 1, "dropout": 0.1}, 32),
+        ("wrn-40-2", {"depth": 10}, 32),
+        ("vgg", {"stages": ((4, 6), (8, 8), (8,)), "hidden": (12, 12), "image_size": (20, 20)}, 20),
+        ("vmdls-convnet", {"stages": ((4, 4), (4, 4), (4,)), "image_size": (20, 20)}, 20),
+    ],
 )
 def test_head_equals_the_networks_logits(name, options, size):
     torch.manual_seed(0)

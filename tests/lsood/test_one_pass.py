@@ -209,7 +209,7 @@ def test_methods_by_name():
     assert create("mahalanobis@relu1").layer == "relu1"
     assert isinstance(create("lsood.latent:LaRED"), LaRED)
     with pytest.raises(
-        ValueError, match="unknown method 'lard'; did you mean 'lared'\\? methods: deep-ensemble"
+        ValueError, match=r"unknown method 'lard'; did you mean 'lared'\? methods: .*deep-ensemble"
     ):
         create("lard")
     with pytest.raises(ValueError, match=r"not a subclass of lsood\.Detector"):

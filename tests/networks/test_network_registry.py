@@ -1,9 +1,10 @@
 """Names, options, defaults and recipes."""
 
 import pytest
+import torch
 
 from datamodules import DATAMODULES
-from networks import NETWORKS, TrainingRecipe, build, default_network, default_recipe
+from networks import NETWORKS, PRESETS, TrainingRecipe, build, default_network, default_recipe, preset
 
 
 def test_a_wrong_name_lists_the_right_ones():
@@ -24,6 +25,20 @@ def test_a_wrong_option_lists_the_right_ones():
         build("unet", 3, filters=(8,))
     with pytest.raises(ValueError, match="num_classes and channels must be at least 1, got 0 and 3"):
         build("lenet", 0)
+    with pytest.raises(ValueError, match=r"depth of a DenseNet-BC must be 6 n \+ 4, n at least 1; got 401"):
+        build("densenet-bc-100", 3, depth=401)
+    with pytest.raises(ValueError, match=r"growth must be at least 1, reduction .* got 0 and 0\.5"):
+        build("densenet-bc-100", 3, growth=0)
+    with pytest.raises(ValueError, match=r"depth of a wide ResNet must be 6 n \+ 4, n at least 1; got 4"):
+        build("wrn-28-10", 3, depth=4)
+    with pytest.raises(
+        ValueError, match="width must be at least 1, dropout lie in 0 to below 1; got 10 and 1"
+    ):
+        build("wrn-28-10", 3, dropout=1)
+    with pytest.raises(ValueError, match="three stages and a hidden layer are needed"):
+        build("vgg", 3, stages=((4,), (4,)))
+    with pytest.raises(ValueError, match="images of at least 12x12 pixels, got 8x32"):
+        build("vgg", 3, image_size=(8, 32))
     for encoder in ("nothing", "tu-nothing"):
         with pytest.raises(ValueError, match=f"^unknown encoder '{encoder}'") as error:
             build("deeplabv3plus", 3, encoder=encoder)
@@ -74,3 +89,31 @@ def test_no_default_for_an_unknown_data_set():
 def test_recipes_refuse_what_they_cannot_do(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         TrainingRecipe(**({"epochs": 1, "batch_size": 2} | wrong))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_names_a_network_its_options_and_a_source(name):
+    chosen = preset(name)
+    options = {key: value for key, value in chosen.options.items() if key != "encoder_weights"}
+    with torch.device("meta"):
+        build(chosen.network, 10, **options)
+    assert set(chosen.options) <= set(NETWORKS[chosen.network].options)
+    assert chosen.paper and all(milestone < chosen.recipe.epochs for milestone in chosen.recipe.milestones)
+    own = name.startswith("fast")
+    assert own or chosen.recipe.precision == "32-true", "papers trained in float32"
+
+
+def test_presets_say_what_the_papers_say():
+    recipe = preset("fssd-lenet").recipe
+    assert (recipe.optimizer, recipe.lr, recipe.epochs, recipe.batch_size) == ("adadelta", 1.0, 14, 64)
+    assert recipe.lr_share(13) == pytest.approx(0.7**13)
+    odin = preset("odin-wrn").recipe
+    assert [odin.lr * odin.lr_share(epoch) for epoch in (59, 60, 120, 160, 199)] == pytest.approx(
+        [0.1, 0.02, 0.004, 0.0008, 0.0008]
+    )
+    vmdls = preset("vmdls-resnet34")
+    assert vmdls.recipe.batch_size == 80 and vmdls.extra["distancing_margin"] == 32
+    with pytest.raises(
+        ValueError, match=r"unknown preset 'fsd-lenet'; did you mean 'fssd-lenet'\? presets: fssd"
+    ):
+        preset("fsd-lenet")

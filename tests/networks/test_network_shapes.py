@@ -8,7 +8,17 @@ from torch.nn.utils.parametrize import is_parametrized
 from networks import NETWORKS, build
 from networks.padding import pad_to
 
-SMALL = {"deeplabv3plus": {"encoder": "resnet18"}, "resnet34": {"width": 16}}  # same code, less time
+SMALL = {  # same code, less time
+    "deeplabv3plus": {"encoder": "resnet18"},
+    "resnet34": {"width": 16},
+    "resnet34-imagenet": {"width": 16},
+    "densenet-bc-100": {"depth": 16, "growth": 4},
+    "wrn-28-10": {"depth": 10, "width": 1},
+    "wrn-40-2": {"depth": 10, "width": 1, "dropout": 0.3},
+    "vgg": {"stages": ((4, 6), (8, 8), (8,)), "hidden": (12, 12)},
+    "vmdls-convnet": {"stages": ((4, 4), (4, 4), (4,))},
+}
+OWN_SIZE = {"lenet": (28, 28), "lenet-mcd": (28, 28), "vgg": (32, 32), "vmdls-convnet": (28, 28)}
 SEGMENTERS = [name for name, spec in NETWORKS.items() if spec.task == "segmentation"]
 
 
@@ -35,7 +45,7 @@ def watch(network, x):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_hooked_layers_are_called_once_and_keep_their_output(name):
-    size = (28, 28) if name.startswith("lenet") else (32, 64)
+    size = OWN_SIZE.get(name, (32, 64))
     network = small(name)
     logits, outputs = watch(network, torch.rand(2, 3, *size))
     assert logits.shape == ((2, 5) if NETWORKS[name].task == "classification" else (2, 5, *size))
@@ -55,6 +65,13 @@ def test_hooked_layers_are_called_once_and_keep_their_output(name):
                                 "layer3": (256, 8, 8), "layer4": (512, 4, 4), "drop_block": (128, 16, 16)}),
         ("resnet18-imagenet", (128, 128), {"stem": (64, 64, 64), "layer1": (64, 32, 32), "drop_block": (128, 16, 16)}),
         ("resnet18-small", (32, 32), {"stem": (16, 32, 32), "layer4": (128, 4, 4)}),
+        ("densenet-bc-100", (32, 32), {"stem": (8, 32, 32), "transition1": (8, 16, 16), "transition2": (8, 8, 8),
+                                       "final": (16, 8, 8), "drop_block": (8, 8, 8)}),
+        ("wrn-28-10", (32, 32), {"stem": (16, 32, 32), "group1": (16, 32, 32), "group2": (32, 16, 16),
+                                 "final": (64, 8, 8), "drop_block": (32, 16, 16)}),
+        ("vgg", (32, 32), {"stage1": (6, 32, 32), "stage2": (8, 16, 16), "stage3": (8, 8, 8), "hidden": (12,),
+                           "drop_block": (8, 8, 8)}),
+        ("vmdls-convnet", (28, 28), {"stage2": (4, 14, 14), "stage3": (4, 7, 7), "hidden": (500,)}),
         ("deeplabv3plus-resnet18", (64, 128), {"low_level": (64, 16, 32), "deepest": (512, 4, 8),
                                                "fused": (256, 16, 32), "drop_block1": (512, 4, 8)}),
         ("deeplabv3plus-small", (64, 128), {"deepest": (576, 4, 8), "drop_block1": (576, 4, 8)}),
@@ -73,6 +90,38 @@ def test_the_reference_deeplab_samples_2048_channels_with_its_drop_block():
         network(torch.rand(1, 3, 64, 64))
         assert network.encoder.out_channels[-1] == 2048
     assert (network.drop_block1.drop_prob, network.drop_block1.block_size) == (0.5, 8)
+
+
+@pytest.mark.parametrize(
+    "name, parameters, head_inputs, sampled",
+    [
+        ("densenet-bc-100", 769_162, 342, 150),
+        ("wrn-28-10", 36_479_194, 640, 320),
+        ("wrn-40-2", 2_243_546, 128, 64),
+        ("resnet18", 11_173_962, 512, 128),
+        ("resnet34", 21_282_122, 512, 128),
+    ],
+)
+def test_published_numbers_of_parameters_at_ten_classes(name, parameters, head_inputs, sampled):
+    """0.8 M: Huang et al.; 36.5 M and 2.2 M: Zagoruyko and Komodakis; ResNets with 3x3 stem as usual."""
+    maps = []
+    with torch.device("meta"):
+        network = build(name, 10).eval()
+        network.get_submodule(network.latent_layer).register_forward_hook(lambda *args: maps.append(args[2]))
+        network(torch.rand(1, 3, 32, 32))
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert network.get_submodule(network.head_layer).in_features == head_inputs
+    assert maps[0].shape[1] == sampled
+
+
+def test_the_networks_of_vmdls():
+    with torch.device("meta"):
+        vgg, convnet = build("vgg", 10), build("vmdls-convnet", 10, 1)
+        convolutions = [m.out_channels for m in vgg.modules() if isinstance(m, torch.nn.Conv2d)]
+        assert convolutions == [64, 128, *[256] * 6]
+        assert [m.in_features for m in vgg.modules() if isinstance(m, torch.nn.Linear)] == [4096, 1024, 1024]
+        assert [m.in_features for m in convnet.modules() if isinstance(m, torch.nn.Linear)] == [900, 500]
+        assert convnet(torch.rand(2, 1, 28, 28)).shape == (2, 10)
 
 
 @pytest.mark.parametrize("name", SEGMENTERS)
@@ -98,7 +147,10 @@ def test_lenet_takes_the_image_size_it_was_built_for():
         build("lenet", 4, image_size=(15, 20))
 
 
-@pytest.mark.parametrize("name", ["lenet", "resnet18-small", "deeplabv3plus-small", "unet-small"])
+@pytest.mark.parametrize(
+    "name",
+    ["lenet", "resnet18-small", "densenet-bc-100", "wrn-28-10", "vgg", "deeplabv3plus-small", "unet-small"],
+)
 def test_drop_block_drops_in_training_only(name):
     network = small(name)
     block = network.get_submodule(network.latent_layer)

@@ -38,6 +38,7 @@ class Extraction:
         preprocessing: fingerprint of the pre-processing.
         store: folder of the cache.
         device: "cpu" or "cuda".
+        precision: of the passes, "float32" or "bfloat16".
         latent: the fitted latent score of pixels, tallied beside the others; None: not tallied.
         prepared: what probes prepared for this network, shared by all sets.
         watch: called with (title, batches) around every pass, to show progress; returns the batches.
@@ -61,6 +62,7 @@ class Extraction:
     forwarded: dict[str, int] = field(default_factory=dict)
     from_cache: int = 0
     pixels: dict[str, PixelSet] = field(default_factory=dict, repr=False)
+    precision: str = "float32"
     seconds: float = 0.0
 
     def measure(
@@ -111,6 +113,7 @@ class Extraction:
             "set": fingerprint,
             "title": title,
             "device": self.device,
+            "precision": self.precision,
         }
         fresh.save(folder)
         kept = {name: cached[name] for name in have} if cached is not None else {}
@@ -118,6 +121,8 @@ class Extraction:
 
     def _address(self, fingerprint: str) -> str:
         parts = [CACHE_VERSION, self.network_hash, fingerprint, self.preprocessing, self.device]
+        if self.precision != "float32":
+            parts.append(self.precision)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
     @staticmethod
@@ -141,7 +146,8 @@ class Extraction:
         left_out = 0
         maps = [] if tally is None else self._maps()
         probes = [*probes, *maps]
-        with OnePass(self.network, probes, perturbations, self.device, self.prepared) as run:
+        settings = (self.device, self.prepared, self.precision)
+        with OnePass(self.network, probes, perturbations, *settings) as run:
             for batch in self.watch(title, loader):
                 row = run(batch["image"], batch["key"], batch["target"])
                 target = batch["target"]

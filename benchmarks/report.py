@@ -122,6 +122,7 @@ def write(
             settings={
                 "mc_samples": settings.mc_samples,
                 "reduction": settings.reduction,
+                "precision": settings.precision,
                 "image_size": list(data.image_size),
                 "recipe": data.recipe.name,
                 "recipe_fingerprint": data.recipe.fingerprint,

@@ -103,6 +103,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         cache_dir() / "activations",
         settings.device,
         watch,
+        precision=settings.precision,
     )
     mask_seeds = settings.seeds if settings.checkpoints else (seed,)
     evaluation = Evaluation(
@@ -205,6 +206,7 @@ def main(
         bool, typer.Option("--every-kind", help="every kind of the recipe on every image of <ind>-anomalies")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    precision: Annotated[str, typer.Option(help="of the measuring passes: float32 or bfloat16")] = "float32",
     batch_size: Annotated[int, typer.Option(help="of the measuring passes")] = 32,
     workers: Annotated[int, typer.Option(help="processes that load images")] = 0,
     out: Annotated[Path | None, typer.Option(help="default: runs/<ind>")] = None,
@@ -255,6 +257,7 @@ def main(
             severity=severity,
             every_kind=every_kind,
             device=resolve_device(device),
+            precision=precision,
             batch_size=batch_size,
             workers=workers,
             out=out or Path("runs") / ind,

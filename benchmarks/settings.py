@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from anomalies.variants import SEVERITY_CHOICES
+from lsood.precision import PRECISIONS
 from lsood.reductions import REDUCTIONS
 
 PROTOCOLS = ("no-ood", "fgsm-val", "oracle-val")
@@ -43,6 +44,7 @@ class Settings:
     severity: str = "mixed"
     every_kind: bool = False
     device: str = "cpu"
+    precision: str = "float32"
     batch_size: int = 32
     workers: int = 0
     out: Path = Path("runs")
@@ -69,6 +71,8 @@ class Settings:
             raise ValueError(
                 f"--reduction: unknown reduction {self.reduction!r}; known: {', '.join(REDUCTIONS)}"
             )
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
         for name, value in (
             ("--batch-size", self.batch_size),
             ("--epochs", self.epochs),

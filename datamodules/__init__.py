@@ -6,11 +6,15 @@ from datamodules.base import BenchmarkDataModule
 from datamodules.bdd100k import BDD100kDataModule
 from datamodules.camvid import CamVidDataModule
 from datamodules.cifar10 import CIFAR10DataModule
+from datamodules.cifar100 import CIFAR100DataModule
 from datamodules.cityscapes import CityscapesDataModule
 from datamodules.fashion_mnist import FashionMNISTDataModule
+from datamodules.gtsrb import GTSRBDataModule
 from datamodules.imageset import AnomalousSet, ArraySet, FileSet, ImageSet, Item, Subset
 from datamodules.locate import cache_dir
+from datamodules.mnist import MNISTDataModule
 from datamodules.ood import DATAMODULES, NOISE, OOD_SETS, OODSet, check_names, known_names, load_ood
+from datamodules.outliers import OUTLIER_SETS, outliers_for
 from datamodules.preprocess import Preprocess
 from datamodules.samples import SampleDataset
 from datamodules.woodscape import WoodScapeDataModule
@@ -19,17 +23,21 @@ __all__ = [
     "DATAMODULES",
     "NOISE",
     "OOD_SETS",
+    "OUTLIER_SETS",
     "AnomalousSet",
     "ArraySet",
     "BDD100kDataModule",
     "BenchmarkDataModule",
     "CIFAR10DataModule",
+    "CIFAR100DataModule",
     "CamVidDataModule",
     "CityscapesDataModule",
     "FashionMNISTDataModule",
     "FileSet",
+    "GTSRBDataModule",
     "ImageSet",
     "Item",
+    "MNISTDataModule",
     "OODSet",
     "Preprocess",
     "SampleDataset",
@@ -39,4 +47,5 @@ __all__ = [
     "check_names",
     "known_names",
     "load_ood",
+    "outliers_for",
 ]

@@ -14,15 +14,18 @@ def flip(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return image.flip(-1), target.flip(-1) if target.ndim == 2 else target
 
 
-def shift_and_flip(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Crop the image out of itself with an eighth of its size as border (4 pixels at 32, reflected), then
-    maybe mirror it.
-    """
+def shift(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Crop the image out of itself with an eighth of its size as border (4 pixels at 32, reflected)."""
     height, width = image.shape[-2:]
     border = height // 8
     top, left = torch.randint(2 * border + 1, (2,)).tolist()
     padded = F.pad(image[None], [border] * 4, mode="reflect")[0]
-    return flip(padded[:, top : top + height, left : left + width], target)
+    return padded[:, top : top + height, left : left + width], target
+
+
+def shift_and_flip(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """`shift`, then maybe mirror it."""
+    return flip(*shift(image, target))
 
 
 def crop_and_flip(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

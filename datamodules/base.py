@@ -184,8 +184,11 @@ class BenchmarkDataModule(pl.LightningDataModule):
         """Augmented and shuffled, both seeded per epoch by `networks.fit`; a last batch of a single image is
         left out (batch norm needs two).
         """
+        return self._shuffled(self.sets["train"], batch_size)
+
+    def _shuffled(self, images: ImageSet, batch_size: int | None) -> Loader:
         size = batch_size or self.batch_size
-        dataset = self._dataset(self.sets["train"], self.augment)
+        dataset = self._dataset(images, self.augment)
         return DataLoader(
             dataset,
             batch_size=size,
@@ -196,6 +199,18 @@ class BenchmarkDataModule(pl.LightningDataModule):
             drop_last=len(dataset) % size == 1 and len(dataset) > size,
             persistent_workers=self.num_workers > 0,
         )
+
+    def outliers(self, name: str | None = None) -> ImageSet:
+        """Auxiliary outliers for training, of none of the OoD sets of this module; see
+        `datamodules.outliers.outliers_for`, also for what it raises.
+        """
+        from datamodules.outliers import outliers_for
+
+        return capped(outliers_for(self.name, self.root, self.ood, name, self.seed), self.limit, self.seed)
+
+    def outlier_dataloader(self, batch_size: int | None = None, name: str | None = None) -> Loader:
+        """Outliers, pre-processed, augmented and shuffled as the training images are; targets are -1."""
+        return self._shuffled(self.outliers(name), batch_size)
 
     def fit_dataloader(self) -> Loader:
         """The training images in order, not augmented: what detectors are fitted on."""

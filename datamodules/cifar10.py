@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,25 +45,34 @@ class CIFAR10DataModule(BenchmarkDataModule):
     @classmethod
     def part(cls, folder: Path, part: str) -> ArraySet:
         """Official "train" or "test"."""
-        images, labels = [], []
-        for name in BATCHES[part]:
-            batch = read_batch(folder / name)
-            data = np.asarray(batch.get("data"))
-            if data.ndim != 2 or data.shape[1] != 3072 or data.dtype != np.uint8 or "labels" not in batch:
-                raise ValueError(
-                    f"{folder / name} is no CIFAR-10 batch: it needs data (N, 3072) uint8 and labels"
-                )
-            images.append(data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
-            labels.append(np.asarray(batch["labels"], dtype=np.int64))
-        pixels, classes = np.concatenate(images), np.concatenate(labels)
-        if len(pixels) != len(classes) or classes.min() < 0 or classes.max() > 9:
-            raise ValueError(
-                f"{folder}: {len(pixels)} images, {len(classes)} labels in {classes.min()}..{classes.max()}"
-            )
-        return ArraySet(
-            cls.name, pixels, classes, origin_of(folder, len(pixels), PUBLISHED[part]), f"{part}/"
-        )
+        return cifar_part(cls.name, folder, part, BATCHES[part], "labels", len(CLASSES))
 
     def split(self, folder: Path) -> dict[str, ImageSet]:
         train, val = hold_out(self.part(folder, "train"), 0.1, self.seed)
         return {"train": train, "val": val, "test": self.part(folder, "test")}
+
+
+def cifar_part(
+    name: str, folder: Path, part: str, batches: Sequence[str], labels_name: str, num_classes: int
+) -> ArraySet:
+    """ "train" or "test" of CIFAR-10 or CIFAR-100: (N, 32, 32, 3) from the batch files in a folder.
+
+    Raises:
+        ValueError: a file that is no such batch, or labels out of range.
+    """
+    images, labels = [], []
+    for file in batches:
+        batch = read_batch(folder / file)
+        data = np.asarray(batch.get("data"))
+        if data.ndim != 2 or data.shape[1] != 3072 or data.dtype != np.uint8 or labels_name not in batch:
+            raise ValueError(
+                f"{folder / file} is no batch of {name}: it needs data (N, 3072) uint8 and {labels_name}"
+            )
+        images.append(data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+        labels.append(np.asarray(batch[labels_name], dtype=np.int64))
+    pixels, classes = np.concatenate(images), np.concatenate(labels)
+    if len(pixels) != len(classes) or classes.min() < 0 or classes.max() >= num_classes:
+        raise ValueError(
+            f"{folder}: {len(pixels)} images, {len(classes)} labels in {classes.min()}..{classes.max()}"
+        )
+    return ArraySet(name, pixels, classes, origin_of(folder, len(pixels), PUBLISHED[part]), f"{part}/")

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,25 @@ import numpy as np
 from datamodules.bdd100k import BDD100kDataModule
 from datamodules.camvid import CamVidDataModule
 from datamodules.cifar10 import CIFAR10DataModule
+from datamodules.cifar100 import CIFAR100DataModule
 from datamodules.cityscapes import CityscapesDataModule
-from datamodules.fashion_mnist import FashionMNISTDataModule, idx_files_there, idx_part
+from datamodules.fashion_mnist import FashionMNISTDataModule
 from datamodules.generated import GeneratedSet
-from datamodules.imageset import AnomalousSet, ArraySet, FileSet, ImageSet, Labels, capped
+from datamodules.gtsrb import GTSRBDataModule
+from datamodules.imageset import (
+    AnomalousSet,
+    ArraySet,
+    FileSet,
+    ImageSet,
+    Item,
+    Labels,
+    capped,
+    fingerprint_of,
+)
 from datamodules.locate import find, miniature, missing, origin_of
-from datamodules.reading import IGNORE, image_files, lookup, read_batch
+from datamodules.mnist import MNISTDataModule, idx_files_there, idx_part
+from datamodules.noise import NOISE, noise_set
+from datamodules.reading import IGNORE, image_files, lookup
 from datamodules.woodscape import WoodScapeDataModule, soiling_test
 
 if TYPE_CHECKING:
@@ -34,9 +48,13 @@ DATAMODULES: dict[str, type[BenchmarkDataModule]] = {
         BDD100kDataModule,
         CamVidDataModule,
         CIFAR10DataModule,
+        CIFAR100DataModule,
         FashionMNISTDataModule,
+        MNISTDataModule,
+        GTSRBDataModule,
     )
 }
+OMNIGLOT_TAKEN = 10_000
 MASK_IDS = lookup({0: 0, 1: 1, IGNORE: IGNORE})
 
 
@@ -96,6 +114,24 @@ def _images(
     )
 
 
+class _Inverted(FileSet):
+    """Dark strokes on white turned to light on black, as MNIST has them."""
+
+    def read(self, index: int) -> Item:
+        item = super().read(index)
+        return item._replace(image=255 - item.image)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint_of("inverted", super().fingerprint)
+
+
+def _omniglot(folder: Path) -> ImageSet:
+    """The first 10,000 in the order of alphabets and characters, as VMDLS takes them."""
+    files = image_files(folder)
+    return _Inverted("omniglot", folder, files[:OMNIGLOT_TAKEN], origin_of(folder, len(files), 13_180))
+
+
 def _mnist_like(name: str, folder: str, source: str, torchvision_name: str, mini: bool) -> OODSet:
     return OODSet(
         f"{name}, 10,000 test images, grey 28x28",
@@ -121,12 +157,20 @@ def _svhn(folder: Path) -> ImageSet:
     return ArraySet("svhn", np.ascontiguousarray(images), None, origin_of(folder, len(images), 26_032))
 
 
+def _stl10(folder: Path) -> ImageSet:
+    pixels = np.fromfile(folder / "test_X.bin", dtype=np.uint8)
+    if pixels.size == 0 or pixels.size % (3 * 96 * 96):
+        raise ValueError(
+            f"{folder / 'test_X.bin'} is truncated: {pixels.size} bytes are no 96 x 96 RGB images"
+        )
+    images = np.ascontiguousarray(pixels.reshape(-1, 3, 96, 96).transpose(0, 3, 2, 1))
+    return ArraySet("stl10", images, None, origin_of(folder, len(images), 8000))
+
+
 def _cifar100(folder: Path) -> ImageSet:
-    if not (folder / "test").is_file():
-        return _folder_set("cifar100", 10_000)(folder)
-    data = np.asarray(read_batch(folder / "test")["data"])
-    images = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return ArraySet("cifar100", np.ascontiguousarray(images), None, origin_of(folder, len(images), 10_000))
+    """The published batch, or class folders of its images."""
+    there = (folder / "test").is_file()
+    return CIFAR100DataModule.part(folder, "test") if there else _folder_set("cifar100", 10_000)(folder)
 
 
 def _masked(
@@ -185,24 +229,26 @@ def _voc(folder: Path) -> ImageSet:
 
 def _ind_test(module: type[BenchmarkDataModule]) -> OODSet:
     def load(folder: Path) -> ImageSet:
-        other = module(folder)
-        other._folder = folder
-        return other.split(folder)["test"]
+        return module(folder).split(folder)["test"]
 
     return OODSet(
         f"test images of {module.name}", module.folders, module.is_there, load, module.layout, module.source,
-        module.fetch if module.name in ("cifar10", "fashion-mnist") else None, True,
+        module.fetch if "--download" in module.source else None, True,
     )  # fmt: skip
 
 
 ODIN = "https://github.com/facebookresearch/odin (archives of resized and cropped sets)"
 OOD_SETS: dict[str, OODSet] = {
+    **{name: _ind_test(module) for name, module in DATAMODULES.items()},
     "mnist": _mnist_like("mnist", "MNIST", "http://yann.lecun.com/exdb/mnist (or --download)", "MNIST", True),
     "kmnist": _mnist_like("kmnist", "KMNIST", "http://codh.rois.ac.jp/kmnist (or --download)", "KMNIST", False),
-    "omniglot": _images(
-        "omniglot", "Omniglot, 13,180 characters of the evaluation alphabets",
-        ("omniglot-py/images_evaluation", "images_evaluation", "omniglot"), 13_180,
-        "https://github.com/brendenlake/omniglot (or --download)", fetch=_torchvision("Omniglot", background=False),
+    "omniglot": replace(
+        _images(
+            "omniglot", "Omniglot, the first 10,000 characters of the evaluation alphabets, inverted",
+            ("omniglot-py/images_evaluation", "images_evaluation", "omniglot"), 13_180,
+            "https://github.com/brendenlake/omniglot (or --download)", fetch=_torchvision("Omniglot", background=False),
+        ),
+        load=_omniglot,
     ),
     "svhn": OODSet(
         "Street View House Numbers, 26,032 test images", ("svhn", "SVHN"),
@@ -215,6 +261,15 @@ OOD_SETS: dict[str, OODSet] = {
         lambda folder: ((folder / "test").is_file() and (folder / "meta").is_file()) or folder.name == "cifar100_test",
         _cifar100, "cifar-100-python/test, or class folders in cifar100_test/",
         "https://www.cs.toronto.edu/~kriz/cifar.html (or --download)", _torchvision("CIFAR100"), True,
+    ),
+    "stl10": OODSet(
+        "STL-10, 8,000 test images, 96x96", ("stl10_binary", "stl10"),
+        lambda folder: (folder / "test_X.bin").is_file(), _stl10, "stl10_binary/test_X.bin",
+        "https://cs.stanford.edu/~acoates/stl10 (or --download)", _torchvision("STL10", split="test"),
+    ),
+    "tiny-imagenet": _images(
+        "tiny-imagenet", "TinyImageNet, 10,000 validation images, 64x64",
+        ("tiny-imagenet-200/val", "tiny-imagenet"), 10_000, "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
     ),
     "places365": _images(
         "places365", "Places365, small validation images",
@@ -263,12 +318,7 @@ OOD_SETS: dict[str, OODSet] = {
         lambda folder: (folder / "test" / "rgbImages").is_dir(), soiling_test,
         "soiling_dataset/test/{rgbImages,gtLabels}/*.png", "https://woodscape.valeo.com (terms of use)", mini=True,
     ),
-    **{name: _ind_test(module) for name, module in DATAMODULES.items()},
 }  # fmt: skip
-NOISE = {
-    "uniform-noise": "pixels uniform on 0..255",
-    "gaussian-noise": "pixels normal with mean .5, deviation 1, clipped",
-}
 
 
 def known_names() -> list[str]:
@@ -309,7 +359,8 @@ def load_ood(name: str, data: BenchmarkDataModule) -> ImageSet:
     if name.startswith("generated:"):
         return GeneratedSet(name, Path(name.removeprefix("generated:")), data.root)
     if name in NOISE:
-        return _noise(name, data)
+        shape = (*data.image_size, data.channels)
+        return noise_set(name, shape, len(data.sets["test"]), data.seed, partial(_located, "mnist", data))
     if name.endswith("-anomalies"):
         ind = name.removesuffix("-anomalies")
         base = data.sets["test"] if ind == data.name else capped(_located(ind, data), data.limit, data.seed)
@@ -337,16 +388,3 @@ def _located(name: str, data: BenchmarkDataModule) -> ImageSet:
     if folder is None:
         raise missing(name, data.root or Path(), entry.layout, entry.source)
     return entry.load(folder)
-
-
-def _noise(name: str, data: BenchmarkDataModule) -> ImageSet:
-    """As many noise images as there are test images (at most 1,000), of the network's input size, as in
-    ODIN's archives.
-    """
-    shape = (min(len(data.sets["test"]), 1000), *data.image_size, data.channels)
-    random = np.random.default_rng([data.seed, sorted(NOISE).index(name)])
-    if name == "uniform-noise":
-        pixels = random.integers(0, 256, shape, dtype=np.uint8)
-    else:
-        pixels = (random.normal(0.5, 1.0, shape).clip(0, 1) * 255).round().astype(np.uint8)
-    return ArraySet(name, pixels, None, "official", f"{name}/")

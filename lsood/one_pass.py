@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lsood.hook import Hook
+from lsood.precision import PRECISIONS, ReducedPrecision, single
 from lsood.probes import LatentEntropy, Perturbation, Probe, Taps
 from lsood.sampling import execution_order
 
@@ -58,12 +59,14 @@ class OnePass:
         device: where the network and the batches go.
         prepared: what probes prepared for this network before, by name; filled in here, so that a second set
             needs no preparation.
+        precision: of the networks' forward and backward passes, "float32" or "bfloat16" (autocast); probes and
+            perturbations get float32 in both, see `lsood.precision`.
 
     Calling it with a batch of images (B, C, H, W), keys and (optional) targets returns {name: (B, ...) tensor
     on the CPU}.
 
     Raises:
-        ValueError: unknown layer, or values that are not finite (naming the image and the quantity).
+        ValueError: unknown layer or precision, or values that are not finite (naming the image and the quantity).
     """
 
     def __init__(
@@ -73,14 +76,18 @@ class OnePass:
         perturbations: Iterable[Perturbation] = (),
         device: torch.device | str = "cpu",
         prepared: dict[str, Any] | None = None,
+        precision: str = "float32",
     ) -> None:
-        self.network = network.to(device).eval().requires_grad_(False)
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         self.device = torch.device(device)
+        self._layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+        self.network = self._placed(network).requires_grad_(False)
         self.probes = list({probe.name: probe for probe in probes}.values())
         self.perturbations = list(perturbations)
         self.counter = ForwardCounter(self.network)
-        members = [member for probe in self.probes for member in getattr(probe, "members", ())]
-        self._member_counters = [ForwardCounter(member.to(device).eval(), "members") for member in members]
+        members = [self._placed(member) for probe in self.probes for member in getattr(probe, "members", ())]
+        self._member_counters = [ForwardCounter(member, "members") for member in members]
         wanted = {layer for probe in self.probes for layer in probe.layers}
         wanted |= {layer for perturbation in self.perturbations for layer in perturbation.layers}
         modules = dict(self.network.named_modules())
@@ -90,6 +97,12 @@ class OnePass:
         self.hooks = {layer: Hook(modules[layer]) for layer in sorted(wanted)}
         self.prepared: dict[str, Any] = {} if prepared is None else prepared
         self.upstream_random: bool | None = None
+        reduced = [self.network, *members] if precision == "bfloat16" else []
+        self._reduced = ReducedPrecision(reduced, self.device)
+
+    def _placed(self, network: nn.Module) -> nn.Module:
+        """On the device, in evaluation mode, its kernels in the layout that is fast there."""
+        return network.to(self.device, memory_format=self._layout).eval()  # type: ignore[call-overload]
 
     @property
     def forwarded(self) -> dict[str, int]:
@@ -103,6 +116,7 @@ class OnePass:
 
     def close(self) -> None:
         """Remove every hook from the networks."""
+        self._reduced.close()
         for counter in (self.counter, *self._member_counters):
             counter.close()
         for hook in self.hooks.values():
@@ -116,9 +130,12 @@ class OnePass:
 
     def forward(self, images: Tensor, keys: Sequence[str] = (), targets: Tensor | None = None) -> Taps:
         """One pass of the network; what passed through the hooked layers."""
-        logits = self.network(images.to(self.device))
-        inputs = {layer: hook.input for layer, hook in self.hooks.items() if hook.input is not None}
-        outputs = {layer: hook.output for layer, hook in self.hooks.items() if hook.output is not None}
+        images = images.to(self.device)
+        logits = self.network(images.contiguous(memory_format=self._layout) if images.ndim == 4 else images)
+        inputs = {layer: single(hook.input) for layer, hook in self.hooks.items() if hook.input is not None}
+        outputs = {
+            layer: single(hook.output) for layer, hook in self.hooks.items() if hook.output is not None
+        }
         if missing := [layer for layer in self.hooks if layer not in outputs]:
             raise ValueError(f"layer {missing[0]!r} was not reached by the forward pass")
         return Taps(self.network, images, logits, keys, targets, inputs, outputs, bool(self.upstream_random))

@@ -78,7 +78,7 @@ class Confusion(Probe):
     def __call__(self, taps: Taps, prepared: Any) -> Tensor:
         k, batch = self.num_classes, len(taps.logits)
         if taps.targets is None or taps.targets.ndim != 3:
-            return torch.zeros((batch, k, k), dtype=torch.int32)
+            return taps.logits.new_zeros((batch, k, k), dtype=torch.int32)
         image = torch.arange(batch, device=taps.logits.device)[:, None, None]
         index = image * k * k + taps.targets * k + taps.logits.argmax(1)
         counts = torch.bincount(index[(taps.targets >= 0) & (taps.targets < k)], minlength=batch * k * k)

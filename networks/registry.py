@@ -90,7 +90,10 @@ NETWORKS: dict[str, NetworkSpec] = {
 
 DEFAULTS = {  # in-distribution set: (network, network of its miniature)
     "fashion-mnist": ("lenet", "lenet"),
+    "mnist": ("lenet", "lenet"),
     "cifar10": ("resnet18", "resnet18-small"),
+    "gtsrb": ("resnet18-imagenet", "resnet18-small"),
+    "cifar100": ("resnet18", "resnet18-small"),
     "cityscapes": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),
     "woodscape": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),
     "bdd100k": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),

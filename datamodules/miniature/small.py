@@ -1,4 +1,4 @@
-"""Miniatures of the small-image sets: CIFAR, MNIST, FashionMNIST, SVHN, DTD, and of Pascal VOC."""
+"""Miniatures of the small-image sets: CIFAR, MNIST, FashionMNIST, SVHN, GTSRB, DTD, and of Pascal VOC."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def cifar10(root: Path, sizes: Sizes, random: Random) -> None:
 
 
 def cifar100(root: Path, sizes: Sizes, random: Random) -> None:
-    """cifar-100-python with objects that CIFAR-10 does not have."""
+    """cifar-100-python with objects that CIFAR-10 does not have; the other classes have no image."""
     start = 0
     for part, count in sizes.items():
         images, labels = _pictures(OTHER, start, count, random)
@@ -97,6 +97,46 @@ def svhn(root: Path, sizes: Sizes, random: Random) -> None:
     labels = np.array([[i % 10 or 10] for i in range(len(images))], dtype=np.uint8)
     root.mkdir(parents=True, exist_ok=True)
     savemat(root / "test_32x32.mat", {"X": images.transpose(1, 2, 3, 0), "y": labels})
+
+
+def gtsrb(root: Path, sizes: Sizes, random: Random) -> None:
+    """GTSRB: round, triangular and octagonal signs with their class number on them, in tracks of five frames."""
+    listed = ["Filename;ClassId"]
+    for index in range(sum(sizes.values())):
+        track, frame = divmod(index, 5)
+        label = track % 43
+        image = _sign(label, random(index))
+        if index < sizes["train"]:
+            path = root / "Final_Training" / "Images" / f"{label:05d}" / f"{track // 43:05d}_{frame:05d}.ppm"
+        else:
+            path = root / "Final_Test" / "Images" / f"{index - sizes['train']:05d}.ppm"
+            listed.append(f"{path.name};{label}")
+        save_image(path, image)
+    (root / "Final_Test" / "Images" / "GT-final_test.csv").write_text(
+        "\n".join(listed) + "\n", encoding="utf-8"
+    )
+
+
+def _sign(label: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """(S, S, 3) uint8, S 30 to 60: corners and colours go with the class."""
+    corners, rim, face = [(24, RED, WHITE), (3, RED, WHITE), (24, BLUE, BLUE), (8, RED, RED)][label % 4]
+    scene = (background("leaves", random, 64) * 255).clip(0, 255).astype(np.uint8)
+    turn = np.linspace(0, 2 * np.pi, corners, endpoint=False) - np.pi / 2 + random.normal(0, 0.05)
+    circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    centre, radius = 32 + random.normal(0, 2, 2), random.uniform(24, 30)
+    for share, colour in ((1.0, rim), (0.78, face)):
+        cv2.fillPoly(
+            scene, [np.round(centre + share * radius * circle).astype(np.int32)], colour, cv2.LINE_AA
+        )
+    ink = BLACK if face == WHITE else WHITE
+    place = (int(centre[0]) - 13, int(centre[1]) + 9)
+    cv2.putText(scene, f"{label:02d}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.7, ink, 2, cv2.LINE_AA)
+    lit = (scene * random.uniform(0.4, 1.1)).clip(0, 255).astype(np.uint8)
+    size = int(random.integers(30, 61))
+    return cv2.resize(lit, (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+RED, BLUE, WHITE, BLACK = (200, 20, 30), (20, 60, 170), (235, 235, 235), (10, 10, 10)
 
 
 def voc(root: Path, sizes: Sizes, random: Random) -> None:

@@ -37,7 +37,10 @@ SIZES = {
     "bdd100k": {"10k/train": 12, "10k/val": 4, "100k/train": 2, "100k/val": 1},
     "camvid": {"train": 6, "val": 3, "test": 4},
     "cifar10": {"train": 100, "test": 20},
+    "cifar100": {"train": 100, "test": 20},
     "fashion-mnist": {"train": 100, "test": 20},
+    "mnist": {"train": 100, "test": 20},
+    "gtsrb": {"train": 60, "test": 10},
 }
 
 

@@ -33,7 +33,7 @@ from networks.vmdls_training import VMDLSRecipe, fit_autoencoder, fit_vmdls
 log = logging.getLogger("lsood-bench")
 MEMBER_SEED = 1000
 TUNING_SHARE = 0.25
-DROPOUT_NETWORKS = {"lenet": "lenet-mcd"}
+DROPOUT_NETWORKS = {name: f"{name}-mcd" for name in ("lenet", "resnet18", "resnet34")}
 
 
 @dataclass
@@ -56,7 +56,9 @@ def methods_for(settings: Settings, data: BenchmarkDataModule, trained: Trained,
             try:
                 others = COMPANIONS[detector.companions](settings, data, trained, seed)
                 nets = tuple(other.network.to(settings.device) for other in others)
-                detector = type(detector)(nets, "".join(other.weights for other in others))  # type: ignore[call-arg]
+                given = {k: v for k, v in detector.params().items() if not k.endswith("_hash")}
+                weights = "".join(other.weights for other in others)
+                detector = type(detector)(nets, weights, **given)  # type: ignore[call-arg]
                 found.seconds[name] = sum(other.seconds or 0.0 for other in others)
             except (ValueError, FileNotFoundError) as error:
                 found.failures[name] = str(error).splitlines()[0]

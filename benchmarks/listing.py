@@ -33,7 +33,7 @@ def listing() -> list[Table]:
     for name, spec in networks.NETWORKS.items():
         nets.add_row(name, spec.task, spec.description)
     methods = Table(
-        "method", "protocols", "paper", "by default", title="--methods (layered ones also as NAME@LAYER)"
+        "method", "protocols", "paper", "by default", title="--methods (NAME@k=10 sets arguments, NAME@LAYER the layer; post-hoc, all: groups of them)"
     )
     for name, kind in registered().items():
         methods.add_row(

@@ -25,7 +25,7 @@ from leaderboards import load_results
 from leaderboards.papers import PROTOCOLS, PaperTable
 from leaderboards.reproduction import cells, tally
 from leaderboards.reproduction_page import rich_table, view, write
-from lsood.methods import create, registered
+from lsood.methods import chosen, registered
 
 log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -61,9 +61,7 @@ def methods_there(table: PaperTable, asked: Sequence[str]) -> tuple[str, ...]:
     other).
     """
     if asked:
-        for name in asked:
-            create(name)
-        return tuple(dict.fromkeys(asked))
+        return chosen(asked)
     known = registered()
     for name in table.methods:
         if name.partition("@")[0] not in known:

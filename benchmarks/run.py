@@ -30,7 +30,7 @@ from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.pixel_tables import rich_pixels
 from leaderboards.strata import rich_strata
 from lsood import Head, Subject
-from lsood.methods import create
+from lsood.methods import chosen
 
 log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -152,7 +152,7 @@ def main(
     ind: Annotated[str, typer.Option(help="in-distribution set, see --list")] = "",
     ood: Annotated[list[str] | None, typer.Option(help="one or several OoD sets, or folder:PATH")] = None,
     methods: Annotated[
-        list[str] | None, typer.Option(help="one or several methods, or package.module:Class")
+        list[str] | None, typer.Option(help="one or several methods, post-hoc or all, package.module:Class; NAME@k=10 sets arguments")
     ] = None,
     protocols: Annotated[
         list[str] | None,
@@ -228,8 +228,6 @@ def main(
         if ind not in DATAMODULES:
             raise ValueError(f"--ind {ind or '(missing)'}: choose one of {', '.join(DATAMODULES)}")
         check_names(ood or [])
-        for name in methods or []:
-            create(name)
         recipe_of(recipe, ind)
         if network is not None and network not in networks.NETWORKS:
             raise ValueError(f"unknown network {network!r}; networks: {', '.join(networks.NETWORKS)}")
@@ -238,7 +236,7 @@ def main(
         settings = Settings(
             ind=ind,
             ood=tuple(dict.fromkeys(ood or ())),
-            methods=tuple(dict.fromkeys(methods or METHODS)),
+            methods=chosen(methods or METHODS),
             protocols=tuple(dict.fromkeys(protocols or ("no-ood",))),
             naive=naive,
             network=network,

@@ -46,9 +46,9 @@ class Row:
     """A method as the paper reports it.
 
     Attributes:
-        name: the paper's. method: our detector (None: we have none).
+        name: the paper's. method: our detector, with the arguments the numbers depend on (None: we have none).
         values, std: {name of an OoD group: a number per column, in the table's unit}; None: not found.
-        protocol: where it is not the table's. settings: of our detector, that the numbers depend on.
+        protocol: where it is not the table's.
         chosen: {OoD group: what the paper chose for it}.
     """
 
@@ -57,7 +57,6 @@ class Row:
     values: dict[str, list[float | None]]
     std: dict[str, list[float | None]] = field(default_factory=dict)
     protocol: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
     chosen: dict[str, str] = field(default_factory=dict)
 
 

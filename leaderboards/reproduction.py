@@ -179,12 +179,12 @@ def _obstacle(
     if absent := [name for name in group.sets if name not in there]:
         return f"data missing: {', '.join(absent)}"
     for run in runs:
-        if reason := _obstacle_of(table, row, group, column, run):
+        if reason := _obstacle_of(table, group, column, run):
             return reason
     return ""
 
 
-def _obstacle_of(table: PaperTable, row: Row, group: OodGroup, column: Column, run: Result) -> str:
+def _obstacle_of(table: PaperTable, group: OodGroup, column: Column, run: Result) -> str:
     found = _cells_of(run, group)
     for origin in ("miniature", "subset"):
         names = [run.ind.name] if run.ind.origin == origin else []
@@ -199,9 +199,6 @@ def _obstacle_of(table: PaperTable, row: Row, group: OodGroup, column: Column, r
     wanted = None if table.accuracy is None else table.accuracy / table.scale
     if wanted is not None and accuracy is not None and accuracy < wanted - ACCURACY_MARGIN:
         return f"accuracy {100 * accuracy:.2f} %, the paper's {100 * wanted:.2f} %"
-    for name, value in row.settings.items():
-        if name in run.settings and run.settings[name] != value:
-            return f"{name} {run.settings[name]}, the paper's {value}"
     if column.metric in ("aupr_in", "aupr_out"):
         return _prevalence(group, found)
     return ""

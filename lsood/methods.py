@@ -4,13 +4,18 @@ user.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
+import inspect
+from collections.abc import Iterable
 from importlib.metadata import entry_points
+from typing import Any
 
 from lsood.detector import Detector
 
 GROUP = "lsood.detectors"
+GROUPS = ("post-hoc", "all")
 
 
 def registered() -> dict[str, type[Detector]]:
@@ -19,14 +24,37 @@ def registered() -> dict[str, type[Detector]]:
     return dict(sorted(found.items()))
 
 
-def create(spec: str) -> Detector:
-    """A detector from ``name``, ``name@layer`` (a layered method on that layer only) or
-    ``package.module:Class``.
+def chosen(names: Iterable[str]) -> tuple[str, ...]:
+    """Methods as typed, each once. "post-hoc" stands for every installed one that needs no OoD image and no network
+    but the one under test, "all" for these and those that bring further networks along.
 
     Raises:
-        ValueError: unknown name (the right ones are listed), or an object that is no detector.
+        ValueError: as :func:`create`.
     """
-    name, _, layer = spec.partition("@")
+    found: dict[str, None] = {}
+    for name in names:
+        if name in GROUPS:
+            found |= dict.fromkeys(
+                n
+                for n, kind in registered().items()
+                if kind.protocols[0] == "no-ood" and (name == "all" or kind.companions is None)
+            )
+        else:
+            create(name)
+            found[name] = None
+    return tuple(found)
+
+
+def create(spec: str) -> Detector:
+    """A detector from ``name``, ``package.module:Class``, or either followed by ``@`` and arguments of its
+    constructor, joined by commas: ``lared@pca=58``, ``knn@k=10,layer=layer3``; a bare word is the layer:
+    ``mahalanobis@layer4``. Values are Python literals, ``none``, or words.
+
+    Raises:
+        ValueError: unknown name or argument (the right ones are listed), a value out of range, or an object that is
+            no detector.
+    """
+    name, _, arguments = spec.partition("@")
     if ":" in name:
         module, _, attribute = name.partition(":")
         try:
@@ -42,7 +70,22 @@ def create(spec: str) -> Detector:
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise ValueError(f"unknown method {name!r}; {hint}methods: {', '.join(known)}")
         kind = known[name]
+    given = dict(_argument(word) for word in arguments.split(",")) if arguments else {}
+    takes = [n for n in inspect.signature(kind).parameters if not n.startswith(("networks", "members"))]
+    if unknown := [argument for argument in given if argument not in takes]:
+        raise ValueError(f"method {spec!r} has no {unknown[0]!r}; it takes: {', '.join(takes) or 'nothing'}")
     try:
-        return kind(**{"layer": layer} if layer else {})
-    except TypeError as error:
+        return kind(**given)
+    except (TypeError, ValueError) as error:
         raise ValueError(f"method {spec!r}: {error}") from error
+
+
+def _argument(word: str) -> tuple[str, Any]:
+    """ "k=10" to ("k", 10), "layer4" to ("layer", "layer4")."""
+    name, equals, text = word.rpartition("=")
+    if not equals:
+        return "layer", word
+    try:
+        return name, ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return name, None if text.lower() == "none" else text

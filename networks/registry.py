@@ -56,7 +56,14 @@ NETWORKS: dict[str, NetworkSpec] = {
         partial(ResNet, spectral_norm=True),
     ),
     "resnet18-small": _classifier("ResNet-18 a quarter as wide, for CPUs", partial(ResNet, width=16)),
+    "resnet18-mcd": _classifier(
+        "ResNet-18 with dropout .05 before its convolutions, for MC dropout", partial(ResNet, conv_dropout=0.05)
+    ),
     "resnet34": _classifier("ResNet-34, 3x3 stem", partial(ResNet, blocks=(3, 4, 6, 3))),
+    "resnet34-mcd": _classifier(
+        "ResNet-34 with dropout .05 before its convolutions, for MC dropout",
+        partial(ResNet, blocks=(3, 4, 6, 3), conv_dropout=0.05),
+    ),
     "resnet34-imagenet": _classifier(
         "ResNet-34, 7x7 stem", partial(ResNet, blocks=(3, 4, 6, 3), stem="imagenet")
     ),

@@ -15,10 +15,12 @@ from typer.testing import CliRunner
 import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
 from benchmarks import run as command
+from benchmarks.companions import MEMBER_SEED, methods_for
 from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction
-from benchmarks.run import app, data_module, detectors_for, spread
+from benchmarks.run import app, data_module, spread
 from benchmarks.settings import METHODS, Settings
+from benchmarks.trained import train
 from datamodules import DATAMODULES, CIFAR10DataModule
 from leaderboards import Result
 from lsood import Detector, Subject
@@ -406,7 +408,8 @@ def test_spread():
 
 def test_ensemble_members_have_their_own_seeds(small_miniatures):
     chosen = settings(methods=("deep-ensemble",))
-    detector = detectors_for(chosen, data_module(chosen), 0)["deep-ensemble"]
+    data = data_module(chosen)
+    detector = methods_for(chosen, data, train(chosen, data, 0), 0).detectors["deep-ensemble"]
     assert len(detector.probes()[0].members) == 1
     assert json.dumps(detector.params())
-    assert command.MEMBER_SEED > 0
+    assert MEMBER_SEED > 0

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Everything that waits for a GPU, three seeds each; results in runs/. Of the OoD sets SVHN is left out where it is not there.
+#   benchmarks/gpu.sh DATA_ROOT [further options of benchmarks.run and .reproduce]
+# A trial on a CPU: SEEDS=0 benchmarks/gpu.sh DATA_ROOT --device cpu --limit 40 --epochs 1 --ensemble-size 2
+set -euo pipefail
+root=${1:?usage: benchmarks/gpu.sh DATA_ROOT [options]}
+shift
+read -ra seeds <<< "${SEEDS:-0 1 2}"
+common=(--data-root "$root" --batch-size 256 --workers 8 --device cuda --seeds "${seeds[@]}" "$@")
+dense=(--data-root "$root" --batch-size 16 --workers 8 --device cuda --seeds "${seeds[@]}" "$@")
+ood=(cifar100 textures fashion-mnist cifar10-anomalies)
+[ -f "$root/svhn/test_32x32.mat" ] && ood+=(svhn)
+
+for network in resnet18 resnet34; do
+    python -m benchmarks.run --ind cifar10 --network "$network" --preset "fast-$network" --ood "${ood[@]}" \
+        --methods post-hoc deep-ensemble outlier-exposure vmdls vmdls-base "${common[@]}" --out "runs/cifar10-$network"
+done
+python -m benchmarks.reproduce openood-cifar10 "${common[@]}"
+python -m benchmarks.reproduce odin-densenet-cifar10 "${common[@]}"
+python -m benchmarks.run --ind camvid --network deeplabv3plus --ood camvid-anomalies road-anomaly-21 \
+    --methods lared larem lard msp max-logit energy entropy odin mahalanobis knn fssd deep-ensemble mc-dropout \
+    "${dense[@]}" --out runs/camvid-deeplabv3plus

@@ -24,7 +24,7 @@ from benchmarks.trained import (
     recipe_of,
     train,
 )
-from datamodules import BenchmarkDataModule
+from datamodules import BenchmarkDataModule, ImageSet
 from lsood import Detector
 from lsood.methods import create
 from networks.vmdls import Autoencoder, VMDLSNet
@@ -94,8 +94,8 @@ def _exposed(settings: Settings, data: BenchmarkDataModule, trained: Trained, se
     recipe = recipe_of(settings, data, trained.name)
     epochs = max(1, round(TUNING_SHARE * recipe.epochs))
     tuning = dataclasses.replace(recipe, epochs=epochs, lr=recipe.lr / 10)
-    loader = data.outlier_dataloader(2 * recipe.batch_size)
-    outliers = loader.dataset.images
+    loader = data.outlier_dataloader(2 * recipe.batch_size, settings.outliers)
+    outliers: ImageSet = loader.dataset.images  # type: ignore[attr-defined]
     exposure = Exposure(trained, tuning, loader, outliers.name, outliers.fingerprint)
     return [train(settings, data, seed, exposure=exposure)]
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that waits for a GPU, three seeds each; results in runs/. Of the OoD sets SVHN is left out where it is not there.
+# Everything that waits for a GPU, three seeds each; results in runs/. Where they are not there, SVHN is left out and generated
+# images stand in for the auxiliary outliers.
 #   benchmarks/gpu.sh DATA_ROOT [further options of benchmarks.run and .reproduce]
 # A trial on a CPU: SEEDS=0 benchmarks/gpu.sh DATA_ROOT --device cpu --limit 40 --epochs 1 --ensemble-size 2
 set -euo pipefail
@@ -10,12 +11,14 @@ common=(--data-root "$root" --batch-size 256 --workers 8 --device cuda --seeds "
 dense=(--data-root "$root" --batch-size 16 --workers 8 --device cuda --seeds "${seeds[@]}" "$@")
 ood=(cifar100 textures fashion-mnist cifar10-anomalies)
 [ -f "$root/svhn/test_32x32.mat" ] && ood+=(svhn)
+outliers=(--outliers dead-leaves)
+[ -f "$root/300K_random_images/300K_random_images.npy" ] && outliers=()
 
 for network in resnet18 resnet34; do
     python -m benchmarks.run --ind cifar10 --network "$network" --preset "fast-$network" --ood "${ood[@]}" \
-        --methods post-hoc deep-ensemble outlier-exposure vmdls vmdls-base "${common[@]}" --out "runs/cifar10-$network"
+        --methods post-hoc deep-ensemble outlier-exposure vmdls vmdls-base "${outliers[@]}" "${common[@]}" --out "runs/cifar10-$network"
 done
-python -m benchmarks.reproduce openood-cifar10 "${common[@]}"
+python -m benchmarks.reproduce openood-cifar10 "${outliers[@]}" "${common[@]}"
 python -m benchmarks.reproduce odin-densenet-cifar10 "${common[@]}"
 python -m benchmarks.run --ind camvid --network deeplabv3plus --ood camvid-anomalies road-anomaly-21 \
     --methods lared larem lard msp max-logit energy entropy odin mahalanobis knn fssd deep-ensemble mc-dropout \

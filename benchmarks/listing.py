@@ -33,7 +33,11 @@ def listing() -> list[Table]:
     for name, spec in networks.NETWORKS.items():
         nets.add_row(name, spec.task, spec.description)
     methods = Table(
-        "method", "protocols", "paper", "by default", title="--methods (NAME@k=10 sets arguments, NAME@LAYER the layer; post-hoc, all: groups of them)"
+        "method",
+        "protocols",
+        "paper",
+        "by default",
+        title="--methods (groups: post-hoc, all; NAME@k=10 sets arguments)",
     )
     for name, kind in registered().items():
         methods.add_row(

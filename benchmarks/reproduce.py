@@ -145,6 +145,12 @@ def main(
     preset: Annotated[
         str, typer.Option(help="training recipe: paper or fast; default: fast where there is one")
     ] = "",
+    outliers: Annotated[
+        str | None,
+        typer.Option(
+            help="images for outlier-exposure: a set, dead-leaves, folder:PATH; default: by data set"
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="of training, instead of the recipe's")] = None,
     limit: Annotated[
         int | None, typer.Option(help="at most so many images of every set: nothing is comparable then")
@@ -186,6 +192,7 @@ def main(
             data_root=data_root,
             seeds=tuple(seeds or (0, 1, 2)),
             ensemble_size=ensemble_size,
+            outliers=outliers,
             epochs=epochs,
             limit=limit,
             device=resolve_device(device),

@@ -152,7 +152,8 @@ def main(
     ind: Annotated[str, typer.Option(help="in-distribution set, see --list")] = "",
     ood: Annotated[list[str] | None, typer.Option(help="one or several OoD sets, or folder:PATH")] = None,
     methods: Annotated[
-        list[str] | None, typer.Option(help="one or several methods, post-hoc or all, package.module:Class; NAME@k=10 sets arguments")
+        list[str] | None,
+        typer.Option(help="one or several, post-hoc, all, package.module:Class; NAME@k=10 sets arguments"),
     ] = None,
     protocols: Annotated[
         list[str] | None,
@@ -187,6 +188,12 @@ def main(
     ] = None,
     ensemble_size: Annotated[
         int | None, typer.Option(help="networks in the deep ensemble; 5, miniature 3")
+    ] = None,
+    outliers: Annotated[
+        str | None,
+        typer.Option(
+            help="images for outlier-exposure: a set, dead-leaves, folder:PATH; default: by data set"
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="of training; default: by network and data set")] = None,
     image_size: Annotated[
@@ -248,6 +255,7 @@ def main(
             reduction=reduction,
             seeds=tuple(seeds or (0,)),
             ensemble_size=ensemble_size,
+            outliers=outliers,
             epochs=epochs,
             image_size=image_size,
             limit=limit,

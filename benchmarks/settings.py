@@ -37,6 +37,7 @@ class Settings:
     reduction: str = "fullmean"
     seeds: tuple[int, ...] = (0,)
     ensemble_size: int | None = None
+    outliers: str | None = None
     epochs: int | None = None
     image_size: tuple[int, int] | None = None
     limit: int | None = None

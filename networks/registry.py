@@ -57,7 +57,8 @@ NETWORKS: dict[str, NetworkSpec] = {
     ),
     "resnet18-small": _classifier("ResNet-18 a quarter as wide, for CPUs", partial(ResNet, width=16)),
     "resnet18-mcd": _classifier(
-        "ResNet-18 with dropout .05 before its convolutions, for MC dropout", partial(ResNet, conv_dropout=0.05)
+        "ResNet-18 with dropout .05 before its convolutions, for MC dropout",
+        partial(ResNet, conv_dropout=0.05),
     ),
     "resnet34": _classifier("ResNet-34, 3x3 stem", partial(ResNet, blocks=(3, 4, 6, 3))),
     "resnet34-mcd": _classifier(

@@ -117,8 +117,8 @@ def _ray(make: Make[T], tasks: Sequence[Any], workers: int) -> Iterator[T]:
     started = not ray.is_initialized()
     if started:
         ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, logging_level=logging.ERROR)
-    actor = ray.remote(num_cpus=1)(_RayWorker)
-    pool = [actor.remote(make) for _ in range(workers)]
+    actor: Any = ray.remote(num_cpus=1)(_RayWorker)
+    pool: list[Any] = [actor.remote(make) for _ in range(workers)]
     try:
         waiting, running = deque(tasks), dict[Any, Any]()
         while waiting or running:

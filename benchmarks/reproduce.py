@@ -20,12 +20,11 @@ from benchmarks import papers, whereabouts
 from benchmarks.console import console, to_file, to_terminal
 from benchmarks.run import data_module, run_seed, spread
 from benchmarks.settings import Settings, resolve_device
-from datamodules import DATAMODULES
 from leaderboards import load_results
 from leaderboards.papers import PROTOCOLS, PaperTable
 from leaderboards.reproduction import cells, tally
 from leaderboards.reproduction_page import rich_table, view, write
-from lsood.methods import chosen, registered
+from lsood.methods import chosen
 
 log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -38,9 +37,6 @@ def sets_there(table: PaperTable, root: Path | None, download: bool) -> tuple[st
     Raises:
         FileNotFoundError: the in-distribution set, or every OoD set, is not there.
     """
-    if table.ind not in DATAMODULES:
-        where = table.elsewhere.get(table.ind, "")
-        raise FileNotFoundError(f"{table.name} needs {table.ind}, which has no data module here; {where}")
     found = []
     for name in table.sets:
         state = whereabouts.of(name, table, root)
@@ -54,19 +50,6 @@ def sets_there(table: PaperTable, root: Path | None, download: bool) -> tuple[st
     if not found:
         raise FileNotFoundError(f"{table.name}: none of its OoD sets is there ({', '.join(table.sets)})")
     return tuple(found)
-
-
-def methods_there(table: PaperTable, asked: Sequence[str]) -> tuple[str, ...]:
-    """The methods to measure: those asked for, or those of the table that are installed (a log line for every
-    other).
-    """
-    if asked:
-        return chosen(asked)
-    known = registered()
-    for name in table.methods:
-        if name.partition("@")[0] not in known:
-            log.warning("%s is left out: no such detector is installed", name)
-    return tuple(name for name in table.methods if name.partition("@")[0] in known)
 
 
 def protocols_of(table: PaperTable, asked: Sequence[str]) -> tuple[str, ...]:
@@ -188,7 +171,7 @@ def main(
             preset,
             protocols_of(table, protocols or []),
             ood=tuple(table.sets),
-            methods=methods_there(table, methods or []),
+            methods=chosen(methods or table.methods),
             data_root=data_root,
             seeds=tuple(seeds or (0, 1, 2)),
             ensemble_size=ensemble_size,

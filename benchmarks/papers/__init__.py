@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 
 import networks
-from datamodules import known_names
+from datamodules import DATAMODULES, known_names
 from leaderboards.papers import PaperTable, table_from
-from lsood.methods import registered
+from lsood.methods import create
 
 FOLDER = Path(__file__).parent
 
@@ -59,15 +59,19 @@ def read(path: Path) -> PaperTable:
     if table.name != path.stem:
         raise ValueError(f"{path.name}: name is {table.name!r}, the file is named otherwise")
     for method in table.methods:
-        if method.partition("@")[0] not in registered():
-            raise ValueError(f"{path.name}: {unknown('method', method, registered())}")
+        try:
+            create(method)
+        except ValueError as error:
+            raise ValueError(f"{path.name}: {error}") from error
     for name in filter(None, (table.preset, table.fast_preset)):
         if networks.preset(name).network != table.network:
             raise ValueError(
                 f"{path.name}: preset {name} trains {networks.preset(name).network}, not {table.network}"
             )
+    if table.ind not in DATAMODULES:
+        raise ValueError(f"{path.name}: {unknown('data set', table.ind, DATAMODULES)}")
     known = [*known_names(), *table.elsewhere]
-    for images in (table.ind, *table.sets):
+    for images in table.sets:
         if images not in known:
             raise ValueError(f"{path.name}: {unknown('data set', images, known)}; or name it in elsewhere")
     return table

@@ -19,7 +19,7 @@ from leaderboards import Cost, Environment, IndInfo, MetricValue, NetworkInfo, O
 from leaderboards.papers import table_from
 from leaderboards.reproduction import aggregate, cells, judge, tally
 from leaderboards.reproduction_page import rich_table, write
-from lsood.methods import registered
+from lsood.methods import create
 
 TABLES = papers.tables()
 
@@ -97,15 +97,17 @@ def test_deviations_and_steps_are_the_papers():
 def test_every_name_is_known_or_said_to_be_missing(table):
     for name in (table.ind, *table.sets):
         assert name in known_names() or table.elsewhere[name]
-    assert set(table.methods) <= set(papers.METHODS)
     assert table.caveats and table.differs and table.not_found and table.source and table.cost.note
     for row in table.rows:
         for reported in row.values.values():
             assert any(number is not None for number in reported)
 
 
-def test_installed_methods_are_in_the_vocabulary():
-    assert {"msp", "odin", "mahalanobis-noise", "lared"} <= set(registered()) & set(papers.METHODS)
+def test_rows_carry_the_papers_parameters():
+    methods = {row.name: row.method for row in papers.load("larex-pca-sweep").rows}
+    assert methods["LaRED, PCA 56"] == methods["LaRED, PCA 56 (mean)"] == "lared@pca=56"
+    assert methods["LaREM, PCA 256"] == "larem@pca=256"
+    assert create("larem@pca=none").params()["pca"] is None
 
 
 def tiny(**changes):
@@ -304,7 +306,6 @@ def test_list_says_what_is_there_and_where_the_rest_is(tmp_path, monkeypatch):
         (("fssd-fashionmnist", "--protocols", "oracle"), 2, "unknown protocol 'oracle'; did you mean 'oracle-val'?"),
         (("fssd-fashionmnist", "--methods", "odn"), 2, "unknown method 'odn'; did you mean 'odin'?"),
         (("fssd-fashionmnist", "--data-root", "/no/where"), 2, "--data-root /no/where does not exist"),
-        (("larex-gtsrb",), 1, "larex-gtsrb needs gtsrb, which has no data module here"),
     ],
 )  # fmt: skip
 def test_bad_usage(arguments, code, message, tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ from anomalies.rng import generator
 from anomalies.scene import Scene
 
 SHIPPED = Path(__file__).parent / "recipes"
-STREET = ("cityscapes", "woodscape", "bdd100k", "camvid")
+STREET = ("cityscapes", "woodscape", "bdd100k", "bdd100k-seg", "camvid")
 ENTRY_FIELDS = ("kind", "weight", "severity", "params")
 
 

@@ -18,7 +18,8 @@ from lsood.probes import EnsembleProbability, Probe, Subject
 class DeepEnsemble(Detector):
     """The network under test and further members on the same batches; the loader is shared.
 
-    Segmentation: the mean over pixels of 1 - max of the mean softmax.
+    Segmentation: the mean over pixels of 1 - max of the mean softmax. Detection: over the boxes of the network under
+    test, which all members classify.
 
     Args:
         members: the further networks.

@@ -6,15 +6,17 @@ from typing import ClassVar, Self
 
 from torch import Tensor
 
-from baselines.logits import LogitDetector
+from baselines.logits import LogitDetector, checked_over
+from lsood.logit_scores import energy
 from lsood.probes import Subject
 
 
 class Energy(LogitDetector):
-    """The free energy of the logits. Segmentation: the mean over all pixels, T = 1 only.
+    """The free energy of the logits. Segmentation: the mean over all pixels, detection: over detections, T = 1 only.
 
     Args:
         temperature: T > 0; 1 in the paper.
+        over: of an object detector, see `LogitDetector`.
 
     Example:
         >>> import torch
@@ -24,17 +26,18 @@ class Energy(LogitDetector):
 
     name: ClassVar[str] = "energy"
     paper: ClassVar[str] = "Liu et al., NeurIPS 2020"
-    pixel_score: ClassVar[str | None] = "energy"
+    averaged: ClassVar[str | None] = "energy"
 
-    def __init__(self, temperature: float = 1.0) -> None:
+    def __init__(self, temperature: float = 1.0, over: str | None = None) -> None:
         if not temperature > 0:
             raise ValueError(f"temperature must be positive, got {temperature}")
-        self.temperature = temperature
+        self.temperature, self.over = temperature, checked_over(over)
 
     def attach(self, subject: Subject) -> Self:
-        if subject.task == "segmentation" and self.temperature != 1:
-            raise ValueError(f"energy: pixel scores are taken at temperature 1, got {self.temperature}")
+        if subject.task != "classification" and self.temperature != 1:
+            what = "pixel" if subject.task == "segmentation" else "detection"
+            raise ValueError(f"energy: {what} scores are taken at temperature 1, got {self.temperature}")
         return super().attach(subject)
 
     def _anomaly(self, z: Tensor) -> Tensor:
-        return -self.temperature * (z / self.temperature).logsumexp(1)
+        return energy(z, self.temperature)

@@ -6,13 +6,18 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from baselines.logits import LogitDetector
+from baselines.logits import LogitDetector, checked_over
+from lsood.logit_scores import softmax_entropy
 
 
 class Entropy(LogitDetector):
-    """Entropy of the predicted distribution, in [0, log K]. Segmentation: the mean over all pixels.
+    """Entropy of the predicted distribution, in [0, log K]. Segmentation: the mean over all pixels. Detection: over
+    detections.
 
     Chan et al. train for high entropy on outliers and sum up segments; only the score is theirs here.
+
+    Args:
+        over: of an object detector, see `LogitDetector`.
 
     Example:
         >>> import torch
@@ -22,8 +27,10 @@ class Entropy(LogitDetector):
 
     name: ClassVar[str] = "entropy"
     paper: ClassVar[str] = "Chan et al., ICCV 2021"
-    pixel_score: ClassVar[str | None] = "entropy"
+    averaged: ClassVar[str | None] = "entropy"
+
+    def __init__(self, over: str | None = None) -> None:
+        self.over = checked_over(over)
 
     def _anomaly(self, z: Tensor) -> Tensor:
-        log_p = z.log_softmax(1)
-        return -(log_p.exp() * log_p).sum(1)
+        return softmax_entropy(z)

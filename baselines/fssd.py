@@ -9,7 +9,7 @@ does not, and says so by its AUROC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import torch
@@ -29,6 +29,9 @@ class FSSD(LayeredDetector):
 
     name: ClassVar[str] = "fssd"
     paper: ClassVar[str] = "Huang et al., SafeAI 2021"
+    unsuited: ClassVar[Mapping[str, str]] = {
+        "detection": "images differ in size, and feature maps are compared with those of noise images of one size"
+    }
     towards_anomaly: ClassVar[bool] = True
     step: ClassVar[str] = "standardised"
 

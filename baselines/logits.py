@@ -1,4 +1,4 @@
-"""What the methods on logits share: classification logits, or the mean of a pixel score in segmentation."""
+"""What the methods on logits share: a classifier's logits, or the mean of a score over pixels or detections."""
 
 from __future__ import annotations
 
@@ -8,27 +8,35 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from lsood import Activations, Detector
+from lsood.detection_probes import DETECTION_SCORES, OVER
 from lsood.detector import Input, rows
-from lsood.probes import PIXEL_SCORES, Logits, PixelScores, Probe, Subject
+from lsood.probes import PIXEL_SCORES, DetectionScores, Logits, PixelScores, Probe, Subject
 
 
 class LogitDetector(Detector):
     """A score of an image's logits.
 
     Attributes:
-        pixel_score: which of ``lsood.probes.PIXEL_SCORES``, averaged over all pixels, it is in segmentation; None:
-            the method is for classifiers only.
+        averaged: which of ``lsood.probes.PIXEL_SCORES`` it is in segmentation, averaged over all pixels, and which of
+            ``lsood.detection_probes.DETECTION_SCORES`` in detection; None: the method is for classifiers only.
+        over: of an object detector, "kept" or "proposals", typed as ``msp@proposals``; None: kept detections.
     """
 
-    pixel_score: ClassVar[str | None] = None
+    averaged: ClassVar[str | None] = None
+    argument: ClassVar[str] = "over"
+    over: str | None = None
 
     def attach(self, subject: Subject) -> Self:
-        if subject.task == "segmentation" and self.pixel_score is None:
+        known = {"segmentation": PIXEL_SCORES, "detection": DETECTION_SCORES}.get(subject.task)
+        if known is not None and self.averaged not in known:
             raise ValueError(f"{self.name} needs one vector of logits per image: a classifier")
+        if self.over is not None and subject.task != "detection":
+            raise ValueError(f"{self.name}@{self.over} is for object detectors, not for {subject.task}")
         return super().attach(subject)
 
     def probes(self) -> list[Probe]:
-        return [PixelScores() if self._subject().task == "segmentation" else Logits()]
+        means: dict[str, Probe] = {"segmentation": PixelScores(), "detection": DetectionScores()}
+        return [means.get(self._subject().task, Logits())]
 
     def fit_probes(self) -> list[Probe]:
         return []
@@ -42,7 +50,23 @@ class LogitDetector(Detector):
 
     def score(self, x: Input) -> Tensor:
         """(N,): from Activations, or from classification logits (N, K)."""
-        if self.pixel_score and isinstance(x, Activations) and self._subject().task == "segmentation":
-            column = PIXEL_SCORES.index(self.pixel_score)
+        if self.averaged is None or not isinstance(x, Activations) or self.subject is None:
+            return self._anomaly(self._logits(x))
+        if self.subject.task == "segmentation":
+            column = PIXEL_SCORES.index(self.averaged)
             return rows(x[PixelScores().name], f"{self.name}: the pixel scores")[:, column]
+        if self.subject.task == "detection":
+            column = DetectionScores.column(self.averaged, self.over or OVER[0])
+            return rows(x[DetectionScores().name], f"{self.name}: the detections' scores")[:, column]
         return self._anomaly(self._logits(x))
+
+
+def checked_over(over: str | None) -> str | None:
+    """``over``.
+
+    Raises:
+        ValueError: it is none of OVER.
+    """
+    if over is not None and over not in OVER:
+        raise ValueError(f"over must be one of {', '.join(OVER)}, got {over!r}")
+    return over

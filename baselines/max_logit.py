@@ -6,11 +6,16 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from baselines.logits import LogitDetector
+from baselines.logits import LogitDetector, checked_over
+from lsood.logit_scores import max_logit
 
 
 class MaxLogit(LogitDetector):
-    """Minus the largest logit. Segmentation: the mean over all pixels (the paper scores pixels).
+    """Minus the largest logit. Segmentation: the mean over all pixels (the paper scores pixels). Detection: over
+    detections.
+
+    Args:
+        over: of an object detector, see `LogitDetector`.
 
     Example:
         >>> import torch
@@ -20,7 +25,10 @@ class MaxLogit(LogitDetector):
 
     name: ClassVar[str] = "max-logit"
     paper: ClassVar[str] = "Hendrycks et al., ICML 2022"
-    pixel_score: ClassVar[str | None] = "max_logit"
+    averaged: ClassVar[str | None] = "max_logit"
+
+    def __init__(self, over: str | None = None) -> None:
+        self.over = checked_over(over)
 
     def _anomaly(self, z: Tensor) -> Tensor:
-        return -z.amax(1)
+        return max_logit(z)

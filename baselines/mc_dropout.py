@@ -7,11 +7,14 @@
 Only Dropout and DropBlock layers are random, batch norm keeps its running statistics (the FSSD authors' code puts
 the whole network in training mode, so that a score depends on batch mates). Masks are seeded per image. What lies
 before the first dropout layer runs once for all T passes. Of FSSD's two MCD scores this has the maximum of the mean,
-not the variance of the predicted class' logit. Segmentation: the mean over pixels.
+not the variance of the predicted class' logit. Segmentation: the mean over pixels. Detection: the mean over the boxes
+of the clean pass, classified T times with the dropout layers behind region pooling on; masks are seeded
+per image.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -19,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from lsood import Activations, Detector, Subject
+from lsood.detection_probes import means_per_image
 from lsood.detector import Input
 from lsood.probes import Probe, Taps
 from lsood.sampling import dropping, random_layers
@@ -52,6 +56,8 @@ class Stochastic(Probe):
         return f"mc_dropout.t{self.passes}.s{self.seed}.{self.members_hash[:16] or 'self'}"
 
     def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        if taps.detections:
+            return self._of_boxes(taps)
         network, images = (*self.members, taps.network)[0], taps.images.detach()
         passes = self.passes if random_layers(network) else 1  # without dropout all passes are the same
         mean = expected = torch.zeros((), device=images.device)
@@ -60,11 +66,30 @@ class Stochastic(Probe):
                 z = network(images)
                 p = (z.double() if z.ndim == 2 else z.float()).softmax(1)
                 mean, expected = mean + p / passes, expected + rest_and_entropy(p)[1] / passes
-        rest, entropy = rest_and_entropy(mean)
-        scores = (rest, entropy, (entropy - expected).clamp_min(0))
+        scores = doubts(mean, expected)
         return torch.stack(
             [score.double().flatten(1).mean(1) if score.ndim > 1 else score for score in scores], 1
         )
+
+    def _of_boxes(self, taps: Taps) -> Tensor:
+        network, images = (*self.members, taps.network)[0], taps.images.detach()
+        boxes = [found.best_boxes() for found in taps.detections]
+        mean = expected = torch.zeros((), device=images.device)
+        with dropping(network, taps.keys, self.seed, images.device), trunk_once(network):
+            for _ in range(self.passes):
+                p = torch.cat(list(network(images, boxes))).double().softmax(1)
+                mean, expected = mean + p / self.passes, expected + rest_and_entropy(p)[1] / self.passes
+        classes = mean.shape[1]
+        of_nothing = mean.new_tensor([1 - 1 / classes, math.log(classes), 0.0])
+        return means_per_image(torch.stack(doubts(mean, expected), 1), boxes, of_nothing)
+
+
+def doubts(mean: Tensor, expected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """1 - max, predictive entropy and mutual information, of mean probabilities (B, K, ...) and the mean entropy
+    (B, ...) of the passes.
+    """
+    rest, entropy = rest_and_entropy(mean)
+    return rest, entropy, (entropy - expected).clamp_min(0)
 
 
 class MCDropout(Detector):
@@ -97,9 +122,8 @@ class MCDropout(Detector):
             return x[self.probes()[0].name][:, self.column].double()
         if x.ndim != 3 or 0 in x.shape:
             raise ValueError(f"{self.name}: probabilities must be (N, T, K), got {tuple(x.shape)}")
-        rest, entropy = rest_and_entropy(x.double().mean(1))
         expected = rest_and_entropy(x.double().transpose(1, 2))[1].mean(1)
-        return (rest, entropy, (entropy - expected).clamp_min(0))[self.column]
+        return doubts(x.double().mean(1), expected)[self.column]
 
 
 class MCDropoutEntropy(MCDropout):

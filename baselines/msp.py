@@ -6,15 +6,18 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from baselines.logits import LogitDetector
-from lsood.probes import other_probability
+from baselines.logits import LogitDetector, checked_over
+from lsood.logit_scores import other_probability
 
 
 class MSP(LogitDetector):
     """1 - max softmax, computed as the sum of the other classes' probabilities, so that confident images keep
     their order.
 
-    Segmentation: the mean of the pixel scores over all pixels.
+    Segmentation: the mean of the pixel scores over all pixels. Detection: over kept detections, or all proposals.
+
+    Args:
+        over: of an object detector, see `LogitDetector`.
 
     Example:
         >>> import torch
@@ -24,7 +27,10 @@ class MSP(LogitDetector):
 
     name: ClassVar[str] = "msp"
     paper: ClassVar[str] = "Hendrycks & Gimpel, ICLR 2017"
-    pixel_score: ClassVar[str | None] = "msp"
+    averaged: ClassVar[str | None] = "msp"
+
+    def __init__(self, over: str | None = None) -> None:
+        self.over = checked_over(over)
 
     def _anomaly(self, z: Tensor) -> Tensor:
         return other_probability(z)

@@ -8,13 +8,15 @@ are fixed; the paper chooses eps on images of the OoD set under test ("oracle-va
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from lsood import Activations, Detector
 from lsood.detector import Input
-from lsood.probes import Perturbation, Taps, other_probability
+from lsood.logit_scores import other_probability
+from lsood.probes import Perturbation, Taps
 
 STEPS = (
     0.2, 0.18, 0.16, 0.14, 0.12, 0.1, 0.08, 0.06, 0.04, 0.02, 0.01, 0.008, 0.006, 0.004, 0.002, 0.001,
@@ -35,6 +37,9 @@ class ODIN(Detector):
     name: ClassVar[str] = "odin"
     paper: ClassVar[str] = "Liang et al., ICLR 2018"
     protocols: ClassVar[tuple[str, ...]] = ("no-ood", "fgsm-val", "oracle-val")
+    unsuited: ClassVar[Mapping[str, str]] = {
+        "detection": "its step follows one confidence, and the boxes that have confidences change with the step"
+    }
 
     def __init__(self, temperature: float = 1000.0, epsilon: float = 0.0014) -> None:
         if not temperature > 0:

@@ -8,6 +8,7 @@ The network under test is trained without outliers; this method brings its own, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -15,7 +16,10 @@ from torch import Tensor, nn
 
 from lsood import Activations, Detector, Subject
 from lsood.detector import Input, rows
-from lsood.probes import Probe, Taps, other_probability
+from lsood.logit_scores import other_probability
+from lsood.probes import Probe, Taps
+
+WHOLE_IMAGES = dict.fromkeys(("segmentation", "detection"), "its network classifies whole images")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,18 +49,18 @@ class OutlierExposure(Detector):
     name: ClassVar[str] = "outlier-exposure"
     paper: ClassVar[str] = "Hendrycks et al., ICLR 2019"
     companions: ClassVar[str | None] = "outlier-exposure"
+    unsuited: ClassVar[Mapping[str, str]] = WHOLE_IMAGES
 
     def __init__(self, networks: tuple[nn.Module, ...] = (), networks_hash: str = "") -> None:
         self._networks, self.networks_hash = tuple(networks), networks_hash
 
     def attach(self, subject: Subject) -> Self:
-        if subject.task == "segmentation":
-            raise ValueError(f"{self.name} is for classification networks")
+        super().attach(subject)
         if len(self._networks) != 1:
             raise ValueError(
                 f"{self.name} needs one network trained with outliers, got {len(self._networks)}"
             )
-        return super().attach(subject)
+        return self
 
     def probes(self) -> list[Probe]:
         return [CompanionLogits(self._networks, self.networks_hash)]

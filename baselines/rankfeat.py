@@ -10,6 +10,7 @@ the only one used. Segmentation: the mean over pixels of the pixel scores.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -74,6 +75,9 @@ class RankFeat(Detector):
 
     name: ClassVar[str] = "rankfeat"
     paper: ClassVar[str] = "Song et al., NeurIPS 2022"
+    unsuited: ClassVar[Mapping[str, str]] = {
+        "detection": "a map without its dominant part moves the boxes, so that there are no logits to compare"
+    }
 
     def probes(self) -> list[Probe]:
         return [RankOneRemoved(self._subject().layers[-2:])]

@@ -17,7 +17,8 @@ from lsood.probes import Subject
 
 class RelativeMahalanobis(PenultimateDetector):
     """See the module. True labels; pseudo-inverses in float64, both covariances divided by N. With one class the
-    score is 0 everywhere, so segmentation networks are refused.
+    score is 0 everywhere, so networks for segmentation and detection are
+    refused.
 
     Args:
         layer: another feature layer, or the latent layer; None: the deepest.
@@ -30,7 +31,7 @@ class RelativeMahalanobis(PenultimateDetector):
         self.layer = layer
 
     def attach(self, subject: Subject) -> Self:
-        if subject.task == "segmentation":
+        if subject.task != "classification":
             raise ValueError(
                 "relative-mahalanobis is 0 everywhere where images have no class: use mahalanobis"
             )

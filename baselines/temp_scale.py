@@ -16,7 +16,7 @@ from torch import Tensor
 from baselines.logits import LogitDetector
 from lsood import Activations
 from lsood.detector import Input
-from lsood.probes import other_probability
+from lsood.logit_scores import other_probability
 
 COLDEST, HOTTEST = 0.01, 100.0
 

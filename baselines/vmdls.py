@@ -23,6 +23,7 @@ t1 to t3: stages averaged over space, g: the encoder's output, mu: the latent me
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -35,6 +36,7 @@ from lsood.detector import Input, rows
 from lsood.probes import Probe, Subject, Taps
 
 CUT = 1e-6
+WHOLE_IMAGES = dict.fromkeys(("segmentation", "detection"), "its classes are those of whole images")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +79,7 @@ class VMDLS(Detector):
     name: ClassVar[str] = "vmdls"
     paper: ClassVar[str] = "Dinari & Freifeld, UAI 2022"
     companions: ClassVar[str | None] = "vmdls"
+    unsuited: ClassVar[Mapping[str, str]] = WHOLE_IMAGES
 
     def __init__(self, members: tuple[nn.Module, ...] = (), members_hash: str = "") -> None:
         if len(members) not in (0, 2):
@@ -86,13 +89,12 @@ class VMDLS(Detector):
         self._members, self.members_hash = tuple(member.eval() for member in members), members_hash
 
     def attach(self, subject: Subject) -> Self:
-        if subject.task != "classification":
-            raise ValueError(f"{self.name}: for classification, not {subject.task}")
+        super().attach(subject)
         if not self._members:
             raise ValueError(
                 f"{self.name}: needs a VMDLS network and an autoencoder, trained by networks.vmdls"
             )
-        return super().attach(subject)
+        return self
 
     def probes(self) -> list[Probe]:
         return [VMDLSVectors(self._members, self.members_hash)]

@@ -52,7 +52,7 @@ def methods_for(settings: Settings, data: BenchmarkDataModule, trained: Trained,
     found = Methods()
     for name in settings.methods:
         detector = create(name)
-        if detector.companions is not None:
+        if detector.companions is not None and data.task not in detector.unsuited:
             try:
                 others = COMPANIONS[detector.companions](settings, data, trained, seed)
                 nets = tuple(other.network.to(settings.device) for other in others)

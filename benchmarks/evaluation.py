@@ -75,6 +75,7 @@ class Evaluation:
         false_alarm_rate: of the thresholds.
         protocols: every method runs under those of them it has a form for; under its own if it has none.
         unusable: {method: reason} of methods known to fail.
+        objects: further probes, of every set's objects; of an object detector.
 
     Attributes:
         failures: {case: reason} of methods that could not be attached, fitted, tuned, calibrated or scored.
@@ -89,6 +90,7 @@ class Evaluation:
     false_alarm_rate: float = 0.05
     protocols: Sequence[str] = ("no-ood",)
     unusable: Mapping[str, str] = field(default_factory=dict)
+    objects: Sequence[Probe] = ()
     failures: dict[Case, str] = field(default_factory=dict)
     seconds: dict[Case, float] = field(default_factory=dict)
 
@@ -119,9 +121,13 @@ class Evaluation:
         cases = self.cases()
         self.failures |= {case: self.unusable[case[0]] for case in cases if case[0] in self.unusable}
         for case in cases:
+            if self.data.task == "detection" and case[1] == "fgsm-val":
+                self.failures[case] = (
+                    "fgsm-val needs the loss of a classifier; an object detector has none per image"
+                )
             self._try(case, partial(self.detectors[case[0]].attach, self.subject))
         alive = [case for case in cases if case not in self.failures]
-        self.standard = standard_probes(self.subject, self.mask_seeds)
+        self.standard = [*standard_probes(self.subject, self.mask_seeds), *self.objects]
         self._fit(alive)
         fitted = [case for case in alive if case not in self.failures]
         stepping = [case for case in fitted if _steps(self._candidates(case))]
@@ -360,15 +366,3 @@ def peak_memory_mb(device: str) -> float:
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def network_metrics(task: str, test: Activations) -> dict[str, float]:
-    """Accuracy, or mean intersection over union of the classes that occur, on the in-distribution test
-    set.
-    """
-    if task == "segmentation":
-        confusion = test["confusion"].double().sum(0)
-        overlap = confusion.diagonal()
-        union = confusion.sum(0) + confusion.sum(1) - overlap
-        return {"miou": float((overlap / union)[confusion.sum(1) > 0].mean())}
-    return {"accuracy": float((test["logits"].argmax(1) == test["labels"]).double().mean())}

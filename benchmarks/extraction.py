@@ -19,6 +19,8 @@ from benchmarks.strata import DRAWN
 from datamodules.imageset import NOT_DRAWN
 from lsood import Activations, OnePass
 from lsood.activations import concatenate
+from lsood.object_probes import ObjectPlace, ObjectProbe
+from lsood.object_set import ObjectSet, ObjectTally
 from lsood.pixel_neighbours import LATENT, PixelNeighbours
 from lsood.pixel_set import PixelSet
 from lsood.pixel_tally import PixelTally
@@ -48,6 +50,7 @@ class Extraction:
             "preparation", ...).
         from_cache: images whose measurements were all read from the cache.
         pixels: {title: pixel scores} of the sets that came with anomaly masks.
+        objects: {title: detections and labelled objects} of the sets measured with probes of objects.
         seconds: of all passes, loading included.
     """
 
@@ -62,6 +65,7 @@ class Extraction:
     forwarded: dict[str, int] = field(default_factory=dict)
     from_cache: int = 0
     pixels: dict[str, PixelSet] = field(default_factory=dict, repr=False)
+    objects: dict[str, ObjectSet] = field(default_factory=dict, repr=False)
     precision: str = "float32"
     seconds: float = 0.0
 
@@ -80,12 +84,15 @@ class Extraction:
             title: of the set, for the progress bar and messages.
             loader: ordered batches with "image", "key" and "target".
             fingerprint: of the set's content and of everything done to it before pre-processing.
+            probes: of images, and of objects; what the latter measure is in ``objects``.
             masked: batches have "anomaly" masks, so that pixel scores are tallied too.
 
         Raises:
             ValueError: an empty set, repeated keys, or values that are not finite.
         """
         folder = self.store / self._address(fingerprint)
+        of_objects = [p for p in probes if isinstance(p, ObjectProbe)]
+        probes = [p for p in probes if not isinstance(p, ObjectProbe)]
         names = [p.name for p in probes] + [p.name for p in perturbations] + ["labels"]
         cached = self._read(folder, names)
         latent = self.latent.name if self.latent is not None else ""
@@ -94,7 +101,10 @@ class Extraction:
             self.pixels[title] = tallied
         else:
             tallied = None
-        if cached is not None and set(names) <= set(cached) and (tallied is not None or not masked):
+        if of_objects and self._objects_known(title, folder, of_objects):
+            of_objects = []
+        beside = of_objects or (masked and tallied is None)
+        if cached is not None and set(names) <= set(cached) and not beside:
             self.from_cache += cached.images
             return cached
         have = set(cached or ())
@@ -102,8 +112,9 @@ class Extraction:
         states = {p.probe for p in steps}  # a step may need what another method's probe prepares
         missing = [p for p in probes if p.name not in have or p.name in states]
         start = time.perf_counter()
+        objects = ObjectTally() if of_objects else None
         with self._tally(folder, masked and tallied is None) as tally:
-            fresh = self._pass(title, loader, missing, steps, tally)
+            fresh = self._pass(title, loader, [*missing, *of_objects], steps, tally, objects)
             if tally is not None:
                 self.pixels[title] = replace(tally.finish(), made=latent)
                 self.pixels[title].save(folder)
@@ -115,9 +126,22 @@ class Extraction:
             "device": self.device,
             "precision": self.precision,
         }
+        if objects is not None:
+            self.objects[title] = objects.finish({**fresh.made, "drawn": None})
+            self.objects[title].save(folder)
         fresh.save(folder)
         kept = {name: cached[name] for name in have} if cached is not None else {}
         return Activations({**kept, **fresh.tensors}, fresh.keys_, fresh.made)
+
+    def _objects_known(self, title: str, folder: Path, probes: Sequence[ObjectProbe]) -> bool:
+        """Read a set's objects from the cache. They come from one pass or not at all: another one may keep
+        others, by a rounding.
+        """
+        names = [probe.name for probe in probes if not isinstance(probe, ObjectPlace)]
+        known = ObjectSet.load(folder, names)
+        if known is not None:
+            self.objects[title] = known
+        return known is not None
 
     def _address(self, fingerprint: str) -> str:
         parts = [CACHE_VERSION, self.network_hash, fingerprint, self.preprocessing, self.device]
@@ -139,6 +163,7 @@ class Extraction:
         probes: Sequence[Probe],
         perturbations: Sequence[Perturbation],
         tally: PixelTally | None,
+        objects: ObjectTally | None = None,
     ) -> Activations:
         parts: list[dict[str, Tensor]] = []
         keys: list[str] = []
@@ -151,9 +176,12 @@ class Extraction:
             for batch in self.watch(title, loader):
                 row = run(batch["image"], batch["key"], batch["target"])
                 target = batch["target"]
-                row["labels"] = target if target.ndim == 1 else torch.full((len(target),), -1)
+                whole = isinstance(target, Tensor) and target.ndim == 1
+                row["labels"] = target if whole else torch.full((len(target),), -1)
                 chosen = [i for i, kind in enumerate(batch.get("kind", batch["key"])) if kind != NOT_DRAWN]
                 names = [batch["key"][i] for i in chosen]
+                if objects is not None:
+                    objects.add(run.objects, target, batch["key"], chosen)
                 planes = [row.pop(probe.name) for probe in maps]
                 if tally is not None and chosen:
                     scores, masks = torch.cat(planes, dim=1), batch["anomaly"]

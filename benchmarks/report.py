@@ -12,8 +12,9 @@ from pathlib import Path
 import pytorch_lightning
 import torch
 
-from benchmarks import pixels
+from benchmarks import object_report, pixels
 from benchmarks.evaluation import Case, Evaluation, Scored
+from benchmarks.objects import ObjectScored
 from benchmarks.settings import Settings
 from benchmarks.trained import Trained
 from leaderboards import Cost, Environment, IndInfo, NetworkInfo, Result, ThresholdInfo
@@ -73,10 +74,12 @@ def write(
     forwarded: dict[str, int],
     seed: int,
     folder: Path,
+    objects: dict[str, ObjectScored] | None = None,
 ) -> list[Path]:
-    """Save a result per method and pixel score; returns the JSON files.
+    """Save a result per method, and per pixel score or method on objects; returns the JSON files.
 
     Args:
+        objects: what came of methods on single detections.
         companions: {method: seconds that training its further networks took}.
     """
     data, subject = evaluation.data, evaluation.subject
@@ -104,6 +107,9 @@ def write(
         "git": git_commit(),
     }
     paths = pixels.write(evaluation, ind, network, here, origin, seed, folder)
+    paths += object_report.write(
+        settings, objects or {}, data.image_size, ind, network, here, origin, seed, folder
+    )
     for (name, protocol), result in scored.items():
         detector = result.detector
         learnt = {"n_components": int(detector.n_components_)} if hasattr(detector, "n_components_") else {}

@@ -7,30 +7,34 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 import networks
 from anomalies.sets.console import recipe_of
-from benchmarks import report
+from benchmarks import box_pictures, report
 from benchmarks.companions import methods_for
 from benchmarks.console import console, to_file, to_terminal, watch
-from benchmarks.evaluation import Evaluation, network_metrics
+from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction
 from benchmarks.listing import listing
 from benchmarks.naive import beside_naive
-from benchmarks.settings import METHODS, Settings, resolve_device
+from benchmarks.objects import ObjectEvaluation, object_subject
+from benchmarks.settings import Settings, default_methods, resolve_device
+from benchmarks.subjects import network_metrics, subject_of
 from benchmarks.trained import from_checkpoint, network_name, train
 from datamodules import DATAMODULES, BenchmarkDataModule, cache_dir, check_names
 from leaderboards import load_results, rich_tables
 from leaderboards.build import build
+from leaderboards.object_schema import load_object_results
+from leaderboards.object_tables import rich_objects
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.pixel_tables import rich_pixels
 from leaderboards.strata import rich_strata
-from lsood import Head, Subject
 from lsood.methods import chosen
+from lsood.object_probes import object_probes
 
 log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -82,20 +86,8 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         else train(settings, data, seed)
     )
     methods = methods_for(settings, data, trained, seed)
-    network: Any = trained.network
-    subject = Subject(
-        task=data.task,
-        num_classes=data.num_classes,
-        layers=tuple(network.feature_layers),
-        latent_layer=network.latent_layer,
-        std=tuple(data.std),
-        mc_samples=settings.mc_samples,
-        reduction=settings.reduction,
-        seed=seed,
-        mean=tuple(data.mean),
-        head=Head.of(trained.network),
-        head_layer=getattr(network, "head_layer", ""),
-    )
+    subject = subject_of(trained.network, data, settings, seed)
+    objects = object_subject(trained.network, subject) if data.task == "detection" else None
     extraction = Extraction(
         trained.network,
         trained.weights,
@@ -115,12 +107,29 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         settings.false_alarm_rate,
         settings.protocols,
         methods.failures,
+        object_probes(objects) if objects is not None else (),
     )
     scored = beside_naive(evaluation.run())
-    figures = network_metrics(data.task, evaluation.test)
+    figures = network_metrics(evaluation)
+    scored_objects = {}
+    if objects is not None:
+        rate = settings.false_alarm_rate
+        scored_objects = ObjectEvaluation(extraction, data, objects, evaluation.sets, rate).run()
+        box_pictures.write(evaluation, scored_objects, folder)
     forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
     log.info("images forwarded: %s", ", ".join(f"{k} {v}" for k, v in forwarded.items()))
-    report.write(settings, evaluation, trained, methods.seconds, figures, scored, forwarded, seed, folder)
+    report.write(
+        settings,
+        evaluation,
+        trained,
+        methods.seconds,
+        figures,
+        scored,
+        forwarded,
+        seed,
+        folder,
+        scored_objects,
+    )
 
 
 def run(settings: Settings) -> list[Path]:
@@ -129,13 +138,16 @@ def run(settings: Settings) -> list[Path]:
     to_file(settings.out / "run.log")
     data = data_module(settings)
     network_name(settings, data)
+    if data.task == "detection" and settings.precision != "float32":
+        raise ValueError(f"--precision {settings.precision}: object detectors are measured in float32")
     results = settings.out / "results"
     for seed in settings.seeds:
         run_seed(settings, data, seed, results)
     written = build(results, settings.out)
     output = Console()
     runs = load_results(results)
-    for table in (*rich_tables(runs), *rich_strata(runs), *rich_pixels(load_pixel_results(results))):
+    beside = *rich_pixels(load_pixel_results(results)), *rich_objects(load_object_results(results))
+    for table in (*rich_tables(runs), *rich_strata(runs), *beside):
         output.print(table)
     if any(images.origin == "miniature" for images in (*data.sets.values(), *data.ood_sets.values())):
         output.print(
@@ -243,7 +255,7 @@ def main(
         settings = Settings(
             ind=ind,
             ood=tuple(dict.fromkeys(ood or ())),
-            methods=chosen(methods or METHODS),
+            methods=chosen(methods or default_methods(DATAMODULES[ind].task)),
             protocols=tuple(dict.fromkeys(protocols or ("no-ood",))),
             naive=naive,
             network=network,

@@ -13,6 +13,13 @@ from lsood.reductions import REDUCTIONS
 
 PROTOCOLS = ("no-ood", "fgsm-val", "oracle-val")
 METHODS = ("msp", "odin", "mahalanobis", "fssd", "deep-ensemble", "lared", "larem")
+DETECTION_METHODS = ("msp", "energy", "mahalanobis", "knn", "deep-ensemble", "lared", "larem")
+"""Where none are named; of object detectors, because ODIN and FSSD do not apply to them."""
+
+
+def default_methods(task: str) -> tuple[str, ...]:
+    """The methods of a run that names none."""
+    return DETECTION_METHODS if task == "detection" else METHODS
 
 
 @dataclass(frozen=True)

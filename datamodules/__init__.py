@@ -4,6 +4,9 @@ without data.
 
 from datamodules.base import BenchmarkDataModule
 from datamodules.bdd100k import BDD100kDataModule
+from datamodules.bdd100k_seg import BDD100kSegmentationDataModule
+from datamodules.boxed import BoxedSet
+from datamodules.boxes import Boxes
 from datamodules.camvid import CamVidDataModule
 from datamodules.cifar10 import CIFAR10DataModule
 from datamodules.cifar100 import CIFAR100DataModule
@@ -27,7 +30,10 @@ __all__ = [
     "AnomalousSet",
     "ArraySet",
     "BDD100kDataModule",
+    "BDD100kSegmentationDataModule",
     "BenchmarkDataModule",
+    "BoxedSet",
+    "Boxes",
     "CIFAR10DataModule",
     "CIFAR100DataModule",
     "CamVidDataModule",

@@ -14,6 +14,15 @@ def flip(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return image.flip(-1), target.flip(-1) if target.ndim == 2 else target
 
 
+def flip_boxes(image: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Mirror left-right every second time; (C, H, W) image with {"boxes": (M, 4) x1 y1 x2 y2, ...}."""
+    if torch.rand(()) < 0.5:
+        return image, target
+    x1, y1, x2, y2 = target["boxes"].unbind(1)
+    width = image.shape[-1]
+    return image.flip(-1), target | {"boxes": torch.stack([width - x2, y1, width - x1, y2], dim=1)}
+
+
 def shift(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Crop the image out of itself with an eighth of its size as border (4 pixels at 32, reflected)."""
     height, width = image.shape[-2:]

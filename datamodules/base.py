@@ -5,22 +5,25 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
-from torch.utils.data import DataLoader
 
 from anomalies import Recipe, Scene, default_recipe
 from anomalies.base import UNKNOWN
-from datamodules.augment import crop_and_flip, shift_and_flip
+from datamodules.augment import crop_and_flip, flip_boxes, shift_and_flip
 from datamodules.imageset import AnomalousSet, ImageSet, Subset, capped, fingerprint_of
+from datamodules.loaders import Loader, ordered, shuffled
 from datamodules.locate import find, miniature, missing
 from datamodules.preprocess import Preprocess
-from datamodules.samples import Augment, SampleDataset, collate
+from datamodules.samples import Augment, SampleDataset
 
-Loader = DataLoader[dict[str, Any]]
+AUGMENTS: dict[str, Augment] = {
+    "classification": shift_and_flip,
+    "segmentation": crop_and_flip,
+    "detection": flip_boxes,
+}
 
 
 class BenchmarkDataModule(pl.LightningDataModule):
@@ -32,7 +35,8 @@ class BenchmarkDataModule(pl.LightningDataModule):
     Args:
         root: folder with the data set, or with a folder of its name; None: a miniature is generated.
         ood: names of OoD sets, see ``datamodules.OOD_SETS``; ``folder:PATH`` for any folder of images.
-        image_size: (H, W) of the network's input; default by data set.
+        image_size: (H, W) of the network's input, for detection the bounds of its short and long side (see
+            `Preprocess.size_of`); default by data set.
         batch_size: of every loader but :meth:`train_dataloader` with an argument.
         num_workers: processes that load images.
         seed: of splits, shuffling, anomalies and noise sets.
@@ -142,7 +146,9 @@ class BenchmarkDataModule(pl.LightningDataModule):
         self.sets = {part: capped(s, self.limit, self.seed) for part, s in self.split(self._folder).items()}
         small = self.miniature_size if self.origin == "miniature" else None
         self.image_size: tuple[int, int] = tuple(self._image_size or small or self.default_size)  # type: ignore[assignment]
-        self.preprocess = Preprocess(self.image_size, self.mean, self.std, self.channels)
+        self.preprocess = Preprocess(
+            self.image_size, self.mean, self.std, self.channels, keep_aspect=self.task == "detection"
+        )
         for name in self.ood:
             images = load_ood(name, self)
             if not name.endswith("-anomalies"):
@@ -162,43 +168,26 @@ class BenchmarkDataModule(pl.LightningDataModule):
     def _dataset(
         self, images: ImageSet, augment: Augment | None = None, masks: bool = False
     ) -> SampleDataset:
-        dense = self.task == "segmentation"
-        return SampleDataset(images, self.preprocess, augment, dense, masks and images.masked and dense)
+        dense, boxes = self.task == "segmentation", self.task == "detection"
+        masks = masks and images.masked and dense
+        return SampleDataset(images, self.preprocess, augment, dense, masks, boxes)
 
     def loader(self, images: ImageSet, masks: bool = False) -> Loader:
-        """Images of any set in order, in this pre-processing."""
-        return DataLoader(
-            self._dataset(images, masks=masks),
-            batch_size=self.batch_size,
-            num_workers=self.num_workers,
-            collate_fn=collate,
-            persistent_workers=self.num_workers > 0,
-        )
+        """Images of any set in order, in this pre-processing; for detection in batches of equal shape."""
+        return ordered(self._dataset(images, masks=masks), self.batch_size, self.num_workers)
 
     @property
     def augment(self) -> Augment | None:
         """The training augmentation of the task."""
-        return crop_and_flip if self.task == "segmentation" else shift_and_flip
+        return AUGMENTS[self.task]
 
     def train_dataloader(self, batch_size: int | None = None) -> Loader:
-        """Augmented and shuffled, both seeded per epoch by `networks.fit`; a last batch of a single image is
-        left out (batch norm needs two).
-        """
+        """Augmented and shuffled, both seeded per epoch by `networks.fit`, see `datamodules.loaders.shuffled`."""
         return self._shuffled(self.sets["train"], batch_size)
 
     def _shuffled(self, images: ImageSet, batch_size: int | None) -> Loader:
-        size = batch_size or self.batch_size
         dataset = self._dataset(images, self.augment)
-        return DataLoader(
-            dataset,
-            batch_size=size,
-            shuffle=True,
-            generator=torch.Generator().manual_seed(self.seed),
-            num_workers=self.num_workers,
-            collate_fn=collate,
-            drop_last=len(dataset) % size == 1 and len(dataset) > size,
-            persistent_workers=self.num_workers > 0,
-        )
+        return shuffled(dataset, batch_size or self.batch_size, self.num_workers, self.seed)
 
     def outliers(self, name: str | None = None) -> ImageSet:
         """Auxiliary outliers for training, of none of the OoD sets of this module; see

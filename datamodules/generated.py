@@ -38,6 +38,9 @@ class GeneratedSet(ImageSet):
     def sources(self) -> list[str]:
         return [record["key"] for record in self.records]
 
+    def shape(self, index: int) -> tuple[int, int]:
+        return int(self.records[index]["height"]), int(self.records[index]["width"])
+
     def read(self, index: int) -> Item:
         found = self.stored.read(self.records[index])
         mask = found.maps.get("mask")

@@ -20,10 +20,13 @@ from anomalies.base import UNKNOWN
 from anomalies.drawing import draw
 from anomalies.validity import Unusable
 from anomalies.variants import variants
-from datamodules.reading import Image, read_image, read_label
+from datamodules.boxes import Boxes
+from datamodules.reading import Image, image_shape, read_image, read_label
 
-Target = int | NDArray[np.uint8] | None
+Target = int | NDArray[np.uint8] | Boxes | None
 NOT_DRAWN = "not drawn"
+MOVING = ("geometric", "albumentations")
+"""Families of anomalies whose kinds move pixels, or may."""
 
 
 class Item(NamedTuple):
@@ -31,7 +34,7 @@ class Item(NamedTuple):
 
     Attributes:
         image: (H, W, 3) or (H, W, 1) uint8, RGB or grey.
-        target: class index, (H, W) uint8 training ids (255: ignore), or None.
+        target: class index, (H, W) uint8 training ids (255: ignore), the boxes of its objects, or None.
         key: stable id, unique within the set.
         anomaly: (H, W) uint8, 1 anomalous, 0 not, 255 ignore; None where nothing local is known.
         kind, severity: of the anomaly drawn on it; "" and 0 without. NOT_DRAWN: none could be drawn.
@@ -52,13 +55,15 @@ class ImageSet(ABC):
 
     Attributes:
         name: of the set. origin: "official", "subset" (official files, not all of them) or "miniature". keys:
-            one id per image. masked: images come with anomaly masks, at least some of them.
+            one id per image. masked: images come with anomaly masks, at least some of them. boxed: images come
+            with the boxes of their objects.
     """
 
     name: str
     origin: str
     keys: list[str]
     masked: bool = False
+    boxed: bool = False
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -75,6 +80,11 @@ class ImageSet(ABC):
         Raises:
             FileNotFoundError, ValueError: naming the file.
         """
+
+    def shape(self, index: int) -> tuple[int, int]:
+        """(H, W) of the image at a position, without decoding it where that is possible."""
+        image = self.read(index).image
+        return image.shape[0], image.shape[1]
 
     @cached_property
     @abstractmethod
@@ -126,6 +136,12 @@ class FileSet(ImageSet):
         self.name, self.root, self.files, self.origin, self.labels = name, root, list(files), origin, labels
         self.keys = [path.relative_to(root).as_posix() for path in files]
         self.masked = labels is not None and labels.anomaly
+        self._shapes: dict[int, tuple[int, int]] = {}
+
+    def shape(self, index: int) -> tuple[int, int]:
+        if index not in self._shapes:
+            self._shapes[index] = image_shape(self.files[index])
+        return self._shapes[index]
 
     def read(self, index: int) -> Item:
         path = self.files[index]
@@ -168,6 +184,9 @@ class ArraySet(ImageSet):
         self.name, self.images, self.labels, self.origin = name, images, labels, origin
         self.keys = [f"{prefix}{i:06d}" for i in range(len(images))]
 
+    def shape(self, index: int) -> tuple[int, int]:
+        return self.images.shape[1], self.images.shape[2]
+
     def read(self, index: int) -> Item:
         label = None if self.labels is None else int(self.labels[index])
         return Item(self.images[index], label, self.keys[index])
@@ -194,9 +213,16 @@ class Subset(ImageSet):
         return self.base.masked
 
     @property
+    def boxed(self) -> bool:  # type: ignore[override]
+        return self.base.boxed
+
+    @property
     def sources(self) -> list[str]:
         sources = self.base.sources
         return [sources[i] for i in self.indices]
+
+    def shape(self, index: int) -> tuple[int, int]:
+        return self.base.shape(self.indices[index])
 
     def read(self, index: int) -> Item:
         return self.base.read(self.indices[index])
@@ -210,9 +236,9 @@ class AnomalousSet(ImageSet):
     """A set's images with anomalies drawn on them: a function of (recipe, seed, key), whatever the order or
     the worker.
 
-    The target is that of the clean image, moved with it where an anomaly moves pixels; images with a local
-    anomaly carry its mask. Images on which none of the anomalies can be drawn come as they are, with kind
-    NOT_DRAWN.
+    The target is that of the clean image, moved with it where an anomaly moves pixels (boxes are left out
+    there); images with a local anomaly carry its mask. Images on which none of the anomalies can be drawn come as
+    they are, with kind NOT_DRAWN.
 
     Args:
         view: what anomalies may know about all of the images: the classes of the targets, horizon, camera height.
@@ -231,7 +257,7 @@ class AnomalousSet(ImageSet):
         every_kind: bool = False,
     ) -> None:
         self.base, self.recipe, self.seed, self.view = base, recipe, seed, view
-        self.name, self.origin = name or f"{base.name}-anomalies", base.origin
+        self.name, self.origin, self.boxed = name or f"{base.name}-anomalies", base.origin, base.boxed
         self.variants = variants([entry.kind for entry in recipe.entries], severity, every_kind)
         self.masked = any(ANOMALIES[entry.kind].level == "pixel" for entry in recipe.entries)
         several = len(self.variants) > 1
@@ -240,6 +266,9 @@ class AnomalousSet(ImageSet):
     @property
     def sources(self) -> list[str]:
         return [source for source in self.base.sources for _ in self.variants]
+
+    def shape(self, index: int) -> tuple[int, int]:
+        return self.base.shape(index // len(self.variants))
 
     def read(self, index: int) -> Item:
         item, variant = self.base.read(index // len(self.variants)), self.variants[index % len(self.variants)]
@@ -251,6 +280,8 @@ class AnomalousSet(ImageSet):
         except Unusable:
             return item._replace(key=self.keys[index], kind=NOT_DRAWN, source=item.key)
         target = item.target if drawn.labels is None else drawn.labels
+        if isinstance(target, Boxes) and drawn.anomaly.family in MOVING:
+            target = None
         key = self.keys[index]
         return Item(drawn.image, target, key, drawn.mask, drawn.kind, drawn.severity, item.key)
 

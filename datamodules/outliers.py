@@ -38,9 +38,9 @@ SHARED = {  # pairs of sets no few classes of which can be dropped to part them,
     **{(cifar, name): "TinyImageNet holds animals, vehicles and things of the same classes"
        for cifar in ("cifar10", "cifar100") for name in ("tiny-imagenet", "tiny-imagenet-c", "tiny-imagenet-r")},
     **{(cifar, name): "both hold animals, vehicles and furniture"
-       for cifar in ("cifar10", "cifar100") for name in ("voc", "openimages")},
+       for cifar in ("cifar10", "cifar100") for name in ("voc", "openimages", "coco")},
     **{("places365", name): "both hold the same scenes" for name in ("lsun-c", "lsun-r", "isun")},
-    ("places365", "openimages"): "both hold scenes",
+    **{("places365", name): "both hold scenes" for name in ("openimages", "coco")},
     ("mnist", "svhn"): "both hold the digits",
 }  # fmt: skip
 

@@ -13,6 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL.ExifTags import Base
 
 cv2.setNumThreads(0)
 
@@ -39,6 +41,23 @@ def read_image(path: Path) -> Image:
         FileNotFoundError: no such file. ValueError: truncated or unreadable.
     """
     return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+
+
+def image_shape(path: Path) -> tuple[int, int]:
+    """(H, W) of what `read_image` returns, from the file's header; a turned camera's EXIF note is heeded, as there.
+
+    Raises:
+        FileNotFoundError: no such file. ValueError: no header of an image.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist")
+    try:
+        with Pillow.open(path) as header:
+            width, height = header.size
+            turned = header.getexif().get(Base.Orientation, 1) in (5, 6, 7, 8)
+    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+        raise ValueError(f"{path} cannot be read as an image: {error}") from None
+    return (width, height) if turned else (height, width)
 
 
 def read_label(path: Path, like: Image, image_path: Path, classes: NDArray[np.uint8]) -> Image:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
 
-from leaderboards import pixel_tables, strata
+from leaderboards import object_tables, pixel_tables, strata
 from leaderboards.figures import histogram_figure, roc_figure
 from leaderboards.heatmap import kinds_figure, severities_figure
+from leaderboards.object_schema import box_pictures, load_object_results
+from leaderboards.object_tables import markdown_objects
 from leaderboards.page import page, slug
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.pixel_tables import markdown_pixels
@@ -28,8 +32,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def build(results: Path, out: Path) -> list[Path]:
     """Write leaderboard.md, .csv, .html, and roc-<ood>.png and scores-<ood>.png, from every result in a
     folder; kinds.csv, missed-<ood>.png and severities-<ood>.png where anomalies were drawn; pixels.csv where
-    there are pixel-level results; significance.csv where methods can be compared on the same images;
-    critical-difference.png where there are at least three methods and three blocks of one protocol.
+    there are pixel-level results; objects.csv and boxes-<ood>.png where there are object-level ones;
+    significance.csv where methods can be compared on the same images; critical-difference.png where there are at
+    least three methods and three blocks of one protocol.
 
     Raises:
         FileNotFoundError: no results. ValueError: a result that is damaged.
@@ -39,13 +44,18 @@ def build(results: Path, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     pictures = _pictures(runs, out)
     ordered = list(runs.values())
-    pixels = load_pixel_results(results)
+    pixels, objects = load_pixel_results(results), load_object_results(results)
+    boxes = box_pictures(results) if objects else []
     pairs, ranked = significance(runs), ranks(rows(ordered))
     diagrams = _diagrams(ranked, is_miniature(ordered), out)
     further = [*markdown_pairs(pairs, rows(ordered)), *_markdown_ranks(ranked, diagrams)]
-    text = markdown(ordered, [*further, *markdown_strata(ordered), *markdown_pixels(pixels)], pairs)
+    text = markdown(
+        ordered,
+        [*further, *markdown_strata(ordered), *markdown_pixels(pixels), *markdown_objects(objects)],
+        pairs,
+    )
     shown = [(path.name, found.note) for path, found in zip(diagrams, ranked.values(), strict=True)]
-    html = page(ordered, [path.name for path in pictures], pixels, pairs, shown)
+    html = page(ordered, [path.name for path in (*pictures, *boxes)], pixels, pairs, shown, objects)
     written = [
         _write(out / "leaderboard.md", lambda p: _text(p, text)),
         _write(out / "leaderboard.csv", lambda p: write_csv(ordered, p)),
@@ -62,6 +72,9 @@ def build(results: Path, out: Path) -> list[Path]:
         written += _heatmaps(ordered, out)
     if pixels:
         written.append(_write(out / "pixels.csv", lambda p: pixel_tables.write_csv(pixels, p)))
+    if objects:
+        written.append(_write(out / "objects.csv", lambda p: object_tables.write_csv(objects, p)))
+    written += [_write(out / path.name, partial(shutil.copyfile, path)) for path in boxes]
     return written
 
 
@@ -69,7 +82,7 @@ def _text(path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8")
 
 
-def _write(path: Path, write: Callable[[Path], None]) -> Path:
+def _write(path: Path, write: Callable[[Path], object]) -> Path:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     write(part)
     part.replace(path)

@@ -10,6 +10,8 @@ import pandas as pd
 
 from leaderboards.heatmap import colour
 from leaderboards.naive import NAIVE, NAIVE_TITLE, gain_text, has_naive, methods_of
+from leaderboards.object_page import object_parts
+from leaderboards.object_schema import ObjectResult
 from leaderboards.page_parts import heat_parts, pixel_parts
 from leaderboards.pixel_schema import PixelResult
 from leaderboards.schema import Result
@@ -35,27 +37,32 @@ def page(
     pixels: Sequence[PixelResult] = (),
     pairs: pd.DataFrame | None = None,
     ranks: Sequence[tuple[str, str]] = (),
+    objects: Sequence[ObjectResult] = (),
 ) -> str:
     """HTML of the leaderboard; the same results give the same bytes.
 
     Args:
-        figures: file names of pictures beside the page; those named after an OoD set stand under its table.
+        figures: file names of pictures beside the page; those named after an OoD set stand under its table, those of
+            boxes (``boxes-<OoD set>.png``) under its object-level table.
         pixels: pixel-level results.
         pairs: comparisons of methods, see `leaderboards.significance`.
         ranks: file names of critical-difference diagrams and what they say.
+        objects: object-level results.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("leaderboards"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"number": number, "gain_text": gain_text}
     table = rows(results)
-    sections = [_section(title, part, figures, pairs) for title, part in groups(table)]
+    plain = [name for name in figures if not name.startswith("boxes-")]
+    sections = [_section(title, part, plain, pairs) for title, part in groups(table)]
     return environment.get_template("leaderboard.html.j2").render(
         sections=sections,
         columns=COLUMNS,
         heat=heat_parts(results),
         scale=[(value, *colour(value / 100)) for value in range(40, 101, 10)],
         pixels=pixel_parts(pixels),
+        objects=object_parts(objects, figures),
         ranks=ranks,
         paired_note=PAIRED_NOTE if pairs is not None and len(pairs) else None,
         banner=BANNER if is_miniature(results) else None,

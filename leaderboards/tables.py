@@ -29,6 +29,7 @@ from leaderboards.significance import TIED, tied_with_best
 METRICS = (
     "auroc", "fpr95", "aupr_in", "aupr_out", "fpr95_in", "fpr80_in", "detection_error", "accuracy", "mcc", "f1",
 )  # fmt: skip
+DETECTOR = {"map": "mAP", "map50": "mAP50"}
 FIGURES = ("fpr95", "aupr_out", "aupr_in")
 TERMINAL = FIGURES[:2]
 CONVENTIONS = (
@@ -93,8 +94,6 @@ def _row(members: list[tuple[Result, OodCell]]) -> dict[str, Any]:
         row[f"{metric}_std"] = (
             statistics.pstdev(e.value for e in estimates) if several and estimates else None
         )
-    figures = [next(iter(r.ind.network_metrics.items()), ("", None)) for r, _ in members]
-    known = [value for _, value in figures if value is not None]
     return row | {
         "n_in": cell.n_in,
         "n_out": cell.n_out,
@@ -104,12 +103,21 @@ def _row(members: list[tuple[Result, OodCell]]) -> dict[str, Any]:
         "ind_origin": run.ind.origin,
         "ood_origin": cell.origin,
         "network": run.network.name,
-        "network_metric": f"{figures[0][0]} {statistics.fmean(known):.4f}" if known else "",
+        "network_metric": quality([r.ind.network_metrics for r, _ in members]),
         "checkpoint": run.network.checkpoint if len(members) == 1 else "",
         "fit_seconds": statistics.fmean(r.cost.fit_seconds for r, _ in members),
         "score_seconds": statistics.fmean(r.cost.score_seconds for r, _ in members),
         "failure": next((c.failure for _, c in members if c.failure), None),
     }
+
+
+def quality(runs: Sequence[dict[str, float]]) -> str:
+    """How good the network is, mean over runs: "accuracy 0.9523", "miou 0.6104"; a detector's "mAP .31 / mAP50 .52"."""
+    names = [name for name in DETECTOR if all(name in run for run in runs)]
+    means = {n: statistics.fmean(run[n] for run in runs if n in run) for n in names or list(runs[0])[:1]}
+    if not names:
+        return " ".join(f"{name} {value:.4f}" for name, value in means.items())
+    return " / ".join(f"{DETECTOR[n]} {f'{value:.2f}'.removeprefix('0')}" for n, value in means.items())
 
 
 def is_miniature(results: Sequence[Result]) -> bool:

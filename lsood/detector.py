@@ -35,6 +35,8 @@ class Detector(ABC):
         protocols: those it has a form for, of "no-ood", "fgsm-val" and "oracle-val"; the first is its own.
         decision: the score above which the method itself says OoD; None: the threshold comes from validation
             scores.
+        unsuited: {task: why the method does not apply to networks of that task}.
+        argument: the constructor argument that follows an "@" in a typed name.
         companions: which further networks it needs ("ensemble", "outlier-exposure", "mc-dropout", "vmdls"), trained
             by the runner and given to the constructor as (networks, hash of their weights); None: none.
     """
@@ -43,6 +45,8 @@ class Detector(ABC):
     paper: ClassVar[str]
     protocols: ClassVar[tuple[str, ...]] = ("no-ood",)
     decision: ClassVar[float | None] = None
+    unsuited: ClassVar[Mapping[str, str]] = {}
+    argument: ClassVar[str] = "layer"
     companions: ClassVar[str | None] = None
     subject: Subject | None = None
 
@@ -52,6 +56,8 @@ class Detector(ABC):
         Raises:
             ValueError: the method does not apply to this network.
         """
+        if reason := self.unsuited.get(subject.task):
+            raise ValueError(f"{self.name} does not apply to {subject.task}: {reason}")
         self.subject = subject
         return self
 

@@ -26,14 +26,18 @@ class Head:
 
     @classmethod
     def of(cls, network: nn.Module) -> Self | None:
-        """That of a network which names it (``head_layer``); None where there is none, as in segmentation."""
+        """That of a network which names it (``head_layer``); None where there is none, as in segmentation. The row of
+        the background, where the network has one (``background``), is left out.
+        """
         name: Any = getattr(network, "head_layer", None)
         if name is None:
             return None
         layer: Any = network.get_submodule(name)
         weight = layer.weight.detach().double().cpu()
         bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias.detach()
-        return cls(weight, bias.double().cpu())
+        background: int | None = getattr(network, "background", None)
+        classes = [row for row in range(len(weight)) if row != background]
+        return cls(weight[classes], bias.double().cpu()[classes])
 
     def __call__(self, features: Tensor) -> Tensor:
         """(N, D) -> (N, K) float64."""

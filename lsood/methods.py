@@ -47,8 +47,9 @@ def chosen(names: Iterable[str]) -> tuple[str, ...]:
 
 def create(spec: str) -> Detector:
     """A detector from ``name``, ``package.module:Class``, or either followed by ``@`` and arguments of its
-    constructor, joined by commas: ``lared@pca=58``, ``knn@k=10,layer=layer3``; a bare word is the layer:
-    ``mahalanobis@layer4``. Values are Python literals, ``none``, or words.
+    constructor, joined by commas: ``lared@pca=58``, ``knn@k=10,layer=layer3``; a bare word is the layer,
+    ``mahalanobis@layer4``, or, of a score of logits, which boxes of an object detector, ``msp@proposals``. Values are
+    Python literals, ``none``, or words.
 
     Raises:
         ValueError: unknown name or argument (the right ones are listed), a value out of range, or an object that is
@@ -70,7 +71,7 @@ def create(spec: str) -> Detector:
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise ValueError(f"unknown method {name!r}; {hint}methods: {', '.join(known)}")
         kind = known[name]
-    given = dict(_argument(word) for word in arguments.split(",")) if arguments else {}
+    given = dict(_argument(word, kind.argument) for word in arguments.split(",")) if arguments else {}
     takes = [n for n in inspect.signature(kind).parameters if not n.startswith(("networks", "members"))]
     if unknown := [argument for argument in given if argument not in takes]:
         raise ValueError(f"method {spec!r} has no {unknown[0]!r}; it takes: {', '.join(takes) or 'nothing'}")
@@ -80,11 +81,11 @@ def create(spec: str) -> Detector:
         raise ValueError(f"method {spec!r}: {error}") from error
 
 
-def _argument(word: str) -> tuple[str, Any]:
-    """ "k=10" to ("k", 10), "layer4" to ("layer", "layer4")."""
+def _argument(word: str, bare: str) -> tuple[str, Any]:
+    """ "k=10" to ("k", 10), "layer4" to (``bare``, "layer4")."""
     name, equals, text = word.rpartition("=")
     if not equals:
-        return "layer", word
+        return bare, word
     try:
         return name, ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from lsood.hook import Hook
+from lsood.object_probes import ObjectProbe, object_keys
 from lsood.precision import PRECISIONS, ReducedPrecision, single
+from lsood.probe import Targets
 from lsood.probes import LatentEntropy, Perturbation, Probe, Taps
 from lsood.sampling import execution_order
 
@@ -63,7 +65,10 @@ class OnePass:
             perturbations get float32 in both, see `lsood.precision`.
 
     Calling it with a batch of images (B, C, H, W), keys and (optional) targets returns {name: (B, ...) tensor
-    on the CPU}.
+    on the CPU}; what probes of objects measured is then in ``objects``.
+
+    Attributes:
+        objects: {name: (n, ...)} of the last batch's n detections on the CPU; empty without such probes.
 
     Raises:
         ValueError: unknown layer or precision, or values that are not finite (naming the image and the quantity).
@@ -83,7 +88,10 @@ class OnePass:
         self.device = torch.device(device)
         self._layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         self.network = self._placed(network).requires_grad_(False)
-        self.probes = list({probe.name: probe for probe in probes}.values())
+        probes = list(probes)
+        self.probes = _distinct(p for p in probes if not isinstance(p, ObjectProbe))
+        self.object_probes = _distinct(p for p in probes if isinstance(p, ObjectProbe))
+        self.objects: dict[str, Tensor] = {}
         self.perturbations = list(perturbations)
         self.counter = ForwardCounter(self.network)
         members = [self._placed(member) for probe in self.probes for member in getattr(probe, "members", ())]
@@ -94,9 +102,10 @@ class OnePass:
         if unknown := sorted(wanted - set(modules)):
             known = ", ".join(name for name in modules if name)
             raise ValueError(f"the network has no layer {unknown[0]!r}; it has: {known}")
-        self.hooks = {layer: Hook(modules[layer]) for layer in sorted(wanted)}
+        self.hooks = {layer: Hook(modules[layer], self.network) for layer in sorted(wanted)}
         self.prepared: dict[str, Any] = {} if prepared is None else prepared
         self.upstream_random: bool | None = None
+        self._precision = precision
         reduced = [self.network, *members] if precision == "bfloat16" else []
         self._reduced = ReducedPrecision(reduced, self.device)
 
@@ -128,17 +137,20 @@ class OnePass:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def forward(self, images: Tensor, keys: Sequence[str] = (), targets: Tensor | None = None) -> Taps:
+    def forward(self, images: Tensor, keys: Sequence[str] = (), targets: Targets | None = None) -> Taps:
         """One pass of the network; what passed through the hooked layers."""
         images = images.to(self.device)
-        logits = self.network(images.contiguous(memory_format=self._layout) if images.ndim == 4 else images)
-        inputs = {layer: single(hook.input) for layer, hook in self.hooks.items() if hook.input is not None}
-        outputs = {
-            layer: single(hook.output) for layer, hook in self.hooks.items() if hook.output is not None
-        }
+        output = self.network(images.contiguous(memory_format=self._layout) if images.ndim == 4 else images)
+        detects = isinstance(output, list)
+        logits, detections = (images.new_empty(0), output) if detects else (output, ())
+        if detects and self._precision != "float32":
+            raise ValueError(f"an object detector is measured in float32, not in {self._precision}")
+        inputs = {layer: _calls(hook.inputs) for layer, hook in self.hooks.items() if hook.inputs}
+        outputs = {layer: _calls(hook.outputs) for layer, hook in self.hooks.items() if hook.outputs}
         if missing := [layer for layer in self.hooks if layer not in outputs]:
             raise ValueError(f"layer {missing[0]!r} was not reached by the forward pass")
-        return Taps(self.network, images, logits, keys, targets, inputs, outputs, bool(self.upstream_random))
+        random = bool(self.upstream_random)
+        return Taps(self.network, images, logits, keys, targets, inputs, outputs, random, detections)
 
     @torch.no_grad()
     def _prepare(self, image_shape: torch.Size) -> None:
@@ -153,13 +165,13 @@ class OnePass:
         return any(order[: order.index(layer)] for layer in sampled if layer in order)
 
     def __call__(
-        self, images: Tensor, keys: Sequence[str], targets: Tensor | None = None
+        self, images: Tensor, keys: Sequence[str], targets: Targets | None = None
     ) -> dict[str, Tensor]:
         if any(probe.name not in self.prepared for probe in self.probes):
             self._prepare(images.shape[1:])
         images = images.detach().to(self.device)
-        targets = None if targets is None else targets.to(self.device)
-        if not self.perturbations and not any(probe.needs_network for probe in self.probes):
+        targets = targets.to(self.device) if isinstance(targets, Tensor) else targets
+        if not self.perturbations and not any(p.needs_network for p in (*self.probes, *self.object_probes)):
             return self._results(Taps(self.network, images, images.new_empty(0), keys, targets, {}, {}), keys)
         need_gradient = bool(self.perturbations)
         with torch.set_grad_enabled(need_gradient):
@@ -175,10 +187,21 @@ class OnePass:
     def _results(self, taps: Taps, keys: Sequence[str]) -> dict[str, Tensor]:
         with torch.no_grad(), self.counter.phase("sampling"):
             results = {probe.name: probe(taps, self.prepared[probe.name]) for probe in self.probes}
+            self.objects = self._of_objects(taps)
         results |= self._perturbed(taps, keys)
         for name, value in results.items():
             check_finite(name, value, keys)
         return {name: value.detach().cpu() for name, value in results.items()}
+
+    def _of_objects(self, taps: Taps) -> dict[str, Tensor]:
+        found = {probe.name: probe(taps, None).detach().cpu() for probe in self.object_probes}
+        if found:
+            keys = [
+                f for key, d in zip(taps.keys, taps.detections, strict=True) for f in object_keys(key, len(d))
+            ]
+            for name, value in found.items():
+                check_finite(name, value, keys)
+        return found
 
     def _perturbed(self, taps: Taps, keys: Sequence[str]) -> dict[str, Tensor]:
         images, results = taps.images, {}
@@ -194,6 +217,15 @@ class OnePass:
             with torch.no_grad(), self.counter.phase("perturbed"):
                 results[step.name] = step.read(self.forward(moved, keys), self.prepared.get(step.probe or ""))
         return results
+
+
+def _calls(found: list[Any]) -> Any:
+    """What a layer saw in its only call of a pass, or a list of what it saw in every call."""
+    return single(found[0]) if len(found) == 1 else [single(one) for one in found]
+
+
+def _distinct(probes: Iterable[Probe]) -> list[Any]:
+    return list({probe.name: probe for probe in probes}.values())
 
 
 def check_finite(name: str, value: Tensor, keys: Sequence[str]) -> None:

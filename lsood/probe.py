@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from lsood.detections import Detections
 from lsood.head import Head
+
+Targets = Tensor | Sequence[Mapping[str, Tensor]]
+"""Of a batch: class indices, maps of them, or {"boxes", "labels"} of every image."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Subject:
     """The network under test, as far as detectors need to know it.
 
     Attributes:
-        task: "classification" or "segmentation".
+        task: "classification", "segmentation" or "detection".
         num_classes: K.
         layers: names of the layers whose pooled outputs are features, shallow to deep.
         latent_layer: name of the dropout layer that is sampled.
@@ -52,18 +56,20 @@ class Subject:
 
 @dataclass
 class Taps:
-    """What one forward pass of a batch left behind: the images, the logits, every hooked layer's input and
-    output. Where no probe needs the network it was not run, and logits, inputs and outputs are empty.
+    """What one forward pass of a batch left behind: the images, the logits (of an object detector: detections
+    instead), every hooked layer's input and output: a tensor, or a list where the layer is called several times in a
+    pass. Where no probe needs the network it was not run, and all of these are empty.
     """
 
     network: nn.Module
     images: Tensor
     logits: Tensor
     keys: Sequence[str]
-    targets: Tensor | None
-    inputs: dict[str, Tensor]
-    outputs: dict[str, Tensor]
+    targets: Targets | None
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
     upstream_random: bool = False
+    detections: Sequence[Detections] = ()
 
 
 class Probe(ABC):

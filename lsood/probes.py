@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lsood.detection_probes import DetectionScores, ensemble_doubt
 from lsood.entropy import entropy
+from lsood.logit_scores import other_probability
 from lsood.perturbation import Perturbation, digest
 from lsood.pixel_probes import PIXEL_SCORES, Confusion, PixelMaps, PixelScores, pixel_scores
 from lsood.probe import Probe, Subject, Taps
@@ -24,6 +26,7 @@ from lsood.sampling import sample_latents, sample_latents_by_passes
 __all__ = [
     "PIXEL_SCORES",
     "Confusion",
+    "DetectionScores",
     "EnsembleProbability",
     "LatentEntropy",
     "Logits",
@@ -55,18 +58,11 @@ class Logits(Probe):
         return taps.logits.float()
 
 
-def other_probability(logits: Tensor, dim: int = 1) -> Tensor:
-    """1 - max softmax as the sum of the other classes' probabilities: no float32 saturation at 1, so no
-    ties.
-    """
-    z = logits.double()
-    rest = z.scatter(dim, z.argmax(dim, keepdim=True), -torch.inf)
-    return (rest.logsumexp(dim) - z.logsumexp(dim)).exp()
-
-
 @dataclass(frozen=True)
 class Pooled(Probe):
-    """(B, C) float32: a layer's output averaged over space (as it is, where it has none)."""
+    """(B, C) float32: a layer's output averaged over space (as it is, where it has none); of a layer called several
+    times, one after the other.
+    """
 
     layer: str
 
@@ -79,8 +75,9 @@ class Pooled(Probe):
         return f"pooled.{self.layer}"
 
     def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        maps = taps.outputs[self.layer].float()
-        return fullmean(maps) if maps.ndim == 4 else maps
+        found = taps.outputs[self.layer]
+        levels = [maps.float() for maps in (found if isinstance(found, list) else [found])]
+        return torch.cat([fullmean(maps) if maps.ndim == 4 else maps for maps in levels], dim=1)
 
 
 @dataclass(frozen=True)
@@ -168,7 +165,7 @@ class EnsembleProbability(Probe):
     batch.
 
     Classification: (B, K) float64 mean probabilities. Segmentation: (B, 1), mean over pixels of 1 - max of
-    the mean probability.
+    the mean probability. Detection: (B, 1), see `lsood.detection_probes.ensemble_doubt`.
     """
 
     members: tuple[nn.Module, ...] = field(repr=False)
@@ -179,6 +176,8 @@ class EnsembleProbability(Probe):
         return f"ensemble.m{len(self.members) + 1}.{self.members_hash[:16]}"
 
     def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        if taps.detections:
+            return ensemble_doubt(taps, self.members)
         total = taps.logits.detach().float().softmax(1)
         images = taps.images.detach()
         for member in self.members:
@@ -195,9 +194,13 @@ def standard_probes(subject: Subject, seeds: Sequence[int] = ()) -> list[Probe]:
     heads: list[Probe] = [Logits()]
     if subject.task == "segmentation":
         heads = [PixelScores(), Confusion(subject.num_classes)]
+    elif subject.task == "detection":
+        heads = [DetectionScores()]
     entropies = [
         LatentEntropy(subject.latent_layer, subject.mc_samples, subject.reduction, seed)
         for seed in dict.fromkeys((subject.seed, *seeds))
     ]
     pooled = map(Pooled, dict.fromkeys((*subject.layers, subject.latent_layer)))
-    return [*heads, *pooled, SingularityDistances(subject.layers), *entropies]
+    # a detector's images differ in size, so that noise images of one size have no feature map to compare theirs with
+    singularity = [] if subject.task == "detection" else [SingularityDistances(subject.layers)]
+    return [*heads, *pooled, *singularity, *entropies]

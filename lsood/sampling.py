@@ -21,7 +21,7 @@ from lsood.reductions import reduce
 
 
 def sample_latents(
-    features: Tensor,
+    features: Tensor | Sequence[Tensor],
     layer: nn.Module,
     n_samples: int,
     keys: Sequence[str],
@@ -32,25 +32,38 @@ def sample_latents(
 
     Args:
         features: (B, C, H, W) or (B, D) floating point: what goes into ``layer``, from one deterministic
-            pass.
+            pass. A list of them where one pass calls the layer several times (levels of a feature pyramid).
         layer: the random layer (see :func:`lsood.masks.keep_masks`).
         n_samples: T, masks per image.
         keys: B stable image ids; with ``seed`` they determine every mask.
         reduction: ``fullmean``, ``mean``, ``avgpool`` or ``raw``.
 
     Returns:
-        (B, T, D) float32 on the features' device.
+        (B, T, D) float32 on the features' device; of levels, each reduced on its own, D_1 + D_2 + ... Their masks
+        are drawn one level after the other from the image's one generator.
 
     Raises:
         ValueError: wrong number of keys, fewer than one sample, unsupported layer or reduction.
     """
-    if len(keys) != len(features):
-        raise ValueError(f"{len(features)} images but {len(keys)} keys")
+    levels = [features] if isinstance(features, Tensor) else list(features)
+    for level in levels:
+        if len(keys) != len(level):
+            raise ValueError(f"{len(level)} images but {len(keys)} keys")
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}")
-    features = features.detach().float()
-    shape, device = features.shape[1:], features.device
-    draws = (keep_masks(layer, shape, n_samples, image_generator(key, seed, device)) for key in keys)
+    generators = [image_generator(key, seed, levels[0].device) for key in keys]
+    drawn = [
+        _sample_level(level.detach().float(), layer, n_samples, generators, reduction) for level in levels
+    ]
+    return drawn[0] if len(drawn) == 1 else torch.cat(drawn, dim=2)
+
+
+def _sample_level(
+    features: Tensor, layer: nn.Module, n_samples: int, generators: list[torch.Generator], reduction: str
+) -> Tensor:
+    """(B, T, D) of one call of the layer; the images' generators go on from where they are."""
+    shape = features.shape[1:]
+    draws = (keep_masks(layer, shape, n_samples, generator) for generator in generators)
     if isinstance(layer, DropBlock2D) and reduction == "fullmean":
         masks = torch.stack([mask.flatten(1) for mask in draws])  # (B, T, HW)
         return torch.bmm(masks, features.flatten(2).transpose(1, 2)) / shape[-2:].numel()
@@ -84,13 +97,21 @@ def dropping(
     """Inside the block every dropout layer of the network drops: new masks for each image in each forward pass
     of the B images that ``keys`` name, from generators seeded by (key, seed).
 
-    The network stays in evaluation mode; masks act through hooks, per image, so that batch mates do not matter.
+    The network stays in evaluation mode; masks act through hooks, per image, so that batch mates do not matter. A
+    layer whose rows are regions of the images says in its attribute ``rows_per_image`` (B integers) how many each
+    image has, one image after the other; each row gets a mask of its own.
     """
     generators = [image_generator(key, seed, device) for key in keys]
 
     def drop(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        masks = [keep_masks(module, args[0].shape[1:], 1, generator)[0] for generator in generators]
-        return args[0] * torch.stack(masks)
+        rows = getattr(module, "rows_per_image", None) or [1] * len(generators)
+        shape = args[0].shape[1:]
+        masks = [
+            keep_masks(module, shape, n, generator)
+            for n, generator in zip(rows, generators, strict=True)
+            if n
+        ]
+        return args[0] * torch.cat(masks) if masks else args[0]
 
     handles = [module.register_forward_hook(drop) for module in random_layers(network).values()]
     try:
@@ -115,10 +136,9 @@ def sample_latents_by_passes(
 
     Args and returns as :func:`sample_latents`, but (B, C, H, W) ``images`` go in.
     """
-    samples = []
-    with dropping(network, keys, seed, images.device), Hook(network.get_submodule(layer_name)) as hook:
+    samples, layer = [], network.get_submodule(layer_name)
+    with dropping(network, keys, seed, images.device), Hook(layer, network) as hook:
         for _ in range(n_samples):
             network(images)
-            assert hook.output is not None
-            samples.append(reduce(hook.output.float(), reduction))
+            samples.append(torch.cat([reduce(level.float(), reduction) for level in hook.outputs], dim=1))
     return torch.stack(samples, dim=1)

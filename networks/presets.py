@@ -148,6 +148,13 @@ PRESETS: dict[str, Preset] = {
         f"{LAREX}, for WoodScape; the number of epochs is not given, this is that of its DeepLabv3+",
         {"filters": (32, 64, 128)},
     ),
+    "larex-faster-rcnn": Preset(
+        "faster-rcnn",
+        _float32(12, 16, "sgd", 1e-4, 1e-4, "none", nesterov=False),
+        f"{LAREX}, 52,000 batches of 16; theirs starts from weights for BDD100k of Du et al., ICLR 2022 (VOS) and "
+        "warms up over 1,000 batches; here it starts from torchvision's for COCO without the class layer, at full rate",
+        {"encoder_weights": "coco", "norm": "frozen", "trainable_stages": 0},
+    ),
     "vmdls-mnist": _vmdls("vmdls-convnet", "adam", 1e-4, 32, 10, 64),
     "vmdls-vgg": _vmdls("vgg", "adam", 1e-3, 32, 8, 40),
     "vmdls-resnet18": _vmdls("resnet18", "sgd", 1e-2, 32, 10, 40),

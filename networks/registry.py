@@ -13,6 +13,7 @@ from torch import nn
 
 from networks.deeplab import DeepLabV3Plus
 from networks.densenet import DenseNet
+from networks.faster_rcnn import FasterRCNN, SmallFasterRCNN
 from networks.lenet import LeNet, LeNetMCD
 from networks.resnet import ResNet
 from networks.unet import UNet
@@ -42,6 +43,10 @@ def _classifier(description: str, build: Callable[..., nn.Module]) -> NetworkSpe
 
 def _segmenter(description: str, build: Callable[..., nn.Module]) -> NetworkSpec:
     return NetworkSpec("segmentation", description, build)
+
+
+def _detector(description: str, build: Callable[..., nn.Module]) -> NetworkSpec:
+    return NetworkSpec("detection", description, build)
 
 
 NETWORKS: dict[str, NetworkSpec] = {
@@ -94,6 +99,8 @@ NETWORKS: dict[str, NetworkSpec] = {
     "unet-small": _segmenter(
         "U-Net with 12 to 96 filters, for CPUs", partial(UNet, filters=(12, 24, 48, 96), block_size=4)
     ),
+    "faster-rcnn": _detector("Faster R-CNN with ResNet-50 and feature pyramid, as in LaREx", FasterRCNN),
+    "faster-rcnn-small": _detector("Faster R-CNN, thin, for CPUs and miniatures", SmallFasterRCNN),
 }
 
 DEFAULTS = {  # in-distribution set: (network, network of its miniature)
@@ -104,7 +111,8 @@ DEFAULTS = {  # in-distribution set: (network, network of its miniature)
     "cifar100": ("resnet18", "resnet18-small"),
     "cityscapes": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),
     "woodscape": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),
-    "bdd100k": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),
+    "bdd100k": ("faster-rcnn", "faster-rcnn-small"),
+    "bdd100k-seg": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),
     "camvid": ("deeplabv3plus-resnet18", "deeplabv3plus-small"),
 }
 
@@ -114,8 +122,9 @@ def build(name: str, num_classes: int, channels: int = 3, **options: Any) -> nn.
 
     Every network has ``feature_layers`` (names of layers whose outputs are features, shallow to deep, without
     the logits) and ``latent_layer`` (name of the dropout layer that is sampled); each of these layers is
-    called once in a forward pass. Classifiers have ``head_layer`` too (name of the last linear layer; the pooled
-    output of the last feature layer is its input).
+    called once in a forward pass, a detector's ``latent_layer`` once per level of its pyramid. Classifiers and
+    detectors have ``head_layer`` too (name of the last linear layer; its input is the pooled output of a classifier's
+    last feature layer, or a region's features).
 
     Args:
         name: one of ``NETWORKS``.

@@ -22,12 +22,19 @@ from torch.utils.data import DataLoader
 
 from networks.batches import Batches
 from networks.callbacks import EpochLog, EpochSeeds
-from networks.modules import MODULES, ClassificationModule, SegmentationModule, TrainingModule
+from networks.modules import (
+    MODULES,
+    ClassificationModule,
+    DetectionModule,
+    SegmentationModule,
+    TrainingModule,
+)
 from networks.recipes import TrainingRecipe, resolve_precision
 
-__all__ = ["ClassificationModule", "SegmentationModule", "fit", "seed_everything"]
+__all__ = ["ClassificationModule", "DetectionModule", "SegmentationModule", "fit", "seed_everything"]
 
 LAST = "last.ckpt"
+UNREPEATABLE = (SegmentationModule, DetectionModule)  # on a GPU
 log = logging.getLogger("lsood-bench")
 
 
@@ -54,11 +61,11 @@ def fit(
 
     Seeds, and with them a ``generator`` of the loader, are set anew for every epoch: same seed, same device:
     same weights, interrupted or not (exactly so for loaders without processes of their own; on a GPU for
-    classification, as bilinear upsampling and the pixel loss have no repeatable gradient there).
+    classification, as bilinear upsampling, the pixel loss and RoI pooling have no repeatable gradient there).
 
     Args:
         network: its weights are the starting point.
-        task: "classification" or "segmentation".
+        task: "classification", "segmentation" or "detection".
         train_loader: batches of the recipe's size, shuffled by a generator of its own.
         val_loader: held-out batches; measured about five times in a training.
         work_dir: keeps last.ckpt, a whole training state, after every epoch.
@@ -72,17 +79,19 @@ def fit(
             cycled through; its labels are not used.
 
     Returns:
-        {"accuracy" or "miou": ..., "loss": ...} on the validation set. The network is left in evaluation mode
-        on the CPU.
+        {"accuracy" or "miou": ..., "loss": ...} on the validation set, {"map", "map50", "loss"} of a detector. The
+        network is left in evaluation mode on the CPU.
 
     Raises:
-        ValueError: unknown task or device; a folder that holds another training; outliers that are none or
-            of another size.
+        ValueError: unknown task or device; a folder that holds another training; outliers that are none, of
+            another size, or for a detector.
         KeyboardInterrupt: passed on.
     """
     if task not in MODULES:
         raise ValueError(f"unknown task {task!r}; tasks: {', '.join(MODULES)}")
-    module = MODULES[task](network, recipe, num_classes)
+    if outliers is not None and task == "detection":
+        raise ValueError("outlier exposure trains classification and segmentation networks, not detectors")
+    module: TrainingModule = MODULES[task](network, recipe, num_classes)
     return fit_module(module, train_loader, val_loader, work_dir, device, seed, progress, outliers)
 
 
@@ -109,7 +118,7 @@ def fit_module(
     last = Path(work_dir) / LAST
     resume = str(last) if _resumable(last, module) else None
     module.accelerate(where)
-    with _quiet(), _repeatable(where.type == "cuda" and not isinstance(module, SegmentationModule)):
+    with _quiet(), _repeatable(where.type == "cuda" and not isinstance(module, UNREPEATABLE)):
         trainer = _trainer(recipe, last.parent, where, seed, progress)
         with _interruptible(trainer):
             trainer.fit(module, batches, val_loader, ckpt_path=resume, weights_only=True)
@@ -117,10 +126,7 @@ def fit_module(
             if "val_loss" not in figures:  # the checkpoint was that of the last epoch
                 figures = dict(trainer.validate(module, val_loader, verbose=False)[0])
     network.eval().cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return {
-        module.metric_name: float(figures[f"val_{module.metric_name}"]),
-        "loss": float(figures["val_loss"]),
-    }
+    return {name: float(figures[f"val_{name}"]) for name in (*module.figures, "loss")}
 
 
 def _device(name: str) -> torch.device:

@@ -46,6 +46,22 @@ class TinyNet(nn.Module):
         return z if self.dense else z.mean(dim=(2, 3))
 
 
+@pytest.fixture(scope="session")
+def detector():
+    """A small Faster R-CNN with seeded random weights: ``detector()``; ``detector(least=2.0)`` keeps nothing."""
+    from networks.faster_rcnn import SmallFasterRCNN
+
+    def make(classes=3, least=0.2, seed=0):
+        torch.manual_seed(seed)
+        network = SmallFasterRCNN(classes)
+        torch.nn.init.normal_(network.roi_heads.box_predictor.cls_score.weight, std=0.3)
+        network.roi_heads.score_thresh = least
+        network.roi_heads.detections_per_img = 12
+        return network.eval()
+
+    return make
+
+
 @pytest.fixture
 def tiny():
     """TinyNet with seeded weights: ``tiny()`` classifies, ``tiny(dense=True)`` segments."""

@@ -70,7 +70,8 @@ def test_public_names():
         "get_dl_h_z build_ood_detection_ds get_ood_detector_results plot_roc_ood_detector plot_samples_pacmap "
         "log_evaluate_lared_larem",
         "baselines": "MSP ODIN Mahalanobis FSSD DeepEnsemble",
-        "datamodules": "CityscapesDataModule WoodScapeDataModule BDD100kDataModule CIFAR10DataModule "
+        "datamodules": "CityscapesDataModule WoodScapeDataModule BDD100kDataModule BDD100kSegmentationDataModule "
+        "CIFAR10DataModule Boxes BoxedSet "
         "FashionMNISTDataModule CamVidDataModule",
         "anomalies": "Recipe Mud Fog SunFlare Rain Snow",
     }

@@ -27,6 +27,7 @@ from lsood.probes import LatentEntropy, Subject, standard_probes
 PASSES, K, FLOOR = 16, 5, 1e-5
 SEGMENTATION = ("deeplabv3plus-resnet18", (3, 128, 256))
 CLASSIFICATION = ("resnet18", (3, 32, 32))
+DETECTION = [("faster-rcnn-small", (3, 180, 320)), ("faster-rcnn", (3, 192, 320))]
 LAREX = [("resnet18-imagenet", (3, 32, 32)), CLASSIFICATION]  # the reference's ResNet-18 has the 7x7 stem
 
 
@@ -77,12 +78,12 @@ def compare(benchmark, ours, images, other, other_images, rounds):
 
 
 def reference_samples(network, hook, image):
-    """(16, C): sixteen full passes with DropBlock active, the mean of the hooked map each time."""
+    """(16, C): sixteen full passes with DropBlock active, the mean of the hooked map (of each level) each time."""
     with torch.no_grad():
         samples = []
         for _ in range(PASSES):
             network(image)
-            samples.append(hook.output.mean(dim=(2, 3)))
+            samples.append(torch.cat([level.mean(dim=(2, 3)) for level in hook.outputs], dim=1))
     return torch.cat(samples)
 
 
@@ -135,6 +136,24 @@ def test_larex_beside_the_reference_procedure(benchmark, fitted, network_and_sha
             return fitted["lared"].score(h), fitted["larem"].score(h)
 
         compare(benchmark, ours, len(x), reference, other_images=4, rounds=15)
+
+
+@pytest.mark.parametrize("network_and_shape", DETECTION, ids=lambda p: p[0])
+def test_latent_entropies_of_a_detector_beside_the_reference_procedure(benchmark, network_and_shape):
+    """Entropies of the proposal head's channel means on five levels; the reference passes images one by one."""
+    network, x, keys, subject = setting(*network_and_shape, images=4)
+    layer = network.get_submodule(subject.latent_layer)
+    probe = LatentEntropy(subject.latent_layer, PASSES, subject.reduction, 0)
+
+    def reference():
+        layer.train()
+        with Hook(layer, network) as hook:
+            found = reference_entropy(reference_samples(network, hook, x[:1]).numpy())
+        layer.eval()
+        return found
+
+    with OnePass(network, [probe]) as one_pass:
+        compare(benchmark, lambda: one_pass(x, keys), len(x), reference, other_images=1, rounds=7)
 
 
 def test_entropy_beside_trees(benchmark):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.miniature import driving, small
+from datamodules.miniature import driving, small, things
 
 VERSION = 1
 MARKER = "miniature.json"
@@ -25,11 +25,12 @@ MARKER = "miniature.json"
 
 @dataclass(frozen=True)
 class Miniature:
-    """Folder below the root, writer, and the number of images per part."""
+    """Folder below the root, writer, the number of images per part, and how often the writer has changed."""
 
     folder: str
     write: Callable[[Path, dict[str, int], Callable[[int], np.random.Generator]], None]
     sizes: dict[str, int]
+    revision: int = 0
 
 
 MINIATURES: dict[str, Miniature] = {
@@ -37,7 +38,7 @@ MINIATURES: dict[str, Miniature] = {
     "woodscape": Miniature("woodscape", driving.woodscape, {"frames": 180}),
     "woodscape-soiling": Miniature("soiling_dataset", driving.soiling, {"train": 10, "test": 50}),
     "bdd100k": Miniature(
-        "bdd100k", driving.bdd100k, {"10k/train": 130, "10k/val": 60, "100k/train": 20, "100k/val": 10}
+        "bdd100k", driving.bdd100k, {"10k/train": 130, "10k/val": 60, "100k/train": 130, "100k/val": 60}, 1
     ),
     "camvid": Miniature("camvid", driving.camvid, {"train": 120, "val": 20, "test": 60}),
     "road-anomaly-21": Miniature("road_anomaly21", driving.road_anomaly, {"frames": 30}),
@@ -47,9 +48,12 @@ MINIATURES: dict[str, Miniature] = {
     "mnist": Miniature("MNIST", small.mnist, {"train": 2000, "test": 500}),
     "gtsrb": Miniature("GTSRB", small.gtsrb, {"train": 860, "test": 215}),
     "svhn": Miniature("svhn", small.svhn, {"test": 500}),
-    "voc": Miniature("VOCdevkit/VOC2012", small.voc, {"val": 60}),
+    "voc": Miniature("VOCdevkit/VOC2012", things.voc, {"val": 60}, 1),
+    "openimages": Miniature("openimages", things.openimages, {"images": 60}),
     "textures": Miniature("dtd", small.textures, {"images": 200}),
 }
+SHARED = {"bdd100k-seg": "bdd100k"}
+"""Data sets that read the miniature of another one."""
 
 
 def write(name: str, root: Path, seed: int = 0, sizes: dict[str, int] | None = None) -> Path:
@@ -57,7 +61,7 @@ def write(name: str, root: Path, seed: int = 0, sizes: dict[str, int] | None = N
     already.
 
     Args:
-        name: one of ``MINIATURES``.
+        name: one of ``MINIATURES`` or ``SHARED``.
         sizes: images per part, by default those of ``MINIATURES``.
 
     Returns:
@@ -66,11 +70,13 @@ def write(name: str, root: Path, seed: int = 0, sizes: dict[str, int] | None = N
     Raises:
         ValueError: unknown name; the right ones are listed.
     """
+    name = SHARED.get(name, name)
     if name not in MINIATURES:
         raise ValueError(f"no miniature of {name!r}; miniatures: {', '.join(MINIATURES)}")
     entry = MINIATURES[name]
     counts = entry.sizes | (sizes or {})
-    content = json.dumps({"set": name, "version": VERSION, "seed": seed, "sizes": counts})
+    revision = {"revision": entry.revision} if entry.revision else {}
+    content = json.dumps({"set": name, "version": VERSION, "seed": seed, "sizes": counts} | revision)
     folder = root / entry.folder
     marker = folder / MARKER
     if marker.is_file() and marker.read_text(encoding="utf-8") == content:

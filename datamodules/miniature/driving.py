@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects
 
 from anomalies import Mud
 from datamodules.miniature.files import save_image
@@ -111,50 +112,46 @@ def soiling(root: Path, sizes: Sizes, random: Random) -> None:
 
 
 def bdd100k(root: Path, sizes: Sizes, random: Random) -> None:
-    """images/10k with labels/sem_seg/masks, images/100k with labels/det_20, 320 x 180."""
+    """images/10k with labels/sem_seg/masks, images/100k with labels/det_20, 320 x 180: the same frames in both."""
     index = 0
-    for part, count in sizes.items():
-        subset, split = part.split("/")
+    for split in ("train", "val"):
+        segmented, detected = sizes[f"10k/{split}"], sizes[f"100k/{split}"]
         frames = []
-        for _ in range(count):
+        for number in range(max(segmented, detected)):
             numbers = random(index)
             scene = render(numbers, (180, 320))
             name = "-".join(f"{numbers.integers(1 << 32):08x}" for _ in range(2))
-            save_image(root / "images" / subset / split / f"{name}.jpg", scene.image)
-            if subset == "10k":
-                save_image(
-                    root / "labels" / "sem_seg" / "masks" / split / f"{name}.png", TRAIN_IDS[scene.labels]
-                )
-            else:
+            if number < segmented:
+                save_image(root / "images" / "10k" / split / f"{name}.jpg", scene.image)
+                masks = root / "labels" / "sem_seg" / "masks" / split
+                save_image(masks / f"{name}.png", TRAIN_IDS[scene.labels])
+            if number < detected:
+                save_image(root / "images" / "100k" / split / f"{name}.jpg", scene.image)
                 frames.append(_frame(f"{name}.jpg", scene))
             index += 1
-        if subset == "100k":
-            path = root / "labels" / "det_20" / f"det_{split}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(frames), encoding="utf-8")
+        path = root / "labels" / "det_20" / f"det_{split}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(frames), encoding="utf-8")
 
 
 def _frame(name: str, scene: Scene) -> dict[str, object]:
-    """One frame of BDD100K's detection labels: the visible extent of every counted object of at least 20
-    pixels.
+    """One frame of BDD100K's detection labels: the visible extent of every counted object that shows at least 30
+    pixels, 5 in width and height.
     """
+    counted = np.isin(scene.labels, list(COUNTED))
+    codes = np.where(counted, scene.instances.astype(np.int64) * 256 + scene.labels, 0)
+    found, objects, shown = np.unique(codes, return_inverse=True, return_counts=True)
+    numbered = np.asarray(objects).reshape(codes.shape)
     labels: list[dict[str, object]] = []
-    for instance in np.unique(scene.instances):
-        for label, category in COUNTED.items():
-            rows, columns = np.nonzero((scene.instances == instance) & (scene.labels == label))
-            if instance == 0 or len(rows) < 20:
-                continue
-            box = {
-                "x1": int(columns.min()),
-                "y1": int(rows.min()),
-                "x2": int(columns.max()),
-                "y2": int(rows.max()),
-            }
-            if box["x2"] > box["x1"] and box["y2"] > box["y1"]:
-                attributes = {"occluded": False, "truncated": False, "trafficLightColor": "NA"}
-                labels.append(
-                    {"id": str(len(labels)), "category": category, "attributes": attributes, "box2d": box}
-                )
+    for number, extent in enumerate(find_objects(numbered), start=1):
+        rows, columns = extent
+        sides = rows.stop - rows.start, columns.stop - columns.start
+        if found[0] != 0 or shown[number] < 30 or min(sides) < 5:
+            continue
+        box = {"x1": columns.start, "y1": rows.start, "x2": columns.stop, "y2": rows.stop}
+        attributes = {"occluded": False, "truncated": False, "trafficLightColor": "NA"}
+        category = COUNTED[int(found[number]) % 256]
+        labels.append({"id": str(len(labels)), "category": category, "attributes": attributes, "box2d": box})
     attributes = {"weather": scene.weather, "timeofday": scene.timeofday, "scene": scene.place}
     return {"name": name, "attributes": attributes, "timestamp": 10000, "labels": labels}
 

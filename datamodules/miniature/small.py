@@ -1,4 +1,4 @@
-"""Miniatures of the small-image sets: CIFAR, MNIST, FashionMNIST, SVHN, GTSRB, DTD, and of Pascal VOC."""
+"""Miniatures of the small-image sets: CIFAR, MNIST, FashionMNIST, SVHN, GTSRB, DTD."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from datamodules.miniature.objects import (
     background,
     grey_picture,
     picture,
-    sprite,
 )
 
 Random = Callable[[int], np.random.Generator]
@@ -137,43 +136,6 @@ def _sign(label: int, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 RED, BLUE, WHITE, BLACK = (200, 20, 30), (20, 60, 170), (235, 235, 235), (10, 10, 10)
-
-
-def voc(root: Path, sizes: Sizes, random: Random) -> None:
-    """VOCdevkit/VOC2012: JPEGImages, Annotations (XML boxes), ImageSets/Main/val.txt."""
-    names = ["bottle", "chair", "sofa", "bird", "cat", "dog", "horse"]
-    shapes = {name: OTHER.get(name) or CIFAR10[name] for name in names}
-    stems = []
-    for index in range(sizes["val"]):
-        numbers = random(index)
-        stem = f"2012_{index + 1:06d}"
-        stems.append(stem)
-        kind = names[int(numbers.integers(len(names)))]
-        scene = cv2.resize(background(shapes[kind][2], numbers, 300), (300, 200))
-        size = int(numbers.integers(90, 180))
-        figure = sprite(shapes[kind], numbers, size)
-        top, left = int(numbers.integers(0, 200 - size)), int(numbers.integers(0, 300 - size))
-        area, alpha = (slice(top, top + size), slice(left, left + size)), figure[..., 3:]
-        scene[area] = scene[area] * (1 - alpha) + figure[..., :3]
-        save_image(root / "JPEGImages" / f"{stem}.jpg", (scene * 255).clip(0, 255).astype(np.uint8))
-        rows, columns = np.nonzero(alpha[..., 0] > 0.5)
-        box = (left + columns.min() + 1, top + rows.min() + 1, left + columns.max() + 1, top + rows.max() + 1)
-        path = root / "Annotations" / f"{stem}.xml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_annotation(stem, kind, box), encoding="utf-8")
-    listed = root / "ImageSets" / "Main" / "val.txt"
-    listed.parent.mkdir(parents=True, exist_ok=True)
-    listed.write_text("\n".join(stems) + "\n", encoding="utf-8")
-
-
-def _annotation(stem: str, kind: str, box: tuple[int, ...]) -> str:
-    sides = "".join(f"<{k}>{v}</{k}>" for k, v in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))
-    return (
-        f"<annotation><folder>VOC2012</folder><filename>{stem}.jpg</filename>"
-        "<size><width>300</width><height>200</height><depth>3</depth></size><segmented>0</segmented>"
-        f"<object><name>{kind}</name><pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult>"
-        f"<bndbox>{sides}</bndbox></object></annotation>\n"
-    )
 
 
 def textures(root: Path, sizes: Sizes, random: Random) -> None:

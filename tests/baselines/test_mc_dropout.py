@@ -161,7 +161,7 @@ def test_outlier_exposure_is_the_msp_of_its_companion(dropped, tiny):
     torch.testing.assert_close(detector.score(found), expected, rtol=1e-5, atol=1e-7)
     alone = torch.cat([detector.score(measured(tiny(), detector, image[None])[0]) for image in x])
     torch.testing.assert_close(alone, detector.score(found), rtol=1e-4, atol=1e-7)
-    with pytest.raises(ValueError, match="outlier-exposure is for classification networks"):
+    with pytest.raises(ValueError, match="outlier-exposure does not apply to segmentation"):
         OutlierExposure((own,), "hash").attach(Subject("segmentation", 4, ("relu1",), "drop", (1.0,)))
     with pytest.raises(ValueError, match="needs one network trained with outliers, got 0"):
         OutlierExposure().attach(SUBJECT)

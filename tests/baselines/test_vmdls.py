@@ -148,7 +148,7 @@ def test_bad_input_is_named():
     x, y = features(30)
     with pytest.raises(ValueError, match="vmdls: needs a VMDLS network and an autoencoder"):
         VMDLS().attach(SUBJECT)
-    with pytest.raises(ValueError, match="vmdls-base: for classification, not segmentation"):
+    with pytest.raises(ValueError, match="vmdls-base does not apply to segmentation"):
         VMDLSBase().attach(Subject("segmentation", 3, ("a",), "drop", (1.0,)))
     with pytest.raises(ValueError, match="got 1 networks"):
         VMDLS((torch.nn.Identity(),))

@@ -39,7 +39,7 @@ def small_miniatures():
     sizes = {
         "cifar10": {"train": 400, "test": 60}, "cityscapes": {"train": 14, "val": 6}, "svhn": {"test": 60},
         "woodscape": {"frames": 16}, "woodscape-soiling": {"train": 1, "test": 6}, "voc": {"val": 8},
-        "bdd100k": {"10k/train": 14, "10k/val": 6, "100k/train": 1, "100k/val": 1}, "mnist": {"train": 2, "test": 60},
+        "bdd100k": {"10k/train": 14, "10k/val": 6, "100k/train": 14, "100k/val": 6}, "mnist": {"train": 2, "test": 60},
         "camvid": {"train": 12, "val": 4, "test": 6}, "fashion-mnist": {"train": 400, "test": 60},
         "road-anomaly-21": {"frames": 6},
     }  # fmt: skip
@@ -136,7 +136,7 @@ def test_a_damaged_cache_is_made_anew(first_run):
     ("ind", "ood"),
     [
         ("woodscape", ["woodscape-anomalies", "woodscape-soiling"]),
-        ("bdd100k", ["bdd100k-anomalies", "voc"]),
+        ("bdd100k-seg", ["bdd100k-seg-anomalies", "voc"]),
         ("cityscapes", ["cityscapes-anomalies", "gaussian-noise"]),
         ("camvid", ["road-anomaly-21"]),
         ("fashion-mnist", ["mnist"]),

@@ -1,6 +1,5 @@
 """Layouts, splits, one pre-processing, and what happens with files that are not what they should be."""
 
-import json
 import os
 import pickle
 from pathlib import Path
@@ -14,7 +13,7 @@ from anomalies import Entry, Recipe
 from datamodules import (
     DATAMODULES,
     OOD_SETS,
-    BDD100kDataModule,
+    BDD100kSegmentationDataModule,
     CamVidDataModule,
     CIFAR10DataModule,
     CityscapesDataModule,
@@ -23,7 +22,6 @@ from datamodules import (
     known_names,
 )
 from datamodules.base import hold_out
-from datamodules.bdd100k import read_boxes
 from datamodules.imageset import ArraySet, FileSet
 from datamodules.miniature import write
 from datamodules.preprocess import Preprocess
@@ -34,7 +32,7 @@ from datamodules.woodscape import split_frames
 SIZES = {
     "cityscapes": {"train": 12, "val": 4},
     "woodscape": {"frames": 14},
-    "bdd100k": {"10k/train": 12, "10k/val": 4, "100k/train": 2, "100k/val": 1},
+    "bdd100k": {"10k/train": 12, "10k/val": 4, "100k/train": 12, "100k/val": 4},
     "camvid": {"train": 6, "val": 3, "test": 4},
     "cifar10": {"train": 100, "test": 20},
     "cifar100": {"train": 100, "test": 20},
@@ -69,6 +67,11 @@ def test_three_parts_without_overlap_in_the_contract_s_shapes(minis, name):
         n = len(batch["key"])
         assert batch["image"].shape == (n, data.channels, *data.image_size)
         assert batch["image"].dtype == torch.float32
+        if data.task == "detection":
+            assert [len(target["boxes"]) for target in batch["target"]] == [
+                len(t["labels"]) for t in batch["target"]
+            ]
+            continue
         assert batch["target"].dtype == torch.int64
         assert batch["target"].shape == ((n,) if data.task == "classification" else (n, *data.image_size))
         legal = set(range(data.num_classes)) | ({255} if data.task == "segmentation" else set())
@@ -178,30 +181,6 @@ def test_limit_and_hold_out_are_seeded(minis):
     rest, held = hold_out(images, 0.2, 3)
     assert len(held) == 10 and sorted(rest.keys + held.keys) == images.keys
     assert hold_out(images, 0.2, 3)[1].keys == held.keys != hold_out(images, 0.2, 4)[1].keys
-
-
-def test_bdd100k_boxes(minis, tmp_path):
-    frames = read_boxes(minis / "bdd100k" / "labels" / "det_20" / "det_train.json")
-    assert sum(len(frame.boxes) for frame in frames.values()) > 0
-    path = tmp_path / "det.json"
-    label = {"category": "motor", "box2d": {"x1": 1, "y1": 2, "x2": 5, "y2": 6}}
-    path.write_text(json.dumps([{"name": "a.jpg", "labels": [label, {"category": "other person", "box2d": {}}]},
-                                {"name": "b.jpg", "labels": None}]))  # fmt: skip
-    found = read_boxes(path)
-    assert found["a.jpg"].classes.tolist() == [6] and found["a.jpg"].boxes.tolist() == [[1, 2, 5, 6]]
-    assert found["b.jpg"].boxes.shape == (0, 4)
-    for wrong, message in (
-        ('[{"name": "a"', "no whole JSON"),
-        ('[{"labels": []}]', "frame without a name"),
-        (json.dumps([{"name": "a", "labels": [label | {"category": "cow"}]}]), "unknown category 'cow'"),
-        (
-            json.dumps([{"name": "a", "labels": [label | {"box2d": {"x1": 3, "y1": 2, "x2": 3, "y2": 6}}]}]),
-            "box without area",
-        ),
-    ):
-        path.write_text(wrong)
-        with pytest.raises(ValueError, match=message):
-            read_boxes(path)
 
 
 # what users get wrong
@@ -368,7 +347,7 @@ def test_bdd100k_frame_and_label(real, tmp_path):
     ):
         target.parent.mkdir(parents=True)
         target.symlink_to(source)
-    item = BDD100kDataModule.part(tmp_path, "val").read(0)
+    item = BDD100kSegmentationDataModule.part(tmp_path, "val").read(0)
     assert item.image.shape == (720, 1280, 3)
     assert set(np.unique(item.target)) <= {*range(19), 255}
 

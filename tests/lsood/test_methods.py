@@ -16,6 +16,7 @@ from lsood.methods import chosen, create, registered
         ("fssd@relu1+relu2", {"layer": "relu1+relu2"}),
         ("lsood.latent:LaRED@pca=4", {"pca": 4}),
         ("mc-dropout-net@passes=32", {"passes": 32}),
+        ("msp@proposals", {"over": "proposals"}),
     ],
 )
 def test_arguments_follow_the_name(typed, arguments):
@@ -27,7 +28,7 @@ def test_arguments_follow_the_name(typed, arguments):
     ("typed", "message"),
     [
         ("lared@pcs=4", "method 'lared@pcs=4' has no 'pcs'; it takes: pca, bandwidth"),
-        ("msp@layer4", "method 'msp@layer4' has no 'layer'; it takes: nothing"),
+        ("mc-dropout@layer4", "method 'mc-dropout@layer4' has no 'layer'; it takes: passes"),
         ("lared@pca=0", "method 'lared@pca=0': pca must be a number of components"),
         ("mc-dropout-net@networks=3", "has no 'networks'; it takes: passes"),
         ("lard2", "unknown method 'lard2'; did you mean 'lard'?"),

@@ -216,6 +216,6 @@ def test_methods_by_name():
         create("json:dumps")
     with pytest.raises(ValueError, match="no feature layer 'x'; there are: relu1, relu2"):
         create("fssd@x").attach(SUBJECT)
-    with pytest.raises(ValueError, match="msp"):
+    with pytest.raises(ValueError, match="over must be one of kept, proposals, got 'relu1'"):
         create("msp@relu1")
     assert issubclass(create("msp").__class__, Detector)

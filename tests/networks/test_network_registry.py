@@ -53,6 +53,8 @@ def test_every_data_set_has_a_network_of_its_task_and_a_recipe(ind, miniature):
     assert default_recipe(name, ind, miniature).epochs >= 1
     if miniature and NETWORKS[name].task == "segmentation":
         assert name == "deeplabv3plus-small"
+    if NETWORKS[name].task == "detection":
+        assert name == ("faster-rcnn-small" if miniature else "faster-rcnn")
 
 
 def test_every_network_has_a_recipe_of_its_own_everywhere():
@@ -111,6 +113,8 @@ def test_presets_say_what_the_papers_say():
     assert [odin.lr * odin.lr_share(epoch) for epoch in (59, 60, 120, 160, 199)] == pytest.approx(
         [0.1, 0.02, 0.004, 0.0008, 0.0008]
     )
+    larex = preset("larex-faster-rcnn")
+    assert larex.recipe.epochs * 69_863 // larex.recipe.batch_size == pytest.approx(52_000, rel=0.01)
     vmdls = preset("vmdls-resnet34")
     assert vmdls.recipe.batch_size == 80 and vmdls.extra["distancing_margin"] == 32
     with pytest.raises(

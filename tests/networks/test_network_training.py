@@ -167,7 +167,9 @@ def test_every_optimizer_and_schedule_lowers_the_loss(tmp_path, optimizer, sched
 
 def test_wrong_task_and_device(tmp_path):
     network = build("lenet", 3, image_size=(16, 16))
-    with pytest.raises(ValueError, match="unknown task 'regression'; tasks: classification, segmentation"):
+    with pytest.raises(
+        ValueError, match="unknown task 'regression'; tasks: classification, segmentation, detection"
+    ):
         fit(network, "regression", 3, [], [], RECIPE, tmp_path)
     for device in ("gpu", "mps", "cuda:99"):
         with pytest.raises(ValueError, match=f"device '{device}'"):

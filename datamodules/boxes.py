@@ -1,0 +1,78 @@
+"""Labelled objects of an image as boxes: what they are, and what a box must be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNKNOWN = -1
+"""Class of an object that is none of the in-distribution classes."""
+THINNEST = 0.01
+
+
+class Boxes(NamedTuple):
+    """Objects of one image.
+
+    Attributes:
+        boxes: (M, 4) float32, x1 y1 x2 y2 in pixels of the raw image, of pixel edges: an object that fills a
+            32 x 32 image is 0 0 32 32.
+        classes: (M,) int64 index into the in-distribution class names, -1 for an object that is none of them.
+        names: M names as they stand in the file.
+    """
+
+    boxes: NDArray[np.float32]
+    classes: NDArray[np.int64]
+    names: tuple[str, ...] = ()
+
+    def where(self, kept: NDArray[np.bool_]) -> Boxes:
+        """Some of the objects; (M,) bool."""
+        names = tuple(name for name, keep in zip(self.names, kept, strict=True) if keep)
+        return Boxes(self.boxes[kept], self.classes[kept], names)
+
+
+NO_BOXES = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+
+
+def boxes_of(
+    objects: Sequence[tuple[str, Sequence[Any]]], where: str, class_names: Sequence[str] = ()
+) -> Boxes:
+    """Boxes from pairs of a name and four numbers x1 y1 x2 y2.
+
+    Boxes without area and boxes that leave the image are let through: see `inside`.
+
+    Args:
+        where: file and image, for messages.
+        class_names: of the in-distribution set; other names get the class -1.
+
+    Raises:
+        ValueError: a coordinate that is no finite number, or a box whose right or lower side lies before its
+            left or upper one.
+    """
+    for name, values in objects:
+        numbers = [isinstance(v, int | float) and not isinstance(v, bool) for v in values]
+        if len(numbers) != 4 or not all(numbers) or not all(map(math.isfinite, values)):
+            raise ValueError(f"{where}: the box of {name!r} must be four finite numbers, got {list(values)}")
+        if values[2] < values[0] or values[3] < values[1]:
+            raise ValueError(
+                f"{where}: the box of {name!r} has a negative width or height (x1 y1 x2 y2): {list(values)}"
+            )
+    index = {name: i for i, name in enumerate(class_names)}
+    return Boxes(
+        np.asarray([values for _, values in objects], dtype=np.float32).reshape(-1, 4),
+        np.asarray([index.get(name, UNKNOWN) for name, _ in objects], dtype=np.int64),
+        tuple(name for name, _ in objects),
+    )
+
+
+def inside(objects: Boxes, height: int, width: int) -> Boxes:
+    """The objects with their boxes cut off at the image's edges; those of which less than a hundredth of a pixel
+    is left in width or height (outside the image, or without area) are dropped.
+    """
+    limits = np.array([width, height, width, height], dtype=np.float32)
+    cut = np.clip(objects.boxes, 0, limits)
+    kept = np.asarray((cut[:, 2:] - cut[:, :2]).min(axis=1) >= THINNEST)
+    return objects._replace(boxes=cut).where(kept)

@@ -1,0 +1,241 @@
+"""Object-level results on disk, in tables and on the page; boxes on images."""
+
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+from rich.console import Console
+
+from leaderboards import Cost, Environment, IndInfo, MetricValue, NetworkInfo, OodCell, Result, ThresholdInfo
+from leaderboards.boxes import BoxPicture, boxes_figure
+from leaderboards.build import build
+from leaderboards.object_page import picture_name
+from leaderboards.object_schema import ObjectCell, ObjectResult, UnknownObjects, load_object_results
+from leaderboards.object_tables import NOTE, OPEN_SET, TITLES, object_groups, object_rows, rich_objects
+from leaderboards.tables import METRICS, quality
+from lsood.open_set_detection import OPEN_SET_METRICS
+
+HOSTILE = "<script>alert(1)</script>|x"
+IND = IndInfo("bdd100k", "detection", "official", "a" * 64, 100, 20, 60, {"map": 0.3149, "map50": 0.518})
+NETWORK = NetworkInfo("faster-rcnn", "b" * 64, 1000, "rpn", {})
+HERE = Environment("3.11", "2.15", "2.6", "cpu", 2, "Linux")
+WHEN = "2026-11-21T00:00:00+00:00"
+
+
+def figure(value):
+    return MetricValue(value, value - 0.05, value + 0.05)
+
+
+def cell(ood, shift, boxed=True):
+    metrics = {name: figure(0.6 + shift) for name in METRICS}
+    if not boxed:
+        return ObjectCell(
+            ood, "official", "f" * 64, 9, 500, 80, metrics, None, None, {}, "no unknown objects are labelled"
+        )
+    open_set = {name: figure(0.3 + shift) for name in OPEN_SET} | {"aose": MetricValue(30, 21.5, 40)}
+    fates = UnknownObjects(40, 12, 8, 20)
+    return ObjectCell(ood, "official", "f" * 64, 9, 500, 80, metrics, None, fates, open_set, None)
+
+
+def objects(method, shift=0.0, seed=0, **changes):
+    run = ObjectResult(
+        method, "Somebody, 2026", "no-ood", seed, IND, [512, 288], [cell("voc", shift), cell(HOSTILE, shift, False)],
+        ThresholdInfo(0.7, 0.05, 300), NETWORK, {"k": 10}, 400, 0.5, 0.1, HERE, WHEN, "python", "0.1.0", None,
+    )  # fmt: skip
+    return dataclasses.replace(run, **changes)
+
+
+def failed(method, why):
+    cells = [
+        dataclasses.replace(
+            c, metrics={}, failure=why, unknown=None, open_set={}, open_set_failure=why
+        ) for c in objects(method).ood
+    ]  # fmt: skip
+    return objects(method, ood=cells)
+
+
+def image_level(method="msp"):
+    values = {name: figure(0.5) for name in METRICS}
+    cells = [OodCell("voc", "official", "f" * 64, 60, 75, values, None)]
+    return Result(
+        method, "Somebody, 2026", "no-ood", 0, IND, cells, None, NETWORK, {}, Cost(0.1, 0.2, 900.0, {}), HERE, WHEN,
+        "python -m benchmarks.run", "0.1.0", None,
+    )  # fmt: skip
+
+
+def scores():
+    return pd.DataFrame(
+        {"set": ["ind-test", "voc"], "key": ["a#0", "b#0"], "score": [0.1, 0.9], "x1": [0.0, 1.0]}
+    )
+
+
+def test_columns_are_the_metrics_that_are_computed():
+    assert set(OPEN_SET) == set(OPEN_SET_METRICS)
+    assert [title for title, *_ in TITLES.values()] == [
+        "AUROC", "FPR95", "AUPR-out", "R_U", "P_U", "AP_U", "nOSE", "A-OSE", "WI", "missed", "taken for known",
+    ]  # fmt: skip
+    assert all(f"{title}: " in NOTE for title, *_ in TITLES.values())
+
+
+def test_results_survive_the_disk(tmp_path):
+    run = objects("knn@box 1")
+    path = run.save(tmp_path, scores())
+    assert path.name == "knn_box_1-seed0.json" and not list(tmp_path.rglob("*.part"))
+    assert load_object_results(tmp_path) == [run]
+    assert load_object_results(tmp_path / "elsewhere") == []
+    pd.testing.assert_frame_equal(run.scores(path), scores())
+    assert objects("msp").scores(objects("msp").save(tmp_path)) is None
+    assert objects("msp", protocol="paper").save(tmp_path).name == "msp-paper-seed0.json"
+
+
+def without_metrics(content):
+    content["ood"][0]["metrics"] = {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda c: c["ood"][0]["unknown"].update(missed=19),
+            "voc: fates of unknown objects do not add up to 40",
+        ),
+        (without_metrics, "voc: metrics needs either values or a reason for none"),
+        (lambda c: c["ood"][0].update(open_set_failure="x"), "voc: open_set needs either values or a reason"),
+        (
+            lambda c: c["ood"][0]["open_set"]["wi"].update(low="none"),
+            r"ood\[0\]: open_set\.wi: low must be float",
+        ),
+        (lambda c: c.update(more=1), "unknown field more"),
+        (lambda c: c.pop("seed"), "seed is missing"),
+        (lambda c: c.update(schema=9), "schema 9, this version reads 1"),
+    ],
+)
+def test_damaged_results_are_refused_in_one_line(tmp_path, change, message):
+    path = objects("msp").save(tmp_path)
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"msp-seed0\.json.*{message}") as caught:
+        load_object_results(tmp_path)
+    assert "\n" not in str(caught.value)
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(ValueError, match=r"msp-seed0\.json is no JSON"):
+        load_object_results(tmp_path)
+
+
+def test_damaged_scores_are_refused_in_one_line(tmp_path):
+    run = objects("msp")
+    with pytest.raises(ValueError, match="scores of objects: column key is missing"):
+        run.save(tmp_path, scores().drop(columns="key"))
+    path = run.save(tmp_path, scores())
+    path.with_suffix(".parquet").write_bytes(b"PAR1 cut")
+    with pytest.raises(ValueError, match=r"msp-seed0\.parquet is no parquet file") as caught:
+        run.scores(path)
+    assert "\n" not in str(caught.value)
+    scores().drop(columns="score").to_parquet(path.with_suffix(".parquet"))
+    with pytest.raises(ValueError, match="column score is missing"):
+        run.scores(path)
+
+
+def test_rows_are_ordered_and_seeds_averaged():
+    runs = [objects("msp", 0.0), objects("msp", 0.02, seed=1), objects("knn", 0.1), failed("vim", "no head")]
+    table = object_rows(runs)
+    part = table[table.ood == "voc"].set_index("method")
+    assert list(part.index) == ["knn", "msp", "vim"]
+    assert part.loc["msp"].auroc == pytest.approx(0.61) and part.loc["msp"].auroc_std == pytest.approx(0.01)
+    assert part.loc["msp"].seeds == 2 and np.isnan(part.loc["msp"].wi_low)
+    assert part.loc["knn"].unknown_ap_high == pytest.approx(0.45) and part.loc["knn"].n_unknown == 40
+    assert part.loc["vim"].failure == "no head" and np.isnan(part.loc["vim"].auroc)
+    titles = [title for title, _ in object_groups(table)]
+    sizes = "500 / 80 detections, 40 unknown objects"
+    assert f"bdd100k vs voc · faster-rcnn (mAP .31 / mAP50 .52) · protocol no-ood · {sizes}" in titles
+
+
+def test_a_detectors_quality_is_its_mean_average_precision():
+    assert (
+        quality([{"map": 0.3149, "map50": 0.518}, {"map": 0.3051, "map50": 0.522}]) == "mAP .31 / mAP50 .52"
+    )
+    assert quality([{"map": 1.0, "map50": 0.0}]) == "mAP 1.00 / mAP50 .00"
+    assert quality([{"accuracy": 0.95231}]) == "accuracy 0.9523" and quality([{}]) == ""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    image_level().save(tmp_path / "results")
+    for run in (objects("msp"), objects("knn", 0.1), failed("vim", f"no head {HOSTILE}")):
+        run.save(tmp_path / "results", scores())
+    picture = tmp_path / "results" / "objects" / picture_name("voc")
+    boxes_figure([drawn()], "voc", picture)
+    return tmp_path
+
+
+def test_page_and_tables(folder):
+    written = {path.name for path in build(folder / "results", folder / "out")}
+    assert {"objects.csv", "boxes-voc.png", "leaderboard.html"} <= written and not list(
+        folder.rglob("*.part")
+    )
+    html = (folder / "out" / "leaderboard.html").read_text()
+    assert HOSTILE not in html and "Objects: bdd100k vs voc" in html and "mAP .31 / mAP50 .52" in html
+    part = html[html.index("Objects: bdd100k vs voc") :]
+    assert part.index(">knn<") < part.index(">msp<") < part.index(">vim<")
+    assert 'title="70.0 [65.0, 75.0]"' in part and "<strong>70.0</strong>" in part and ">30<" in part
+    assert (
+        html.count('src="boxes-voc.png"') == 1
+        and "No open-set metrics: no unknown objects are labelled" in html
+    )
+    text = (folder / "out" / "leaderboard.md").read_text()
+    assert "## Objects: bdd100k vs voc" in text and "<script>" not in text
+    assert "| knn | **70.0 [65.0, 75.0]** | 70.0 |" in text and "| **60.0** |" in text
+    assert "failed: no head" in text and NOTE in text
+    table = pd.read_csv(folder / "out" / "objects.csv")
+    assert len(table) == 6 and table.aose_high.max() == 40
+    build(folder / "results", folder / "again")
+    assert (folder / "again" / "leaderboard.html").read_text() == html
+
+
+def test_results_without_objects_say_nothing_of_them(tmp_path):
+    image_level().save(tmp_path / "results")
+    written = {path.name for path in build(tmp_path / "results", tmp_path)}
+    assert written == {"leaderboard.md", "leaderboard.csv", "leaderboard.html"}
+    assert "Objects:" not in (tmp_path / "leaderboard.html").read_text()
+
+
+def test_terminal_tables_fit_80_columns():
+    console = Console(width=80, file=io.StringIO())
+    for table in rich_objects(
+        [objects("mahalanobis"), objects("deep-ensemble", 0.1), failed("vim", "no head")]
+    ):
+        console.print(table)
+    text = console.file.getvalue()
+    assert all(len(line) <= 80 for line in text.splitlines()) and "…" not in text
+    assert "70.0 [65.0, 75.0]" in text and "failed: no head" in text and text.count("unknown objects:") == 1
+    for name in ("mahalanobis", "deep-ensemble", "A-OSE", "missed", "known"):
+        assert name in text
+
+
+def drawn(**changes):
+    image = np.full((60, 100, 3), 128, np.uint8)
+    boxes = np.array([[10, 10, 40, 50], [50, 5, 95, 55]], float)
+    picture = BoxPicture(
+        image, "a $b_c.png", boxes, ["car", "person"], [0.9, 0.3], [False, True], boxes, ["car", None]
+    )
+    return dataclasses.replace(picture, **changes)
+
+
+def test_boxes_are_drawn_in_the_colours_of_what_they_are(tmp_path):
+    def counts(**changes):
+        boxes_figure([drawn(**changes)], HOSTILE, tmp_path / "boxes.png")
+        pixels = (imread(tmp_path / "boxes.png")[:-80, :, :3] * 255).round().astype(int)  # without the legend
+        colours = {"known": (0, 0x72, 0xB2), "flagged": (0xD5, 0x5E, 0)}
+        return {name: int((np.abs(pixels - c).max(-1) < 8).sum()) for name, c in colours.items()}
+
+    both, none = counts(), counts(flagged=[False, False])
+    assert both["known"] > 200 and both["flagged"] > 200
+    assert none["flagged"] == 0 and none["known"] > both["known"] + 200
+    assert counts(boxes=np.zeros((0, 4)), names=[], confidence=[], flagged=[]) == {"known": 0, "flagged": 0}
+    with pytest.raises(ValueError, match="no image"):
+        boxes_figure([], "nothing", tmp_path / "nothing.png")

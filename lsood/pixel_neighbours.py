@@ -58,8 +58,8 @@ class PixelFeatures(Probe):
         for i, key in enumerate(taps.keys):
             inside = maps[i, :, : -(-taps.images.shape[-2] // stride), : -(-taps.images.shape[-1] // stride)]
             known = torch.ones(inside.shape[-2:], dtype=torch.bool)
-            if taps.targets is not None and taps.targets.ndim == 3:
-                centre = taps.targets[i].cpu()[stride // 2 :: stride, stride // 2 :: stride]
+            if taps.label_maps is not None:
+                centre = taps.label_maps[i].cpu()[stride // 2 :: stride, stride // 2 :: stride]
                 known[:] = False
                 known[: centre.shape[0], : centre.shape[1]] = (centre >= 0) & (centre < self.num_classes)
             places = known.flatten().nonzero()[:, 0]

@@ -77,9 +77,10 @@ class Confusion(Probe):
 
     def __call__(self, taps: Taps, prepared: Any) -> Tensor:
         k, batch = self.num_classes, len(taps.logits)
-        if taps.targets is None or taps.targets.ndim != 3:
+        target = taps.label_maps
+        if target is None:
             return taps.logits.new_zeros((batch, k, k), dtype=torch.int32)
         image = torch.arange(batch, device=taps.logits.device)[:, None, None]
-        index = image * k * k + taps.targets * k + taps.logits.argmax(1)
-        counts = torch.bincount(index[(taps.targets >= 0) & (taps.targets < k)], minlength=batch * k * k)
+        index = image * k * k + target * k + taps.logits.argmax(1)
+        counts = torch.bincount(index[(target >= 0) & (target < k)], minlength=batch * k * k)
         return counts.reshape(batch, k, k).int()

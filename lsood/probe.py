@@ -71,6 +71,11 @@ class Taps:
     upstream_random: bool = False
     detections: Sequence[Detections] = ()
 
+    @property
+    def label_maps(self) -> Tensor | None:
+        """(B, H, W) training ids; None where targets are something else, or there are none."""
+        return self.targets if isinstance(self.targets, Tensor) and self.targets.ndim == 3 else None
+
 
 class Probe(ABC):
     """One quantity per image. Subclasses are frozen dataclasses of their parameters.

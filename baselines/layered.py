@@ -4,6 +4,7 @@ there are validation images on both sides.
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
@@ -84,7 +85,9 @@ class LayeredDetector(Detector):
         self.calibrate(inside)
         x = torch.cat([self._standardised(inside), self._standardised(outside)]).numpy()
         labels = np.r_[np.zeros(len(x) - len(self._values(outside))), np.ones(len(self._values(outside)))]
-        regression = LogisticRegressionCV(Cs=10, cv=5, random_state=42, max_iter=1000).fit(x, labels)
+        with warnings.catch_warnings():  # scikit-learn 1.8 and later announces new defaults at every fit
+            warnings.simplefilter("ignore", FutureWarning)
+            regression = LogisticRegressionCV(Cs=10, cv=5, random_state=42, max_iter=1000).fit(x, labels)
         self.layer_weight_ = torch.from_numpy(regression.coef_[0]).double()
         return self
 

@@ -301,7 +301,7 @@ def refuse(done, code, message):
         (("--ind", "cifar10"), "--ood needs at least one OoD set"),
         (("--ind", "cifar10", "--ood", "svnh"), "unknown OoD set 'svnh'; did you mean 'svhn'? OoD sets:"),
         (("--ind", "cifar10", "--ood", "svhn", "--methods", "odn"), "unknown method 'odn'; did you mean 'odin'?"),
-        (("--ind", "cifar10", "--ood", "svhn", "--network", "vgg"), "unknown network 'vgg'; networks: lenet"),
+        (("--ind", "cifar10", "--ood", "svhn", "--network", "alexnet"), "unknown network 'alexnet'; networks: lenet"),
         (("--ind", "cifar10", "--ood", "svhn", "--mc-samples", "1"), "--mc-samples must be at least 2"),
         (("--ind", "cifar10", "--ood", "svhn", "--device", "tpu"), "--device must be auto, cpu or cuda"),
         (("--ind", "cifar10", "--ood", "svhn", "--precision", "int8"), "--precision must be one of float32, bfloat16"),

@@ -48,10 +48,12 @@ def write(
             settings={
                 "mc_samples": settings.mc_samples,
                 "reduction": settings.reduction,
-                "n_fit": one.n_fit,
                 **one.detector.params(),
                 **({} if components is None else {"n_components": int(components)}),
             },
+            n_fit=one.n_fit,
+            fit_seconds=one.fit_seconds,
+            score_seconds=one.score_seconds,
             environment=environment,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             **provenance,  # type: ignore[arg-type]

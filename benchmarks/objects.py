@@ -8,6 +8,7 @@ seen before that.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,6 +82,7 @@ class ObjectScored:
     Attributes:
         cells: one per OoD set. scores: a row per detection, see `leaderboards.object_schema.COLUMNS`.
         threshold: None when the method failed. n_fit, n_calibration: detections it was fitted on, and calibrated on.
+        fit_seconds, score_seconds: of fit + calibration, and of scoring every set.
     """
 
     detector: Detector
@@ -89,6 +91,8 @@ class ObjectScored:
     threshold: float | None
     n_fit: int
     n_calibration: int
+    fit_seconds: float
+    score_seconds: float
 
 
 @dataclass
@@ -121,18 +125,21 @@ class ObjectEvaluation:
         train = train.select((train["labels"] >= 0).nonzero()[:, 0])
         scores: dict[str, Tensor] = {}
         threshold, failure = None, None
+        start = fitted = time.perf_counter()
         try:
             if not train.images:
                 raise ValueError("no detection on the fit set overlaps a true box of its class")
             if not held_out.images:
                 raise ValueError("no detections on the validation set")
             detector.attach(self.subject).fit(train).calibrate(held_out)
+            fitted = time.perf_counter()
             for part in ("ind-val", "ind-test", *self.data.ood_sets):
                 scores[part] = self._scores(detector, part)
             threshold = threshold_at(scores["ind-val"].numpy(), self.false_alarm_rate)
         except (ValueError, ArithmeticError, torch.linalg.LinAlgError) as error:
             failure = str(error).splitlines()[0]
             log.warning("%s on objects failed: %s", name, failure)
+        scored = time.perf_counter()
         return ObjectScored(
             detector,
             [self._cell(ood, scores, threshold, failure) for ood in self.data.ood_sets],
@@ -142,6 +149,8 @@ class ObjectEvaluation:
             threshold,
             train.images,
             held_out.images,
+            fitted - start,
+            scored - fitted,
         )
 
     def _scores(self, detector: Detector, name: str) -> Tensor:

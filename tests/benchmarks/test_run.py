@@ -113,7 +113,9 @@ def test_a_second_run_and_a_second_method_forward_nothing(first_run, monkeypatch
     pd.testing.assert_frame_equal(before[figures], after[figures])
     second = call(*arguments, "--methods", "fssd@layer2", "lared", "kde-classifier", "--out", out / "second")
     assert second.exit_code == 0, second.output
-    forwarded = Result.load(out / "second" / "results" / "kde-classifier-oracle-val-seed0.json").cost.images_forwarded
+    forwarded = Result.load(
+        out / "second" / "results" / "kde-classifier-oracle-val-seed0.json"
+    ).cost.images_forwarded
     assert forwarded == {"from_cache": 48 + 40 + 3 * 48}
     table = pd.read_csv(out / "second" / "leaderboard.csv").set_index("method")
     assert set(table.loc[["kde-classifier"]].protocol) == {"oracle-val"}

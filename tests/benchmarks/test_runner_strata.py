@@ -171,14 +171,14 @@ def write_pixels(made, folder):
 def test_the_cache_holds_kinds_and_pixels_and_a_damaged_one_is_made_anew(tmp_path):
     data = data_module()
     first = evaluation(data, tmp_path / "store")
-    before = first.run()["msp"].cells[0]
+    before = first.run()["msp", "no-ood"].cells[0]
     metrics = write_pixels(first, tmp_path / "a")["msp"].ood[0].metrics
     again = evaluation(data, tmp_path / "store")
-    assert again.run()["msp"].cells[0] == before and again.extraction.forwarded == {}
+    assert again.run()["msp", "no-ood"].cells[0] == before and again.extraction.forwarded == {}
     (path,) = (tmp_path / "store").rglob("pixels.safetensors")
     path.write_bytes(path.read_bytes()[:-9] + b"something")
     third = evaluation(data, tmp_path / "store")
-    assert third.run()["msp"].cells[0] == before
+    assert third.run()["msp", "no-ood"].cells[0] == before
     assert third.extraction.forwarded == {"shared_pass": len(data.sets["test"])}
     assert write_pixels(third, tmp_path / "b")["msp"].ood[0].metrics == metrics
     of_other_features = dataclasses.replace(
@@ -229,7 +229,7 @@ def test_images_that_take_no_anomaly_are_left_out(tmp_path, monkeypatch):
     item = data.ood_sets["cityscapes-anomalies"].read(3)
     assert item.kind == NOT_DRAWN and (item.image == data.sets["test"].read(3).image).all()
     made = evaluation(data, tmp_path)
-    scores = made.run()["msp"].scores
+    scores = made.run()["msp", "no-ood"].scores
     drawn = scores[scores.set == "cityscapes-anomalies"]
     assert refused not in set(drawn.key) and len(drawn) == len(data.sets["test"]) - 1
     assert made.extraction.pixels["cityscapes-anomalies"].keys == list(drawn.key)
@@ -314,5 +314,5 @@ def test_a_generated_set_knows_its_kinds_and_equals_the_drawn_one(tmp_path, monk
         assert (one.kind, one.severity, one.source) == (other.kind, other.severity, other.source)
         assert (one.image == other.image).all() and (one.anomaly is None) == (other.anomaly is None)
     made = evaluation(data, tmp_path / "store")
-    first, second = made.run()["msp"].cells
+    first, second = made.run()["msp", "no-ood"].cells
     assert first.metrics == second.metrics and first.strata == second.strata

@@ -33,7 +33,7 @@ def call(*arguments, **options):
     return CliRunner().invoke(app, spread([str(a) for a in arguments]), **options)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def small_miniatures():
     """The miniatures of these tests, a few images each."""
     sizes = {
@@ -51,7 +51,7 @@ def small_miniatures():
     miniature.MINIATURES.update(before)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def first_run(small_miniatures, tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
     arguments = ("--ind", "cifar10", "--ood", "svhn", "cifar10-anomalies", "--out", out, *FAST)

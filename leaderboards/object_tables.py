@@ -178,9 +178,12 @@ def rich_objects(results: Sequence[ObjectResult]) -> list[Table]:
             if part[list(columns)].isna().all(axis=None) and columns is OPEN_SET:
                 continue
             table = Table(title=Text(f"{what}: {title}"), title_justify="left", title_style="bold")
-            table.add_column("method", overflow="fold", vertical="bottom")
+            table.add_column("method", overflow="fold", min_width=8, vertical="bottom")
+            whole = bool(
+                part[list(columns)].notna().any(axis=1).all()
+            )  # else reasons for failures need lines
             for name, _, _ in columns.values():
-                table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True, vertical="bottom")
+                table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=whole, vertical="bottom")
             top = {metric: best(part, metric) for metric in columns}
             for _, row in part.iterrows():
                 figures = [figure(row, metric, interval=metric == "auroc") for metric in columns]

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from anomalies.naive import MAHALANOBIS, NaiveDetector, statistics
-from benchmarks.evaluation import Case, Scored
+from benchmarks.attempts import Case
+from benchmarks.scoring import Scored
 from leaderboards import OodCell
 from lsood import Activations, Detector, Subject, auroc
 from lsood.detector import Input, rows

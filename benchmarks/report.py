@@ -13,8 +13,10 @@ import pytorch_lightning
 import torch
 
 from benchmarks import object_report, pixels
-from benchmarks.evaluation import Case, Evaluation, Scored
+from benchmarks.attempts import Case
+from benchmarks.evaluation import Evaluation
 from benchmarks.objects import ObjectScored
+from benchmarks.scoring import Scored
 from benchmarks.settings import Settings
 from benchmarks.trained import Trained
 from leaderboards import Cost, Environment, IndInfo, NetworkInfo, Result, ThresholdInfo

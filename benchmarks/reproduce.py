@@ -18,7 +18,8 @@ from rich.markup import escape
 import networks
 from benchmarks import papers, whereabouts
 from benchmarks.console import console, to_file, to_terminal
-from benchmarks.run import data_module, run_seed, spread
+from benchmarks.job import data_module, run_seed
+from benchmarks.run import spread
 from benchmarks.settings import Settings, resolve_device
 from leaderboards import load_results
 from leaderboards.papers import PROTOCOLS, PaperTable

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -14,34 +13,16 @@ from rich.console import Console
 
 import networks
 from anomalies.sets.console import recipe_of
-from benchmarks import box_pictures, report
-from benchmarks.companions import methods_for
-from benchmarks.console import console, to_file, to_terminal, watch
-from benchmarks.evaluation import Evaluation
-from benchmarks.extraction import Extraction
+from benchmarks.console import console, to_terminal
+from benchmarks.job import run
 from benchmarks.listing import listing
-from benchmarks.naive import beside_naive
-from benchmarks.objects import ObjectEvaluation, object_subject
 from benchmarks.settings import Settings, default_methods, resolve_device
-from benchmarks.subjects import network_metrics, subject_of
-from benchmarks.trained import from_checkpoint, network_name, train
-from datamodules import DATAMODULES, BenchmarkDataModule, cache_dir, check_names
-from leaderboards import load_results, rich_tables
-from leaderboards.build import build
-from leaderboards.object_schema import load_object_results
-from leaderboards.object_tables import rich_objects
-from leaderboards.pixel_schema import load_pixel_results
-from leaderboards.pixel_tables import rich_pixels
-from leaderboards.strata import rich_strata
+from datamodules import DATAMODULES, check_names
 from lsood.methods import chosen
-from lsood.object_probes import object_probes
 
 log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 SEVERAL = ("--ood", "--methods", "--protocols", "--seeds", "--checkpoint")
-MINIATURE = (
-    "MINIATURE: generated images stand in for real data; these numbers say nothing about the real sets."
-)
 
 
 def spread(arguments: list[str]) -> list[str]:
@@ -56,107 +37,6 @@ def spread(arguments: list[str]) -> list[str]:
         else:
             spelled += [current, word] if current else [word]
     return spelled
-
-
-def data_module(settings: Settings) -> BenchmarkDataModule:
-    """The in-distribution data module with its OoD sets, ready to load."""
-    data = DATAMODULES[settings.ind](
-        settings.data_root,
-        settings.ood,
-        batch_size=settings.batch_size,
-        num_workers=settings.workers,
-        download=settings.download,
-        miniature=settings.miniature,
-        limit=settings.limit,
-        recipe=recipe_of(settings.recipe, settings.ind),
-        severity=settings.severity,
-        every_kind=settings.every_kind,
-        image_size=settings.image_size,
-    )
-    data.prepare_data()
-    data.setup()
-    return data
-
-
-def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: Path) -> None:
-    """Train (or load), measure, score and save every method for one seed."""
-    trained = (
-        from_checkpoint(settings, data, settings.checkpoints[0])
-        if settings.checkpoints
-        else train(settings, data, seed)
-    )
-    methods = methods_for(settings, data, trained, seed)
-    subject = subject_of(trained.network, data, settings, seed)
-    objects = object_subject(trained.network, subject) if data.task == "detection" else None
-    extraction = Extraction(
-        trained.network,
-        trained.weights,
-        data.preprocess.fingerprint,
-        cache_dir() / "activations",
-        settings.device,
-        watch,
-        precision=settings.precision,
-    )
-    mask_seeds = settings.seeds if settings.checkpoints else (seed,)
-    evaluation = Evaluation(
-        extraction,
-        data,
-        subject,
-        methods.detectors,
-        mask_seeds,
-        settings.false_alarm_rate,
-        settings.protocols,
-        methods.failures,
-        object_probes(objects) if objects is not None else (),
-    )
-    scored = beside_naive(evaluation.run())
-    figures = network_metrics(evaluation)
-    scored_objects = {}
-    if objects is not None:
-        rate = settings.false_alarm_rate
-        scored_objects = ObjectEvaluation(extraction, data, objects, evaluation.sets, rate).run()
-        box_pictures.write(evaluation, scored_objects, folder)
-    forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
-    log.info("images forwarded: %s", ", ".join(f"{k} {v}" for k, v in forwarded.items()))
-    report.write(
-        settings,
-        evaluation,
-        trained,
-        methods.seconds,
-        figures,
-        scored,
-        forwarded,
-        seed,
-        folder,
-        scored_objects,
-    )
-
-
-def run(settings: Settings) -> list[Path]:
-    """The whole job; returns the files of the leaderboard."""
-    start = time.perf_counter()
-    to_file(settings.out / "run.log")
-    data = data_module(settings)
-    network_name(settings, data)
-    if data.task == "detection" and settings.precision != "float32":
-        raise ValueError(f"--precision {settings.precision}: object detectors are measured in float32")
-    results = settings.out / "results"
-    for seed in settings.seeds:
-        run_seed(settings, data, seed, results)
-    written = build(results, settings.out)
-    output = Console()
-    runs = load_results(results)
-    beside = *rich_pixels(load_pixel_results(results)), *rich_objects(load_object_results(results))
-    for table in (*rich_tables(runs), *rich_strata(runs), *beside):
-        output.print(table)
-    if any(images.origin == "miniature" for images in (*data.sets.values(), *data.ood_sets.values())):
-        output.print(
-            "[bold yellow]MINIATURE: generated images stand in for the real data; these numbers say nothing about them."
-        )
-    output.print(
-        f"{settings.out}/leaderboard.html, .md, .csv and figures; {time.perf_counter() - start:.0f} s"
-    )
-    return written
 
 
 @app.command(epilog="Example: python -m benchmarks.run --ind cityscapes --ood cityscapes-anomalies")

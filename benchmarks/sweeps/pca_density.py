@@ -25,8 +25,9 @@ from torch import Tensor
 import networks
 from benchmarks.console import console, to_terminal, watch
 from benchmarks.extraction import Extraction
+from benchmarks.job import data_module
 from benchmarks.report import environment, git_commit, package_version
-from benchmarks.run import data_module, spread
+from benchmarks.run import spread
 from benchmarks.settings import Settings, resolve_device
 from benchmarks.trained import train
 from datamodules import DATAMODULES, cache_dir, check_names

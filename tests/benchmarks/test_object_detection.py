@@ -132,7 +132,7 @@ def done(detector, store):
 
 def test_every_method_scores_images_or_says_why_not(done):
     run, scored = done
-    reasons = {case[0]: reason for case, reason in run.failures.items()}
+    reasons = {case[0]: reason for case, reason in run.attempts.failures.items()}
     assert set(reasons) == set(REFUSED)
     assert all(REFUSED[name] in reason for name, reason in reasons.items())
     for name in (*MEASURED, "naive"):
@@ -225,7 +225,9 @@ def test_sets_without_detections(done, detector, tmp_path):
     run.extraction.objects["ood"] = whole
     silent = evaluation(detector(least=2.0), Data(detector()), tmp_path / "silent")
     scored = silent.run()
-    assert not silent.failures and all(np.isfinite(one.scores.score).all() for one in scored.values())
+    assert not silent.attempts.failures and all(
+        np.isfinite(one.scores.score).all() for one in scored.values()
+    )
     for one in objects_of(silent).run().values():
         assert one.cells[0].failure == "no detection on the fit set overlaps a true box of its class"
         assert one.scores.empty and one.threshold is None
@@ -265,5 +267,5 @@ def test_adversarial_validation_needs_a_classifier(detector, tmp_path):
     run = evaluation(network, Data(network), tmp_path, ["mahalanobis", "msp"])
     run.protocols = ("no-ood", "fgsm-val")
     scored = run.run()
-    assert "needs the loss of a classifier" in run.failures["mahalanobis", "fgsm-val"]
+    assert "needs the loss of a classifier" in run.attempts.failures["mahalanobis", "fgsm-val"]
     assert scored["mahalanobis", "no-ood"].cells[0].failure is None

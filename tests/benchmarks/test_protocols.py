@@ -87,7 +87,7 @@ def test_no_ood_image_is_touched_before_it_is_scored(tmp_path, protocol):
     run = evaluation(tmp_path, [protocol], [name for name in METHODS if name != "kde-classifier"])
     with short_grids():
         scored = run.run()
-    assert not run.failures and all(np.isfinite(s.scores.score).all() for s in scored.values())
+    assert not run.attempts.failures and all(np.isfinite(s.scores.score).all() for s in scored.values())
 
 
 def test_the_trap_works(tmp_path):

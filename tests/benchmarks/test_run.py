@@ -17,7 +17,8 @@ from anomalies import Entry, Recipe
 from benchmarks.companions import MEMBER_SEED, methods_for
 from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction
-from benchmarks.run import app, data_module, spread
+from benchmarks.job import data_module
+from benchmarks.run import app, spread
 from benchmarks.settings import METHODS, Settings
 from benchmarks.trained import train
 from datamodules import DATAMODULES, CIFAR10DataModule

@@ -1,0 +1,47 @@
+"""What goes wrong with a method fails the method, not the run."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+
+log = logging.getLogger("lsood-bench")
+Case = tuple[str, str]
+"""Method as typed, protocol."""
+T = TypeVar("T")
+
+
+@dataclass
+class Attempts:
+    """Steps of methods.
+
+    Attributes:
+        failures: {case: reason} of methods that could not be attached, fitted, tuned, calibrated or scored.
+        seconds: {case: what its steps took}.
+    """
+
+    failures: dict[Case, str] = field(default_factory=dict)
+    seconds: dict[Case, float] = field(default_factory=dict)
+
+    def run(self, case: Case, step: Callable[[], T]) -> T | None:
+        """What the step returns; None where it or an earlier one of the case failed."""
+        if case in self.failures:
+            return None
+        start = time.perf_counter()
+        try:
+            return step()
+        except (ValueError, ArithmeticError, torch.linalg.LinAlgError) as error:
+            self.failures[case] = str(error).splitlines()[0]
+            log.warning("%s failed: %s", case[0], self.failures[case])
+            return None
+        finally:
+            self.seconds[case] = self.seconds.get(case, 0.0) + time.perf_counter() - start
+
+    def alive(self, cases: Iterable[Case]) -> list[Case]:
+        """Those that have not failed."""
+        return [case for case in cases if case not in self.failures]

@@ -1,5 +1,5 @@
-"""What a person sees while a command works: log lines on the terminal and in a file, a progress bar per
-pass.
+"""What a person types and sees: options of several values, log lines on the terminal and in a file, a progress
+bar per pass.
 """
 
 from __future__ import annotations
@@ -15,6 +15,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 console = Console(stderr=True)
 log = logging.getLogger("lsood-bench")
+SEVERAL = ("--ood", "--methods", "--protocols", "--seeds", "--checkpoint")
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """``--ood a b`` to ``--ood a --ood b``: options that take several values."""
+    spelled: list[str] = []
+    current: str | None = None
+    for word in arguments:
+        if word.startswith("--"):
+            current = word if word in SEVERAL else None
+            if current is None:
+                spelled.append(word)
+        else:
+            spelled += [current, word] if current else [word]
+    return spelled
 
 
 def to_terminal() -> None:

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.markup import escape
 
 import networks
+from anomalies.sets.console import BAD_USAGE, FAILED, reporting
 from benchmarks import papers, whereabouts
-from benchmarks.console import console, to_file, to_terminal
+from benchmarks.console import spread, to_file, to_terminal
 from benchmarks.job import data_module, run_seed
-from benchmarks.run import spread
 from benchmarks.settings import Settings, resolve_device
 from leaderboards import load_results
 from leaderboards.papers import PROTOCOLS, PaperTable
@@ -155,7 +155,7 @@ def main(
     not comparable.
     """
     to_terminal()
-    try:
+    with reporting(BAD_USAGE, debug):
         if data_root is not None and not data_root.is_dir():
             raise FileNotFoundError(
                 f"--data-root {data_root} does not exist; name the folder that holds the data sets"
@@ -186,23 +186,9 @@ def main(
             download=download,
             command=shlex.join(["python", "-m", "benchmarks.reproduce", *sys.argv[1:]]),
         )
-    except (ValueError, OSError) as error:
-        if debug:
-            raise
-        console.print(f"error: {error}", style="red", markup=False)
-        raise typer.Exit(2) from None
-    try:
+    with reporting(FAILED, debug):
         found = sets_there(table, data_root, download)
         reproduce(table, dataclasses.replace(settings, ood=found))
-    except KeyboardInterrupt:
-        console.print("interrupted; the same command goes on where it stopped")
-        raise typer.Exit(1) from None
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        log.debug("failed", exc_info=True)
-        if debug:
-            raise
-        console.print(f"error: {error}", style="red", markup=False)
-        raise typer.Exit(1) from None
 
 
 if __name__ == "__main__":

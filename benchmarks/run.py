@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 import sys
 from pathlib import Path
@@ -12,31 +11,15 @@ import typer
 from rich.console import Console
 
 import networks
-from anomalies.sets.console import recipe_of
-from benchmarks.console import console, to_terminal
+from anomalies.sets.console import BAD_USAGE, FAILED, recipe_of, reporting
+from benchmarks.console import spread, to_terminal
 from benchmarks.job import run
 from benchmarks.listing import listing
 from benchmarks.settings import Settings, default_methods, resolve_device
 from datamodules import DATAMODULES, check_names
 from lsood.methods import chosen
 
-log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-SEVERAL = ("--ood", "--methods", "--protocols", "--seeds", "--checkpoint")
-
-
-def spread(arguments: list[str]) -> list[str]:
-    """``--ood a b`` to ``--ood a --ood b``: options that take several values."""
-    spelled: list[str] = []
-    current: str | None = None
-    for word in arguments:
-        if word.startswith("--"):
-            current = word if word in SEVERAL else None
-            if current is None:
-                spelled.append(word)
-        else:
-            spelled += [current, word] if current else [word]
-    return spelled
 
 
 @app.command(epilog="Example: python -m benchmarks.run --ind cityscapes --ood cityscapes-anomalies")
@@ -123,7 +106,7 @@ def main(
         for table in listing():
             Console().print(table)
         return
-    try:
+    with reporting(BAD_USAGE, debug):
         if ind not in DATAMODULES:
             raise ValueError(f"--ind {ind or '(missing)'}: choose one of {', '.join(DATAMODULES)}")
         check_names(ood or [])
@@ -162,22 +145,8 @@ def main(
             download=download,
             command=shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]]),
         )
-    except (ValueError, OSError) as error:
-        if debug:
-            raise
-        console.print(f"error: {error}", style="red", markup=False)
-        raise typer.Exit(2) from None
-    try:
+    with reporting(FAILED, debug):
         run(settings)
-    except KeyboardInterrupt:
-        console.print("interrupted; the same command goes on where it stopped")
-        raise typer.Exit(1) from None
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        log.debug("failed", exc_info=True)
-        if debug:
-            raise
-        console.print(f"error: {error}", style="red", markup=False)
-        raise typer.Exit(1) from None
 
 
 if __name__ == "__main__":

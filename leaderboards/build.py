@@ -17,10 +17,11 @@ from leaderboards.figures import histogram_figure, roc_figure
 from leaderboards.heatmap import kinds_figure, severities_figure
 from leaderboards.object_schema import box_pictures, load_object_results
 from leaderboards.object_tables import markdown_objects
-from leaderboards.page import page, slug
+from leaderboards.page import page
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.pixel_tables import markdown_pixels
 from leaderboards.ranks import Ranks, ranks, ranks_figure
+from leaderboards.records import slug
 from leaderboards.schema import Result, result_files
 from leaderboards.significance import markdown_pairs, significance
 from leaderboards.strata import by_kind, comparisons, grids, kinds_of, markdown_strata, strata_rows

@@ -9,6 +9,7 @@ import pandas as pd
 
 from leaderboards.object_schema import ObjectResult
 from leaderboards.object_tables import NOTE, TITLES, best, figure, object_groups, object_rows, reason
+from leaderboards.records import slug
 
 
 def object_parts(results: Sequence[ObjectResult], figures: Sequence[str] = ()) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def object_parts(results: Sequence[ObjectResult], figures: Sequence[str] = ()) -
 
 def picture_name(ood: str) -> str:
     """File name of an OoD set's picture of boxes."""
-    return f"boxes-{''.join(c if c.isalnum() or c in '-_' else '_' for c in ood)}.png"
+    return f"boxes-{slug(ood)}.png"
 
 
 def _line(row: Any, top: dict[str, float | None]) -> dict[str, Any]:

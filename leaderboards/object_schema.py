@@ -5,16 +5,14 @@ beside it, and pictures of boxes.
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from leaderboards.schema import Environment, IndInfo, MetricValue, NetworkInfo, ThresholdInfo, read_checked
+from leaderboards.records import read_checked, save_record, save_table, stem
+from leaderboards.schema import Environment, IndInfo, MetricValue, NetworkInfo, ThresholdInfo
 
 FOLDER = "objects"
 COLUMNS = ("set", "key", "score")
@@ -90,22 +88,10 @@ class ObjectResult:
         Raises:
             ValueError: scores without one of these columns.
         """
-        folder = results / FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        name = self.method if self.protocol == "no-ood" else f"{self.method}-{self.protocol}"
-        path = (
-            folder / f"{''.join(c if c.isalnum() or c in '-_' else '_' for c in name)}-seed{self.seed}.json"
-        )
+        path = results / FOLDER / f"{stem(self.method, self.protocol, self.seed)}.json"
         if scores is not None:
-            _check(scores, "scores of objects")
-            part = path.with_name(f"{path.stem}.parquet.{os.getpid()}.part")
-            scores.to_parquet(part, index=False)
-            part.replace(path.with_suffix(".parquet"))
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        part.write_text(
-            json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n", encoding="utf-8"
-        )
-        part.replace(path)
+            save_table(_check(scores, "scores of objects"), path.with_suffix(".parquet"))
+        save_record(self, path)
         return path
 
     @classmethod

@@ -14,6 +14,7 @@ from leaderboards.object_page import object_parts
 from leaderboards.object_schema import ObjectResult
 from leaderboards.page_parts import heat_parts, pixel_parts
 from leaderboards.pixel_schema import PixelResult
+from leaderboards.records import slug
 from leaderboards.schema import Result
 from leaderboards.significance import PAIRED_NOTE, TIED, tied_with_best, untested
 from leaderboards.tables import BANNER, conventions, groups, is_miniature, number, rows, spread
@@ -109,8 +110,3 @@ def _section(
         "untested": untested(pairs, part) if compared else [],
         "figures": [name for name in figures if name.split(".")[0].endswith(slug(ood))],
     }
-
-
-def slug(name: str) -> str:
-    """A name as it stands in file names."""
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from leaderboards.schema import _build
+from leaderboards.records import build_record
 from leaderboards.tables import METRICS
 
 UNITS = {"percent": 100.0, "fraction": 1.0}
@@ -224,6 +224,6 @@ def table_from(content: Any, where: str) -> PaperTable:
     Raises:
         ValueError: naming the file and the first field that is missing, unknown, of another type or out of range.
     """
-    table = _build(PaperTable, content, where)
+    table = build_record(PaperTable, content, where)
     assert isinstance(table, PaperTable)
     return table

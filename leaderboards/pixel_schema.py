@@ -4,19 +4,16 @@ file per score and seed, in the folder ``pixels`` of the results.
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from leaderboards.records import read_checked, save_record
 from leaderboards.schema import (
     Environment,
     IndInfo,
     MetricValue,
     NetworkInfo,
     Stratum,
-    read_checked,
 )
 
 FOLDER = "pixels"
@@ -69,14 +66,8 @@ class PixelResult:
 
     def save(self, results: Path) -> Path:
         """Write ``pixels/<score>-seed<seed>.json`` below a folder of results."""
-        folder = results / FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.score}-seed{self.seed}.json"
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        part.write_text(
-            json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n", encoding="utf-8"
-        )
-        part.replace(path)
+        path = results / FOLDER / f"{self.score}-seed{self.seed}.json"
+        save_record(self, path)
         return path
 
 

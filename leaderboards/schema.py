@@ -4,20 +4,15 @@ built from these alone.
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
-import os
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
+from leaderboards.records import read_checked, save_record, save_table, stem
+
 SCHEMA = 1
-Schema = TypeVar("Schema")
 
 
 @dataclass(frozen=True)
@@ -146,19 +141,10 @@ class Result:
         """Write ``<method>-seed<seed>.json``, with the protocol behind the method where it is not "no-ood", and,
         with scores (columns set, key, score), the parquet file beside it.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        name = self.method if self.protocol == "no-ood" else f"{self.method}-{self.protocol}"
-        stem = f"{''.join(c if c.isalnum() or c in '-_' else '_' for c in name)}-seed{self.seed}"
+        path = folder / f"{stem(self.method, self.protocol, self.seed)}.json"
         if scores is not None:
-            part = folder / f"{stem}.parquet.{os.getpid()}.part"
-            scores.to_parquet(part, index=False)
-            part.replace(folder / f"{stem}.parquet")
-        part = folder / f"{stem}.json.{os.getpid()}.part"
-        part.write_text(
-            json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n", encoding="utf-8"
-        )
-        path = folder / f"{stem}.json"
-        part.replace(path)
+            save_table(scores, path.with_suffix(".parquet"))
+        save_record(self, path)
         return path
 
     @classmethod
@@ -174,55 +160,6 @@ class Result:
         """The scores beside a result's JSON file; None where there are none."""
         parquet = path.with_suffix(".parquet")
         return pd.read_parquet(parquet) if parquet.is_file() else None
-
-
-def read_checked(kind: type[Schema], path: Path, version: int) -> Schema:
-    """A result of a dataclass from its JSON file.
-
-    Raises:
-        ValueError: naming the file and the first field that is missing, unknown or of another type.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
-    if isinstance(content, dict) and content.get("schema") != version:
-        raise ValueError(f"{path}: schema {content.get('schema')!r}, this version reads {version}")
-    result = _build(kind, content, str(path))
-    assert isinstance(result, kind)
-    return result
-
-
-def _build(kind: Any, value: Any, where: str) -> Any:
-    """A value of the annotated kind from JSON, or a ValueError that says where it is not."""
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise ValueError(f"{where} must be an object, got {type(value).__name__}")
-        hints = typing.get_type_hints(kind)
-        needed = {f.name for f in dataclasses.fields(kind) if f.default is f.default_factory}  # both MISSING
-        if missing := sorted(needed - set(value)):
-            raise ValueError(f"{where}: {missing[0]} is missing")
-        if extra := sorted(set(value) - set(hints)):
-            raise ValueError(f"{where}: unknown field {extra[0]}")
-        return kind(**{name: _build(hints[name], v, f"{where}: {name}") for name, v in value.items()})  # type: ignore[operator]
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
-        return value
-    if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        return _build(next(a for a in arguments if a is not type(None)), value, where)
-    if origin is list and isinstance(value, list):
-        return [_build(arguments[0], v, f"{where}[{i}]") for i, v in enumerate(value)]
-    if origin is dict and isinstance(value, dict):
-        return {k: _build(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise ValueError(f"{where} must be finite, got {value}")
-        return float(value)
-    if origin is None and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return value
-    raise ValueError(f"{where} must be {getattr(kind, '__name__', kind)}, got {value!r:.60}")
 
 
 def result_files(folder: Path) -> list[Path]:

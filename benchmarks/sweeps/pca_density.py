@@ -23,11 +23,11 @@ from sklearn.neighbors import KernelDensity
 from torch import Tensor
 
 import networks
-from benchmarks.console import console, to_terminal, watch
+from anomalies.sets.console import BAD_USAGE, FAILED, reporting
+from benchmarks.console import spread, to_terminal, watch
 from benchmarks.extraction import Extraction
 from benchmarks.job import data_module
 from benchmarks.report import environment, git_commit, package_version
-from benchmarks.run import spread
 from benchmarks.settings import Settings, resolve_device
 from benchmarks.trained import train
 from datamodules import DATAMODULES, cache_dir, check_names
@@ -178,8 +178,7 @@ def main(
 ) -> None:
     """What scikit-learn's kernel density does to LaRED as the number of principal components grows."""
     to_terminal()
-    code = 2
-    try:
+    with reporting(BAD_USAGE, debug):
         if ind not in DATAMODULES:
             raise ValueError(f"--ind {ind}: choose one of {', '.join(DATAMODULES)}")
         check_names(ood)
@@ -191,14 +190,9 @@ def main(
             mc_samples=mc_samples, reduction=reduction, seeds=(seed,), device=resolve_device(device),
             batch_size=batch_size, out=out, command=shlex.join(words),
         )  # fmt: skip
-        code = 1
+    with reporting(FAILED, debug):
         for path in run(settings):
             typer.echo(str(path))
-    except (ValueError, OSError, RuntimeError) as error:
-        if debug:
-            raise
-        console.print(f"error: {error}", style="red", markup=False)
-        raise typer.Exit(code) from None
 
 
 if __name__ == "__main__":

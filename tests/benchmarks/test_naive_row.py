@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 import datamodules.miniature as miniature
 from anomalies import ANOMALIES, generator
 from anomalies.naive import MAHALANOBIS, STATISTICS, NaiveDetector, statistics
+from benchmarks.console import spread
 from benchmarks.naive import ImageStatistics, Naive, beside_naive
-from benchmarks.run import app, spread
+from benchmarks.run import app
 from benchmarks.scoring import Scored
 from leaderboards import OodCell, Result
 from lsood import Activations, OnePass, Subject

@@ -12,7 +12,7 @@ from sklearn.neighbors import KernelDensity
 from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
-from benchmarks.run import spread
+from benchmarks.console import spread
 from benchmarks.sweeps.pca_density import app, sweep
 from lsood.pca import PCA
 

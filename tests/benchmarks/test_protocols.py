@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
 from baselines import FSSD, ODIN, FSSDNoise, MahalanobisNoise, fssd, mahalanobis, odin
+from benchmarks.console import spread
 from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction
-from benchmarks.run import app, spread
+from benchmarks.run import app
 from benchmarks.tuning import Adversarial, tuned, validation_rows
 from datamodules import ArraySet, CIFAR10DataModule
 from datamodules.imageset import AnomalousSet

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
 from benchmarks import papers
+from benchmarks.console import spread
 from benchmarks.reproduce import app
-from benchmarks.run import spread
 from datamodules import known_names
 from leaderboards import Cost, Environment, IndInfo, MetricValue, NetworkInfo, OodCell, Result
 from leaderboards.papers import table_from

@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
 from benchmarks.companions import MEMBER_SEED, methods_for
+from benchmarks.console import spread
 from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction
 from benchmarks.job import data_module
-from benchmarks.run import app, spread
+from benchmarks.run import app
 from benchmarks.settings import METHODS, Settings
 from benchmarks.trained import train
 from datamodules import DATAMODULES, CIFAR10DataModule

@@ -16,9 +16,10 @@ import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
 from anomalies.validity import Unusable
 from benchmarks import pixels
+from benchmarks.console import spread
 from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction
-from benchmarks.run import app, spread
+from benchmarks.run import app
 from benchmarks.strata import drawn_on, halves, strata_rows
 from benchmarks.tuning import validation_rows
 from datamodules import CityscapesDataModule

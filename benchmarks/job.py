@@ -16,6 +16,7 @@ from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction
 from benchmarks.naive import beside_naive
 from benchmarks.objects import ObjectEvaluation, object_subject
+from benchmarks.provenance import provenance
 from benchmarks.settings import Settings
 from benchmarks.subjects import network_metrics, subject_of
 from benchmarks.trained import from_checkpoint, network_name, train
@@ -92,18 +93,10 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         box_pictures.write(evaluation, scored_objects, folder)
     forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
     log.info("images forwarded: %s", ", ".join(f"{k} {v}" for k, v in forwarded.items()))
-    report.write(
-        settings,
-        evaluation,
-        trained,
-        methods.seconds,
-        figures,
-        scored,
-        forwarded,
-        seed,
-        folder,
-        scored_objects,
-    )
+    origin = provenance(settings, evaluation, trained, figures, seed)
+    report.write_images(settings, evaluation, trained, methods.seconds, scored, forwarded, origin, folder)
+    report.write_pixels(evaluation, origin, folder)
+    report.write_objects(settings, data.image_size, scored_objects, origin, folder)
 
 
 def run(settings: Settings) -> list[Path]:

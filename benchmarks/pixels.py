@@ -1,17 +1,13 @@
-"""From tallied pixel scores to pixel-level results: one JSON file per score and seed."""
+"""From tallied pixel scores to cells of pixel-level results."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.evaluation import Evaluation
 from benchmarks.strata import drawn_on, figures, strata_rows
-from leaderboards import IndInfo, Stratum
-from leaderboards.pixel_schema import PixelCell, PixelResult
-from leaderboards.schema import Environment, NetworkInfo
+from leaderboards import Stratum
+from leaderboards.pixel_schema import PixelCell
 from lsood import Activations
 from lsood.pixel_metrics import random_baseline
 from lsood.pixel_set import PixelSet
@@ -57,38 +53,14 @@ def pixel_cell(
     )
 
 
-def write(
-    evaluation: Evaluation,
-    ind: IndInfo,
-    network: NetworkInfo,
-    environment: Environment,
-    provenance: dict[str, str | None],
-    seed: int,
-    folder: Path,
-) -> list[Path]:
-    """Save a result per pixel score; nothing where no set has anomaly masks.
-
-    Args:
-        provenance: command, version, git.
-    """
+def pixel_cells(evaluation: Evaluation) -> dict[str, list[PixelCell]]:
+    """{pixel score: a cell per OoD set that has anomaly masks}."""
     tallied, data = evaluation.extraction.pixels, evaluation.data
     sets = {name: images for name, images in data.ood_sets.items() if name in tallied}
-    paths = []
-    for score in tallied[next(iter(sets))].scores if sets else ():
-        cells = [
+    return {
+        score: [
             pixel_cell(score, name, images.origin, images.fingerprint, tallied[name], evaluation.sets[name])
             for name, images in sets.items()
         ]
-        result = PixelResult(
-            score=score,
-            seed=seed,
-            ind=ind,
-            image_size=list(data.image_size),
-            ood=cells,
-            network=network,
-            environment=environment,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            **provenance,  # type: ignore[arg-type]
-        )
-        paths.append(result.save(folder))
-    return paths
+        for score in (tallied[next(iter(sets))].scores if sets else ())
+    }

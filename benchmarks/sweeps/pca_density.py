@@ -27,7 +27,7 @@ from anomalies.sets.console import BAD_USAGE, FAILED, reporting
 from benchmarks.console import spread, to_terminal, watch
 from benchmarks.extraction import Extraction
 from benchmarks.job import data_module
-from benchmarks.report import environment, git_commit, package_version
+from benchmarks.provenance import environment, git_commit, package_version
 from benchmarks.settings import Settings, resolve_device
 from benchmarks.trained import train
 from datamodules import DATAMODULES, cache_dir, check_names

@@ -32,6 +32,7 @@ class Detector(nn.Module):
         drop_probability, block_size: of ``rpn.head.drop_block``.
         roi_drop_probability, roi_block_size: of ``roi_heads.roi_drop_block``.
         box_dropout: probability of ``roi_heads.box_dropout``.
+        points: read per side of a region's pooled cell.
     """
 
     feature_layers = tuple(f"backbone.body.{stage}" for stage in STAGES)
@@ -55,6 +56,7 @@ class Detector(nn.Module):
         roi_drop_probability: float,
         roi_block_size: int,
         box_dropout: float,
+        points: int = 2,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
@@ -82,6 +84,7 @@ class Detector(nn.Module):
             samples[1],
             SafeDropBlock(roi_drop_probability, roi_block_size),
             RegionDropout(box_dropout),
+            points,
         )
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
@@ -236,4 +239,5 @@ class SmallFasterRCNN(Detector):
             roi_drop_probability=roi_drop_probability,
             roi_block_size=roi_block_size,
             box_dropout=box_dropout,
+            points=1,
         )

@@ -125,15 +125,14 @@ def _cpu_multiplies_bf16() -> bool:
 def default_recipe(network: str, ind: str, miniature: bool) -> TrainingRecipe:
     """The recipe a network is trained with on a data set when nothing else is asked for.
 
-    Detectors learn from random weights here. Batch size and learning rate of their recipe for miniatures are the best
-    of four pairs tried on images of coloured rectangles; the recipe for real sets has not been run. Miniatures train
-    in about a minute on two CPU cores, FashionMNIST and CamVid in minutes; the others are meant for a GPU. A network
-    that is none of ours gets the recipe of the classifiers.
+    Detectors learn from random weights here; their recipe for real sets has not been run. Miniatures train in about
+    a minute on two CPU cores, FashionMNIST and CamVid in minutes; the others are meant for a GPU. A network that is
+    none of ours gets the recipe of the classifiers.
     """
     task = NETWORKS[network].task if network in NETWORKS else "classification"
     if task == "detection":
         return (
-            TrainingRecipe(8, 4, "adam", 2e-3, 1e-4)
+            TrainingRecipe(16, 2, "adam", 2e-3, 1e-4)
             if miniature
             else TrainingRecipe(36, 16, "sgd", 0.02, 1e-4)
         )

@@ -31,6 +31,7 @@ class RegionHeads(RoIHeads):
         hidden: F, width of the box head.
         samples: regions per image that train the head.
         drop_block, dropout: before and after the box head; idle in evaluation mode.
+        points: read per side of a pooled cell.
     """
 
     def __init__(
@@ -41,9 +42,10 @@ class RegionHeads(RoIHeads):
         samples: int,
         drop_block: SafeDropBlock,
         dropout: RegionDropout,
+        points: int = 2,
     ) -> None:
         super().__init__(
-            region_pooling(),
+            region_pooling(points),
             TwoMLPHead(channels * GRID**2, hidden),
             FastRCNNPredictor(hidden, num_classes + 1),
             fg_iou_thresh=0.5,
@@ -125,13 +127,13 @@ class RegionHeads(RoIHeads):
         return {"loss_classifier": classifier, "loss_box_reg": boxes}
 
 
-def region_pooling() -> MultiScaleRoIAlign:
-    """Pools 7 x 7 cells from the maps of strides 4 to 32.
+def region_pooling(points: int) -> MultiScaleRoIAlign:
+    """Pools 7 x 7 cells, each from points x points values, from the maps of strides 4 to 32.
 
     The layer guesses the strides from the first images it meets; it is shown a size that all of them divide, so that
     no other image can mislead it.
     """
-    pool = MultiScaleRoIAlign(list(POOLED_LEVELS), GRID, sampling_ratio=2)
+    pool = MultiScaleRoIAlign(list(POOLED_LEVELS), GRID, sampling_ratio=points)
     with torch.device("cpu"):
         maps = {level: torch.zeros(1, 1, 64 >> i, 64 >> i) for i, level in enumerate(POOLED_LEVELS)}
         pool(maps, [torch.zeros(1, 4)], [(256, 256)])

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.evaluation import Evaluation
-from benchmarks.objects import ObjectScored
+from benchmarks.objects import CORNERS, ObjectScored
 from datamodules import BenchmarkDataModule, ImageSet, Subset
 from leaderboards.boxes import BoxPicture, boxes_figure
 from leaderboards.object_page import picture_name
@@ -17,12 +17,16 @@ from leaderboards.object_schema import FOLDER
 from lsood.object_probes import image_of
 
 IMAGES = 6
-CONFIDENT = 0.3
 
 
-def write(evaluation: Evaluation, scored: Mapping[str, ObjectScored], results: Path) -> list[Path]:
-    """Draw the first six images of every OoD set with the detections of confidence .3 and more, flagged by the first
-    method that has a threshold; nothing where there is none.
+def write(
+    evaluation: Evaluation, scored: Mapping[str, ObjectScored], confidence: float, results: Path
+) -> list[Path]:
+    """Draw the first six images of every OoD set with the detections that were scored, flagged by the first method that
+    has a threshold; nothing where there is none.
+
+    Args:
+        confidence: class probability of the scored detections, for the title.
     """
     judge = next((name for name, one in scored.items() if one.threshold is not None), None)
     if judge is None:
@@ -31,7 +35,7 @@ def write(evaluation: Evaluation, scored: Mapping[str, ObjectScored], results: P
     for name, images in evaluation.data.ood_sets.items():
         path = results / FOLDER / picture_name(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        title = f"{name}: detections of confidence .3 and more, flagged by {judge}"
+        title = f"{name}: detections of confidence {confidence:g} and more, flagged by {judge}"
         boxes_figure(_pictures(evaluation.data, name, images, scored[judge]), title, path)
         paths.append(path)
     return paths
@@ -40,7 +44,7 @@ def write(evaluation: Evaluation, scored: Mapping[str, ObjectScored], results: P
 def _pictures(
     data: BenchmarkDataModule, name: str, images: ImageSet, scored: ObjectScored
 ) -> list[BoxPicture]:
-    found = scored.scores[(scored.scores["set"] == name) & (scored.scores["confidence"] >= CONFIDENT)]
+    found = scored.scores[scored.scores["set"] == name]
     owner = found["key"].map(image_of)
     mean, std = (torch.tensor(v)[:, None, None] for v in (data.mean, data.std))
     pictures = []
@@ -52,7 +56,7 @@ def _pictures(
                 BoxPicture(
                     image=levels.expand(3, -1, -1).permute(1, 2, 0).numpy(),
                     caption=key,
-                    boxes=own[["x1", "y1", "x2", "y2"]].to_numpy(np.float64),
+                    boxes=own[list(CORNERS)].to_numpy(np.float64),
                     names=[data.class_names[int(c)] for c in own["predicted"]],
                     confidence=own["confidence"].tolist(),
                     flagged=(own["score"] > scored.threshold).tolist(),

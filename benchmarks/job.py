@@ -88,9 +88,10 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
     figures = network_metrics(evaluation)
     scored_objects = {}
     if objects is not None:
-        rate = settings.false_alarm_rate
-        scored_objects = ObjectEvaluation(extraction, data, objects, evaluation.sets, rate).run()
-        box_pictures.write(evaluation, scored_objects, folder)
+        scored_objects = ObjectEvaluation(
+            extraction, data, objects, evaluation.sets, settings.false_alarm_rate, settings.confidence
+        ).run()
+        box_pictures.write(evaluation, scored_objects, settings.confidence, folder)
     forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
     log.info("images forwarded: %s", ", ".join(f"{k} {v}" for k, v in forwarded.items()))
     origin = provenance(settings, evaluation, trained, figures, seed)

@@ -1,8 +1,8 @@
 """Object detection: the network's mean average precision, and methods for classifiers on single detections.
 
-A method is fitted on detections of the fit set that overlap a true box of their class, calibrated on those of the
-validation set (which also give the threshold), and scores those of the test set and of the OoD sets. No OoD object is
-seen before that.
+A method is fitted on confident detections of the fit set that overlap a true box of their class, calibrated on those
+of the validation set (which also give the threshold), and scores those of the test set and of the OoD sets. No OoD
+object is seen before that.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from lsood.object_set import ObjectSet, rows_of
 from lsood.open_set_detection import Fates, evaluate_open_set, separation
 
 log = logging.getLogger("lsood-bench")
-EMPTY = pd.DataFrame(columns=list(COLUMNS))
+CORNERS = ("x1", "y1", "x2", "y2")
+EMPTY = pd.DataFrame(columns=[*COLUMNS, *CORNERS, "predicted", "confidence"])
 OBJECT_METHODS = ("msp", "energy", "knn", "mahalanobis", "lared")
 
 
@@ -80,7 +81,8 @@ class ObjectScored:
     """What came of one method on objects.
 
     Attributes:
-        cells: one per OoD set. scores: a row per detection, see `leaderboards.object_schema.COLUMNS`.
+        cells: one per OoD set. scores: a row per detection, columns set, key, score, x1, y1, x2, y2 (pixels of the
+            network's input), predicted (class) and confidence.
         threshold: None when the method failed. n_fit, n_calibration: detections it was fitted on, and calibrated on.
         fit_seconds, score_seconds: of fit + calibration, and of scoring every set.
     """
@@ -105,6 +107,7 @@ class ObjectEvaluation:
         subject: see :func:`object_subject`.
         images: {set: activations of its images}.
         false_alarm_rate: of the thresholds.
+        confidence: class probability from which a detection counts, in every set; 0: all that the network keeps.
     """
 
     extraction: Extraction
@@ -112,15 +115,20 @@ class ObjectEvaluation:
     subject: Subject
     images: dict[str, Activations]
     false_alarm_rate: float = 0.05
+    confidence: float = 0.0
 
     def run(self, methods: Sequence[str] = OBJECT_METHODS) -> dict[str, ObjectScored]:
         """{method: what came of it}; what goes wrong fails the method, not the run."""
         judged = ("ind-test", *self.data.ood_sets)
-        self._sets = {name: self.extraction.objects[name].on(self.images[name].keys_) for name in judged}
+        self._known = {
+            name: self.extraction.objects[name].confident(self.confidence)
+            for name in ("fit", "ind-val", *judged)
+        }
+        self._sets = {name: self._known[name].on(self.images[name].keys_) for name in judged}
         return {name: self._method(name) for name in methods}
 
     def _method(self, name: str) -> ObjectScored:
-        detector, known = create(name), self.extraction.objects
+        detector, known = create(name), self._known
         train, held_out = known["fit"].found, known["ind-val"].found
         train = train.select((train["labels"] >= 0).nonzero()[:, 0])
         scores: dict[str, Tensor] = {}
@@ -155,7 +163,7 @@ class ObjectEvaluation:
 
     def _scores(self, detector: Detector, name: str) -> Tensor:
         """(N,) float64; a set without detections has none."""
-        found = self.extraction.objects[name].found
+        found = self._known[name].found
         return detector.score(found).double() if found.images else torch.empty(0, dtype=torch.float64)
 
     def _cell(
@@ -215,7 +223,7 @@ class ObjectEvaluation:
 
 
 def _frame(title: str, found: Activations, values: Tensor) -> pd.DataFrame:
-    corners = dict(zip(("x1", "y1", "x2", "y2"), found["box"].double().numpy().T, strict=True))
+    corners = dict(zip(CORNERS, found["box"].double().numpy().T, strict=True))
     named = {"set": [title] * len(values), "key": found.keys_, "score": values.numpy(), **corners}
     named |= {"predicted": found["predicted"].numpy(), "confidence": found["score"].double().numpy()}
-    return pd.DataFrame(named, columns=list(COLUMNS))
+    return pd.DataFrame(named)

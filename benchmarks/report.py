@@ -83,7 +83,9 @@ def write_objects(
             n_fit=one.n_fit,
             fit_seconds=one.fit_seconds,
             score_seconds=one.score_seconds,
-            **method_fields(settings, one.detector, one.threshold, one.n_calibration),
+            **method_fields(
+                settings, one.detector, one.threshold, one.n_calibration, confidence=settings.confidence
+            ),
             **origin,
         )
         paths.append(result.save(folder, one.scores))

@@ -87,6 +87,9 @@ def main(
     every_kind: Annotated[
         bool, typer.Option("--every-kind", help="every kind of the recipe on every image of <ind>-anomalies")
     ] = False,
+    confidence: Annotated[
+        float, typer.Option(help="class probability from which a detection is scored as an object")
+    ] = 0.25,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     precision: Annotated[str, typer.Option(help="of the measuring passes: float32 or bfloat16")] = "float32",
     batch_size: Annotated[int, typer.Option(help="of the measuring passes")] = 32,
@@ -137,6 +140,7 @@ def main(
             recipe=recipe,
             severity=severity,
             every_kind=every_kind,
+            confidence=confidence,
             device=resolve_device(device),
             precision=precision,
             batch_size=batch_size,

@@ -58,6 +58,7 @@ class Settings:
     out: Path = Path("runs")
     download: bool = False
     false_alarm_rate: float = 0.05
+    confidence: float = 0.25
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -92,6 +93,8 @@ class Settings:
             raise ValueError(f"--severity must be 1 to 5, mixed or all, got {self.severity!r}")
         if self.ensemble_size is not None and self.ensemble_size < 2:
             raise ValueError(f"--ensemble-size must be at least 2, got {self.ensemble_size}")
+        if not 0 <= self.confidence < 1:
+            raise ValueError(f"--confidence must lie in 0 to below 1, got {self.confidence}")
         if self.workers < 0:
             raise ValueError(f"--workers must not be negative, got {self.workers}")
         if self.data_root is not None and not self.data_root.is_dir():

@@ -52,13 +52,13 @@ def boxes_figure(pictures: Sequence[BoxPicture], title: str, path: Path, columns
     if not pictures:
         raise ValueError("no image to draw boxes on")
     columns = min(columns, len(pictures))
-    lines = -(-len(pictures) // columns)
-    tall = max(p.image.shape[0] / p.image.shape[1] for p in pictures)
-    figure = Figure(
-        figsize=(5.2 * columns, (5.2 * min(tall, 1.4) + 0.3) * lines + 0.9), dpi=120, layout="constrained"
-    )
+    starts = range(0, len(pictures), columns)
+    shapes = [min(p.image.shape[0] / p.image.shape[1], 1.4) for p in pictures]
+    heights = [5.2 * max(shapes[i : i + columns]) + 0.3 for i in starts]
+    figure = Figure(figsize=(5.2 * columns, sum(heights) + 0.9), dpi=120, layout="constrained")
+    grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
     for i, picture in enumerate(pictures):
-        _draw(figure.add_subplot(lines, columns, i + 1), picture)
+        _draw(figure.add_subplot(grid[i // columns, i % columns]), picture)
     handles = [
         Line2D([], [], color=colour, linestyle=dashes, label=label) for label, colour, dashes in LEGEND
     ]

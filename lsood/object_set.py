@@ -47,6 +47,10 @@ class ObjectSet:
             return None
         return cls(found, truth) if names <= set(found) and {"box", "labels"} <= set(truth) else None
 
+    def confident(self, least: float) -> ObjectSet:
+        """The same without detections of less class probability."""
+        return ObjectSet(self.found.select((self.found["score"] >= least).nonzero()[:, 0]), self.truth)
+
     def targets(self, keys: Sequence[str]) -> list[dict[str, Tensor]]:
         """{"boxes", "labels"} of every image, by its key."""
         rows = rows_of(self.truth, keys)

@@ -1,6 +1,7 @@
 """Object detection end to end on a small random detector: images, objects, mean average precision, cache and traps."""
 
 import copy
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from torch.nn.functional import normalize
 
 from baselines import Residual, ViM
+from benchmarks import box_pictures
 from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction
 from benchmarks.naive import Naive
@@ -210,6 +212,41 @@ def test_objects_are_scored_by_methods_for_classifiers(done):
     assert cell.metrics["auroc"].value == pytest.approx(auroc)
     assert cell.unknown.n == int((truth.object_labels == -1).sum()) > 0
     assert cell.unknown.flagged + cell.unknown.taken + cell.unknown.missed == cell.unknown.n
+
+
+def test_only_confident_detections_are_scored(done):
+    run, _ = done
+    every = {name: s.found["score"] for name, s in run.extraction.objects.items()}
+    least = float(torch.cat([*every.values()]).median())
+    plain = objects_of(run)
+    scored = dataclasses.replace(plain, confidence=least).run()["energy"]
+    assert {name: (scored.scores.set == name).sum() for name in ("ind-val", "ind-test", "ood")} == {
+        name: int((every[name] >= least).sum()) for name in ("ind-val", "ind-test", "ood")
+    }
+    assert scored.scores.confidence.min() >= least and scored.n_calibration < len(every["ind-val"])
+    assert scored.n_fit < plain.run(["energy"])["energy"].n_fit
+    assert scored.cells[0].n_in == int((every["ind-test"] >= least).sum())
+
+
+def test_boxes_are_drawn_of_what_was_scored(done, tmp_path, monkeypatch):
+    run, _ = done
+    drawn = []
+    monkeypatch.setattr(
+        box_pictures, "boxes_figure", lambda pictures, title, path: drawn.append((pictures, title))
+    )
+    monkeypatch.setattr(box_pictures, "Subset", lambda images, rows: images)
+    monkeypatch.setattr(Data, "loader", lambda self, images: self._loader("ood"), raising=False)
+    monkeypatch.setattr(Data, "class_names", ("car", "bus", "bike"), raising=False)
+    scored = objects_of(run).run(["msp"])
+    assert box_pictures.write(run, scored, 0.25, tmp_path) == [tmp_path / "objects" / "boxes-ood.png"]
+    [(pictures, title)] = drawn
+    assert title == "ood: detections of confidence 0.25 and more, flagged by msp"
+    found, table = run.extraction.objects["ood"].found, scored["msp"].scores
+    flagged = (table[table.set == "ood"].score > scored["msp"].threshold).to_numpy()
+    np.testing.assert_array_equal(np.concatenate([p.boxes for p in pictures]), found["box"].double())
+    np.testing.assert_array_equal(np.concatenate([p.flagged for p in pictures]), flagged)
+    assert [p.object_names[0] for p in pictures[:-1]] == [None] * (len(pictures) - 1)
+    assert pictures[0].image.shape == (64, 80, 3) and not pictures[-1].object_names
 
 
 def test_sets_without_detections(done, detector, tmp_path):

@@ -33,7 +33,7 @@ OPEN_SET = {
 }  # fmt: skip
 TITLES = SEPARATION | OPEN_SET
 NOTE = (
-    "Object level: one score per detection the network keeps. "
+    "Object level: one score per detection of the confidence in the title or more. "
     + " ".join(f"{title}: {text}." for title, _, text in TITLES.values())
     + " A detection finds one object, by IoU ≥ 0.5; R_U, missed and taken for known add up to 100. Percentages, but "
     "A-OSE is a count. The threshold for flagging comes from detections on in-distribution validation images. "
@@ -57,7 +57,15 @@ def object_rows(results: Sequence[ObjectResult]) -> pd.DataFrame:
     lines = [_row(members) for members in found.values()]
     figures = [f"{metric}{end}" for metric in (*METRICS, *OPEN_SET) for end in ("", "_low", "_high", "_std")]
     counts = [f"n_{what}" for what in ("images", "in", "out", "unknown", "flagged", "taken", "missed")]
-    more = ("ind_origin", "ood_origin", "checkpoint", "threshold", "failure", "open_set_failure")
+    more = (
+        "confidence",
+        "ind_origin",
+        "ood_origin",
+        "checkpoint",
+        "threshold",
+        "failure",
+        "open_set_failure",
+    )
     table = pd.DataFrame(
         lines, columns=[*GROUP, "method", "network_metric", "seeds", *counts, *figures, *more]
     )
@@ -79,6 +87,7 @@ def _row(members: list[tuple[ObjectResult, ObjectCell]]) -> dict[str, Any]:
         "n_images": cell.n_images,
         "n_in": cell.n_in,
         "n_out": cell.n_out,
+        "confidence": run.settings.get("confidence", 0.0),
         "ind_origin": run.ind.origin,
         "ood_origin": cell.origin,
         "checkpoint": run.network.checkpoint if len(members) == 1 else "",
@@ -115,7 +124,7 @@ def object_groups(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     found = []
     for (ind, network, protocol, ood), part in table.groupby(list(GROUP), sort=False):
         first = part.iloc[0]
-        sizes = f"{first['n_in']} / {first['n_out']} detections"
+        sizes = f"{first['n_in']} / {first['n_out']} detections of confidence {first['confidence']:g}"
         if pd.notna(first["n_unknown"]):
             sizes += f", {int(first['n_unknown'])} unknown objects"
         found.append(

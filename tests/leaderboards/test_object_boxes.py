@@ -44,7 +44,7 @@ def cell(ood, shift, boxed=True):
 def objects(method, shift=0.0, seed=0, **changes):
     run = ObjectResult(
         method, "Somebody, 2026", "no-ood", seed, IND, [512, 288], [cell("voc", shift), cell(HOSTILE, shift, False)],
-        ThresholdInfo(0.7, 0.05, 300), NETWORK, {"k": 10}, 400, 0.5, 0.1, HERE, WHEN, "python", "0.1.0", None,
+        ThresholdInfo(0.7, 0.05, 300), NETWORK, {"k": 10, "confidence": 0.25}, 400, 0.5, 0.1, HERE, WHEN, "python", "0.1.0", None,
     )  # fmt: skip
     return dataclasses.replace(run, **changes)
 
@@ -151,7 +151,7 @@ def test_rows_are_ordered_and_seeds_averaged():
     assert part.loc["knn"].unknown_ap_high == pytest.approx(0.45) and part.loc["knn"].n_unknown == 40
     assert part.loc["vim"].failure == "no head" and np.isnan(part.loc["vim"].auroc)
     titles = [title for title, _ in object_groups(table)]
-    sizes = "500 / 80 detections, 40 unknown objects"
+    sizes = "500 / 80 detections of confidence 0.25, 40 unknown objects"
     assert f"bdd100k vs voc · faster-rcnn (mAP .31 / mAP50 .52) · protocol no-ood · {sizes}" in titles
 
 

@@ -23,3 +23,12 @@ python -m benchmarks.reproduce odin-densenet-cifar10 "${common[@]}"
 python -m benchmarks.run --ind camvid --network deeplabv3plus --ood camvid-anomalies road-anomaly-21 \
     --methods lared larem lard msp max-logit energy entropy odin mahalanobis knn fssd deep-ensemble mc-dropout \
     "${dense[@]}" --out runs/camvid-deeplabv3plus
+python -c "
+from pathlib import Path
+from datamodules.miniature import write
+root = Path('runs/larger-miniature')
+write('bdd100k', root, sizes={'100k/train': ${DETECTION_IMAGES:-2000}, '100k/val': 300, '10k/train': 1, '10k/val': 1})
+write('voc', root)
+write('openimages', root)"
+python -m benchmarks.run --ind bdd100k --network faster-rcnn --ood voc openimages bdd100k-anomalies "${dense[@]}" \
+    --data-root runs/larger-miniature --out runs/bdd100k-larger-miniature

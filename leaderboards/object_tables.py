@@ -184,9 +184,15 @@ def rich_objects(results: Sequence[ObjectResult]) -> list[Table]:
     tables = []
     for title, part in object_groups(object_rows(results)):
         for what, columns in (("objects", SEPARATION), ("unknown objects", OPEN_SET)):
-            if part[list(columns)].isna().all(axis=None) and columns is OPEN_SET:
+            nothing = bool(part[list(columns)].isna().all(axis=None))
+            if nothing and columns is OPEN_SET:
                 continue
             table = Table(title=Text(f"{what}: {title}"), title_justify="left", title_style="bold")
+            if nothing and part["failure"].nunique() == 1:
+                table.add_column("every method")
+                table.add_row(Text(f"failed: {part['failure'].iloc[0]}", "red"))
+                tables.append(table)
+                continue
             table.add_column("method", overflow="fold", min_width=8, vertical="bottom")
             whole = bool(
                 part[list(columns)].notna().any(axis=1).all()

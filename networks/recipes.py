@@ -133,7 +133,7 @@ def default_recipe(network: str, ind: str, miniature: bool) -> TrainingRecipe:
     if task == "detection":
         return (
             TrainingRecipe(16, 2, "adam", 2e-3, 1e-4)
-            if miniature or network == "faster-rcnn-small"
+            if network == "faster-rcnn-small"
             else TrainingRecipe(36, 16, "sgd", 0.02, 1e-4)
         )
     if task == "segmentation":

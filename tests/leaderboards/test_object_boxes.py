@@ -239,3 +239,12 @@ def test_boxes_are_drawn_in_the_colours_of_what_they_are(tmp_path):
     assert counts(boxes=np.zeros((0, 4)), names=[], confidence=[], flagged=[]) == {"known": 0, "flagged": 0}
     with pytest.raises(ValueError, match="no image"):
         boxes_figure([], "nothing", tmp_path / "nothing.png")
+
+
+def test_one_reason_for_every_method_is_said_once():
+    why = "no objects are labelled, so that detections may be of known classes"
+    console = Console(file=io.StringIO(), width=80)
+    for table in rich_objects([failed("msp", why), failed("knn", why)]):
+        console.print(table)
+    assert " ".join(console.file.getvalue().split()).count("no objects are labelled") == 2  # sets
+    assert "msp" not in console.file.getvalue()

@@ -44,7 +44,8 @@ def cell(ood, shift, boxed=True):
 def objects(method, shift=0.0, seed=0, **changes):
     run = ObjectResult(
         method, "Somebody, 2026", "no-ood", seed, IND, [512, 288], [cell("voc", shift), cell(HOSTILE, shift, False)],
-        ThresholdInfo(0.7, 0.05, 300), NETWORK, {"k": 10, "confidence": 0.25}, 400, 0.5, 0.1, HERE, WHEN, "python", "0.1.0", None,
+        ThresholdInfo(0.7, 0.05, 300), NETWORK, {"k": 10, "confidence": 0.25}, 400, 0.5, 0.1,
+        HERE, WHEN, "python", "0.1.0", None,
     )  # fmt: skip
     return dataclasses.replace(run, **changes)
 

@@ -136,9 +136,11 @@ class ObjectEvaluation:
         start = fitted = time.perf_counter()
         try:
             if not train.images:
-                raise ValueError("no detection on the fit set overlaps a true box of its class")
+                raise ValueError(
+                    f"no detection of confidence {self.confidence:g} on the fit set overlaps a true box of its class"
+                )
             if not held_out.images:
-                raise ValueError("no detections on the validation set")
+                raise ValueError(f"no detections of confidence {self.confidence:g} on the validation set")
             detector.attach(self.subject).fit(train).calibrate(held_out)
             fitted = time.perf_counter()
             for part in ("ind-val", "ind-test", *self.data.ood_sets):

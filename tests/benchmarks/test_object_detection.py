@@ -266,7 +266,10 @@ def test_sets_without_detections(done, detector, tmp_path):
         np.isfinite(one.scores.score).all() for one in scored.values()
     )
     for one in objects_of(silent).run().values():
-        assert one.cells[0].failure == "no detection on the fit set overlaps a true box of its class"
+        assert (
+            one.cells[0].failure
+            == "no detection of confidence 0 on the fit set overlaps a true box of its class"
+        )
         assert one.scores.empty and one.threshold is None
     assert network_metrics(silent) == {"map": 0.0, "map50": 0.0}
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from leaderboards.object_schema import ObjectCell, ObjectResult
 from leaderboards.schema import MetricValue
-from leaderboards.tables import METRICS, quality
+from leaderboards.tables import METRICS, Reasons, quality
 
 SEPARATION = {
     "auroc": ("AUROC", "higher", "how often a detection on OoD images scores above one on in-distribution images"),
@@ -184,21 +184,13 @@ def rich_objects(results: Sequence[ObjectResult]) -> list[Table]:
     tables = []
     for title, part in object_groups(object_rows(results)):
         for what, columns in (("objects", SEPARATION), ("unknown objects", OPEN_SET)):
-            nothing = bool(part[list(columns)].isna().all(axis=None))
-            if nothing and columns is OPEN_SET:
+            if columns is OPEN_SET and part[list(columns)].isna().all(axis=None):
                 continue
             table = Table(title=Text(f"{what}: {title}"), title_justify="left", title_style="bold")
-            if nothing and part["failure"].nunique() == 1:
-                table.add_column("every method")
-                table.add_row(Text(f"failed: {part['failure'].iloc[0]}", "red"))
-                tables.append(table)
-                continue
             table.add_column("method", overflow="fold", min_width=8, vertical="bottom")
-            whole = bool(
-                part[list(columns)].notna().any(axis=1).all()
-            )  # else reasons for failures need lines
             for name, _, _ in columns.values():
-                table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=whole, vertical="bottom")
+                table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True, vertical="bottom")
+            reasons = Reasons()
             top = {metric: best(part, metric) for metric in columns}
             for _, row in part.iterrows():
                 figures = [figure(row, metric, interval=metric == "auroc") for metric in columns]
@@ -208,8 +200,9 @@ def rich_objects(results: Sequence[ObjectResult]) -> list[Table]:
                 ]
                 if not any(figures):
                     why = row["failure" if columns is SEPARATION else "open_set_failure"]
-                    cells[0] = Text(f"failed: {why}", "red")
+                    cells[0] = reasons.mark(why)
                 table.add_row(Text(row["method"]), *cells)
+            reasons.below(table)
             tables.append(table)
     return tables
 

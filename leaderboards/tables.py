@@ -216,29 +216,47 @@ def markdown(
     return "\n".join(lines) + "\n"
 
 
+class Reasons:
+    """Why rows of a table have no figures: a number in the row, the reason below the table, so that it takes no room
+    from the figures of other rows.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def mark(self, reason: str) -> Text:
+        """What stands in the row."""
+        return Text(f"failed ({self._numbers.setdefault(reason, len(self._numbers) + 1)})", "red")
+
+    def below(self, table: Table) -> None:
+        """Write the reasons below a table."""
+        if self._numbers:
+            table.caption = Text("\n".join(f"({n}) {reason}" for reason, n in self._numbers.items()), "red")
+            table.caption_justify = "left"
+
+
 def rich_tables(results: Sequence[Result]) -> list[Table]:
     """A table per OoD set and protocol, for a terminal of 80 columns; ``time`` without the shared pass."""
     tables = []
     for title, part in groups(rows(results)):
         table = Table(title=Text(title), title_justify="left", title_style="bold")
-        table.add_column("method", no_wrap=True)
+        table.add_column("method", overflow="fold")
         gained = has_naive(part)
         for name in ("AUROC", *("gain",) * gained, "FPR95", "AUPR-out", "seconds"):
             table.add_column(name, justify="right", no_wrap=True)
-        best = methods_of(part)["auroc"].max()
+        best, reasons = methods_of(part)["auroc"].max(), Reasons()
         for _, row in part.iterrows():
             if row["method"] == NAIVE:
                 table.add_section()
             seconds = f"{row['fit_seconds'] + row['score_seconds']:.2f}"
             if pd.isna(row["auroc"]):
                 empty = [""] * (len(TERMINAL) + gained)
-                table.add_row(
-                    Text(row["method"]), Text(f"failed: {row['failure']}", style="red"), *empty, seconds
-                )
+                table.add_row(Text(row["method"]), reasons.mark(row["failure"]), *empty, seconds)
                 continue
             figures = [gain_text(row["gain"])] * gained + [number(row[metric]) for metric in TERMINAL]
             ranked = row["method"] != NAIVE
             style = "dim" if not ranked else "bold green" if row["auroc"] == best else ""
             table.add_row(Text(row["method"], style), Text(spread(row, "auroc"), style), *figures, seconds)
+        reasons.below(table)
         tables.append(table)
     return tables

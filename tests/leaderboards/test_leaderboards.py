@@ -176,7 +176,12 @@ def test_terminal_tables_fit_a_hundred_columns(folder):
     for table in rich_tables(load_results(folder)):
         console.print(table)
     text = console.export_text()
-    assert "lared" in text and "failed:" in text and max(map(len, text.splitlines())) <= 100
+    assert (
+        "lared" in text
+        and "failed (1)" in text
+        and "(1) " in text
+        and max(map(len, text.splitlines())) <= 100
+    )
 
 
 def test_curve_equals_scikit_learn():

@@ -213,7 +213,12 @@ def test_terminal_tables_fit_80_columns():
         console.print(table)
     text = console.file.getvalue()
     assert all(len(line) <= 80 for line in text.splitlines()) and "…" not in text
-    assert "70.0 [65.0, 75.0]" in text and "failed: no head" in text and text.count("unknown objects:") == 1
+    assert (
+        "70.0 [65.0, 75.0]" in text
+        and "failed (1)" in text
+        and "(1) no head" in text
+        and text.count("unknown objects:") == 1
+    )
     for name in ("mahalanobis", "deep-ensemble", "A-OSE", "missed", "known"):
         assert name in text
 
@@ -242,10 +247,11 @@ def test_boxes_are_drawn_in_the_colours_of_what_they_are(tmp_path):
         boxes_figure([], "nothing", tmp_path / "nothing.png")
 
 
-def test_one_reason_for_every_method_is_said_once():
-    why = "no objects are labelled, so that detections may be of known classes"
+def test_a_reason_is_said_once_and_takes_no_room_from_figures():
+    why = "no objects are labelled, so that detections may be of known classes of the in-distribution set"
     console = Console(file=io.StringIO(), width=80)
-    for table in rich_objects([failed("msp", why), failed("knn", why)]):
+    for table in rich_objects([failed("msp", why), failed("knn", why), objects("lared")]):
         console.print(table)
-    assert " ".join(console.file.getvalue().split()).count("no objects are labelled") == 2  # sets
-    assert "msp" not in console.file.getvalue()
+    text = console.file.getvalue()
+    assert " ".join(text.split()).count(f"(1) {why}") == 3  # two sets, one of them with open-set errors
+    assert text.count("failed (1)") == 6 and "60.0 [55.0, 65.0]" in text

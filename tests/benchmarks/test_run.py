@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.image import imread
 from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
@@ -19,8 +20,9 @@ from benchmarks.console import spread
 from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction
 from benchmarks.job import data_module
+from benchmarks.objects import OBJECT_METHODS
 from benchmarks.run import app
-from benchmarks.settings import METHODS, Settings
+from benchmarks.settings import DETECTION_METHODS, METHODS, Settings
 from benchmarks.trained import train
 from datamodules import DATAMODULES, CIFAR10DataModule
 from leaderboards import Result
@@ -154,6 +156,28 @@ def test_every_data_set_runs(tmp_path, ind, ood):
     assert table.auroc.notna().sum() >= len(table) - 1, table[
         ["method", "ood", "auroc", "failure"]
     ].to_string()
+
+
+def test_an_object_detector_runs(tmp_path):
+    """Image by image and object by object, to the tables and pictures."""
+    done = call("--ind", "bdd100k", "--ood", "bdd100k-anomalies", "voc", "--out", tmp_path, "--epochs", "16",
+                "--confidence", "0.05", "--ensemble-size", "2", "--batch-size", "4")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(tmp_path / "leaderboard.csv")
+    assert set(table.method) == {*DETECTION_METHODS, "naive"} and len(table) == 2 * (
+        len(DETECTION_METHODS) + 1
+    )
+    assert table.auroc.notna().all(), table[["method", "ood", "failure"]].to_string()
+    objects = pd.read_csv(tmp_path / "objects.csv")
+    assert set(objects.method) == set(OBJECT_METHODS) and set(objects.confidence) == {0.05}
+    own = objects[objects.ood == "bdd100k-anomalies"]
+    assert own.auroc.between(0, 1).all() and (own.n_in > 0).all()
+    assert (objects[objects.ood == "voc"].n_unknown > 0).all()
+    for name in ("boxes-voc.png", "boxes-bdd100k-anomalies.png"):
+        picture = imread(tmp_path / name)
+        assert picture.shape[1] > 1000 and picture.std() > 0.05
+        assert name in (tmp_path / "leaderboard.html").read_text()
+    assert "objects: bdd100k vs voc" in " ".join(done.output.split())
 
 
 def test_seeds_of_a_checkpoint_share_one_pass(first_run, tmp_path):

@@ -24,7 +24,6 @@ from benchmarks.strata import figures
 from datamodules import NOISE, BenchmarkDataModule
 from leaderboards.object_schema import COLUMNS, ObjectCell, UnknownObjects
 from lsood import Activations, Detector, Head, Subject, threshold_at
-from lsood.detection_set import DetectionSet
 from lsood.intervals import Estimate, Sources
 from lsood.methods import create
 from lsood.object_set import ObjectSet, rows_of
@@ -172,7 +171,7 @@ class ObjectEvaluation:
         self, ood: str, scores: dict[str, Tensor], threshold: float | None, failure: str | None
     ) -> ObjectCell:
         known, wild, images = self._sets["ind-test"], self._sets[ood], self.data.ood_sets[ood]
-        chosen, sources = self._outside(wild), self._sources(ood)
+        chosen, sources = self._outside(ood), self._sources(ood)
         n_out = len(wild.boxes) if chosen is None else int(chosen.sum())
         metrics: dict[str, Estimate] = {}
         unknown, open_set, open_failure = None, dict[str, Estimate](), failure
@@ -206,13 +205,13 @@ class ObjectEvaluation:
             open_set_failure=open_failure,
         )
 
-    @staticmethod
-    def _outside(wild: DetectionSet) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
-        """Which detections are of unknown objects: all; where known objects are labelled beside unknown ones,
-        those that overlap an unknown one.
+    def _outside(self, ood: str) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+        """Which detections are compared with in-distribution ones: all; where known objects are labelled beside unknown
+        ones, those that overlap an unknown one, unless anomalies were drawn: these change known objects too.
         """
+        wild = self._sets[ood]
         mixed = bool((wild.object_labels >= 0).any()) and len(wild.unknown) > 0
-        return wild.on_unknown if mixed else None
+        return wild.on_unknown if mixed and not self.images[ood].made.get("drawn") else None
 
     def _sources(self, ood: str) -> Sources | None:
         """Names of the images that images were made from; None where nothing was drawn."""

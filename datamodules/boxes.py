@@ -33,6 +33,16 @@ class Boxes(NamedTuple):
         names = tuple(name for name, keep in zip(self.names, kept, strict=True) if keep)
         return Boxes(self.boxes[kept], self.classes[kept], names)
 
+    def with_unknown(self, boxes: Sequence[Sequence[float]], names: Sequence[str]) -> Boxes:
+        """And further objects that are none of the in-distribution classes; those of no area are left out."""
+        added = [(b, n) for b, n in zip(boxes, names, strict=True) if b[2] > b[0] and b[3] > b[1]]
+        values = np.asarray([b for b, _ in added], dtype=np.float32).reshape(-1, 4)
+        return Boxes(
+            np.concatenate([self.boxes, values]),
+            np.concatenate([self.classes, np.full(len(added), UNKNOWN)]),
+            (*self.names, *(n for _, n in added)),
+        )
+
 
 NO_BOXES = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
 

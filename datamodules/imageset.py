@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from anomalies import ANOMALIES, Recipe, Scene
 from anomalies.base import UNKNOWN
-from anomalies.drawing import draw
+from anomalies.drawing import AnomalousImage, draw
 from anomalies.validity import Unusable
 from anomalies.variants import variants
 from datamodules.boxes import Boxes
@@ -237,7 +237,8 @@ class AnomalousSet(ImageSet):
     the worker.
 
     The target is that of the clean image, moved with it where an anomaly moves pixels (boxes are left out
-    there); images with a local anomaly carry its mask. Images on which none of the anomalies can be drawn come as
+    there); objects drawn beside labelled boxes have boxes too, of no class. Images with a local anomaly carry its
+    mask. Images on which none of the anomalies can be drawn come as
     they are, with kind NOT_DRAWN.
 
     Args:
@@ -280,15 +281,26 @@ class AnomalousSet(ImageSet):
         except Unusable:
             return item._replace(key=self.keys[index], kind=NOT_DRAWN, source=item.key)
         target = item.target if drawn.labels is None else drawn.labels
-        if isinstance(target, Boxes) and drawn.anomaly.family in MOVING:
-            target = None
+        if isinstance(target, Boxes):
+            target = _moved(target, drawn)
         key = self.keys[index]
         return Item(drawn.image, target, key, drawn.mask, drawn.kind, drawn.severity, item.key)
 
     @cached_property
     def fingerprint(self) -> str:
         names = [v.name for v in self.variants] if len(self.variants) > 1 else [self.variants[0].severity]
+        if self.boxed:
+            names.append("boxes of drawn objects")
         return fingerprint_of(self.base.fingerprint, self.recipe.fingerprint, self.seed, self.view, *names)
+
+
+def _moved(clean: Boxes, drawn: AnomalousImage) -> Boxes | None:
+    """The boxes of an image after an anomaly; None where they cannot be known."""
+    if drawn.anomaly.family in MOVING:
+        return None
+    if drawn.anomaly.family != "objects":
+        return clean
+    return clean.with_unknown(drawn.rendered.details["boxes"], drawn.rendered.details["objects"])
 
 
 def capped(images: ImageSet, limit: int | None, seed: int) -> ImageSet:

@@ -197,6 +197,31 @@ def test_anomalies_keep_the_boxes_where_pixels_stay(minis, kind, kept):
         assert torch.equal(batch["image"], next(iter(module.test_dataloader()))["image"])
 
 
+@pytest.mark.parametrize("kind", ["object", "out_of_context"])
+def test_drawn_objects_have_boxes_of_no_class(minis, kind):
+    module = BDD100kDataModule(
+        minis, ["bdd100k-anomalies"], recipe=Recipe("one", (Entry(kind, severities=(5,)),))
+    )
+    module.setup()
+    images = module.ood_sets["bdd100k-anomalies"]
+    found = 0
+    for i in range(4):
+        clean, drawn = module.sets["test"].read(i), images.read(i)
+        if drawn.kind != kind:
+            continue
+        known = drawn.target.classes >= 0
+        assert np.array_equal(drawn.target.boxes[known], clean.target.boxes)
+        assert len(drawn.target.names) == len(drawn.target.boxes) and not known[-1]
+        inside = np.zeros(drawn.anomaly.shape, bool)
+        for x1, y1, x2, y2 in drawn.target.boxes[~known].astype(int):
+            box = drawn.anomaly[y1:y2, x1:x2] == 1
+            assert box[[0, -1]].any(axis=1).all() and box[:, [0, -1]].any(axis=0).all()  # tight
+            inside[y1:y2, x1:x2] = True
+        assert not (drawn.anomaly == 1)[~inside].any()
+        found += 1
+    assert found >= 2
+
+
 def test_noise_and_arrays_have_no_boxes(data):
     batch = next(iter(data.ood_dataloaders()["uniform-noise"]))
     assert batch["image"].shape[1:] == (3, 180, 320) and batch["target"][0]["labels"].shape == (0,)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
 from anomalies.validity import Unusable
-from benchmarks import pixels
+from benchmarks import report
 from benchmarks.console import spread
 from benchmarks.evaluation import Evaluation
 from benchmarks.extraction import Extraction
@@ -164,8 +164,9 @@ def test_pixel_metrics_equal_scikit_learn_on_float64_scores(run, tmp_path):
 def write_pixels(made, folder):
     ind = IndInfo("cityscapes", "segmentation", "miniature", "a" * 64, 8, 2, 8, {})
     here = Environment("3.11", "2.15", "2.6", "cpu", 1, "Linux")
-    provenance = {"command": "c", "version": "0", "git": None}
-    pixels.write(made, ind, NetworkInfo("n", "b" * 64, 1, "l", {}), here, provenance, 0, folder)
+    network = NetworkInfo("n", "b" * 64, 1, "l", {})
+    origin = {"seed": 0, "ind": ind, "network": network, "environment": here}
+    report.write_pixels(made, origin | {"created": "", "command": "c", "version": "0", "git": None}, folder)
     return {one.score: one for one in load_pixel_results(folder)}
 
 

@@ -11,7 +11,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RPNHead
-from torchvision.ops import box_iou
+from torchvision.ops import MultiScaleRoIAlign, box_iou
 
 from lsood import Hook
 from lsood.sampling import dropping
@@ -58,6 +58,7 @@ def torchvisions(network):
         rpn_post_nms_top_n_test=100,
         rpn_batch_size_per_image=64,
         box_batch_size_per_image=64,
+        box_roi_pool=MultiScaleRoIAlign(list("0123"), 7, sampling_ratio=1),
         box_head=TwoMLPHead(32 * 49, 128),
         box_predictor=FastRCNNPredictor(128, network.num_classes + 1),
     )

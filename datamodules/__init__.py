@@ -2,6 +2,7 @@
 without data.
 """
 
+from datamodules.anomalous import AnomalousSet
 from datamodules.base import BenchmarkDataModule
 from datamodules.bdd100k import BDD100kDataModule
 from datamodules.bdd100k_seg import BDD100kSegmentationDataModule
@@ -13,7 +14,7 @@ from datamodules.cifar100 import CIFAR100DataModule
 from datamodules.cityscapes import CityscapesDataModule
 from datamodules.fashion_mnist import FashionMNISTDataModule
 from datamodules.gtsrb import GTSRBDataModule
-from datamodules.imageset import AnomalousSet, ArraySet, FileSet, ImageSet, Item, Subset
+from datamodules.imageset import ArraySet, FileSet, ImageSet, Item, Subset
 from datamodules.locate import cache_dir
 from datamodules.mnist import MNISTDataModule
 from datamodules.ood import DATAMODULES, NOISE, OOD_SETS, OODSet, check_names, known_names, load_ood

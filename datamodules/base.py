@@ -12,8 +12,9 @@ import pytorch_lightning as pl
 
 from anomalies import Recipe, Scene, default_recipe
 from anomalies.base import UNKNOWN
+from datamodules.anomalous import AnomalousSet
 from datamodules.augment import crop_and_flip, flip_boxes, shift_and_flip
-from datamodules.imageset import AnomalousSet, ImageSet, Subset, capped, fingerprint_of
+from datamodules.imageset import ImageSet, Subset, capped, fingerprint_of
 from datamodules.loaders import Loader, ordered, shuffled
 from datamodules.locate import find, miniature, missing
 from datamodules.preprocess import Preprocess

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datamodules.anomalous import AnomalousSet
 from datamodules.bdd100k import BDD100kDataModule
 from datamodules.bdd100k_seg import BDD100kSegmentationDataModule
 from datamodules.camvid import CamVidDataModule
@@ -20,7 +21,7 @@ from datamodules.coco import coco_boxed
 from datamodules.fashion_mnist import FashionMNISTDataModule
 from datamodules.generated import GeneratedSet
 from datamodules.gtsrb import GTSRBDataModule
-from datamodules.imageset import AnomalousSet, FileSet, ImageSet, capped
+from datamodules.imageset import FileSet, ImageSet, capped
 from datamodules.known_objects import without_known
 from datamodules.locate import find, miniature, missing
 from datamodules.mnist import MNISTDataModule

@@ -16,7 +16,7 @@ from benchmarks.extraction import Extraction
 from benchmarks.run import app
 from benchmarks.tuning import Adversarial, tuned, validation_rows
 from datamodules import ArraySet, CIFAR10DataModule
-from datamodules.imageset import AnomalousSet
+from datamodules.anomalous import AnomalousSet
 from leaderboards import Result
 from lsood import Activations, Subject, auroc
 from lsood.methods import create

@@ -23,7 +23,8 @@ from benchmarks.run import app
 from benchmarks.strata import drawn_on, halves, strata_rows
 from benchmarks.tuning import validation_rows
 from datamodules import CityscapesDataModule
-from datamodules.imageset import NOT_DRAWN, AnomalousSet, ArraySet
+from datamodules.anomalous import AnomalousSet
+from datamodules.imageset import NOT_DRAWN, ArraySet
 from leaderboards import IndInfo, NetworkInfo, Result
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.schema import Environment
@@ -216,18 +217,18 @@ def test_the_latent_score_knows_only_the_fit_set_and_ranks_like_its_definition(r
 
 
 def test_images_that_take_no_anomaly_are_left_out(tmp_path, monkeypatch):
-    import datamodules.imageset as imageset
+    from datamodules import anomalous
 
     data = data_module()
     refused = data.sets["test"].keys[3]
-    draw = imageset.draw
+    draw = anomalous.draw
 
     def picky(candidates, image, key, *rest):
         if key == refused:
             raise Unusable(f"{key}: no anomaly can be drawn")
         return draw(candidates, image, key, *rest)
 
-    monkeypatch.setattr(imageset, "draw", picky)
+    monkeypatch.setattr(anomalous, "draw", picky)
     item = data.ood_sets["cityscapes-anomalies"].read(3)
     assert item.kind == NOT_DRAWN and (item.image == data.sets["test"].read(3).image).all()
     made = evaluation(data, tmp_path)

@@ -76,9 +76,9 @@ class AnomalousSet(ImageSet):
     @cached_property
     def fingerprint(self) -> str:
         names = [v.name for v in self.variants] if len(self.variants) > 1 else [self.variants[0].severity]
-        if self.boxed:
-            names.append("boxes of drawn objects")
-        return fingerprint_of(self.base.fingerprint, self.recipe.fingerprint, self.seed, self.view, *names)
+        drawn = ["boxes of drawn objects"] if self.boxed else []
+        parts = (self.recipe.fingerprint, self.seed, self.view, *names, *drawn)
+        return fingerprint_of(self.base.fingerprint, *parts)
 
 
 def _moved(clean: Boxes, drawn: AnomalousImage) -> Boxes | None:

@@ -40,8 +40,8 @@ def _curve(
 
 
 def roc_figure(scores: Scores, title: str, path: Path) -> None:
-    """ROC curves of every method, the naive detector's as a grey area; ``scores`` maps a method to
-    in-distribution and OoD scores.
+    """ROC curves of the ten best methods (up to ten methods have the same colours for every OoD set), the naive
+    detector's as a grey area. ``scores`` maps a method to in-distribution and OoD scores.
     """
     figure = Figure(figsize=(6.4, 5.6), dpi=120, layout="constrained")
     axes = figure.add_subplot()
@@ -49,23 +49,21 @@ def roc_figure(scores: Scores, title: str, path: Path) -> None:
     if NAIVE in curves:
         fpr, tpr, area = curves.pop(NAIVE)
         axes.fill_between(fpr, tpr, color="grey", alpha=0.15, linewidth=0, label=f"{NAIVE}  {100 * area:.1f}")
-    for i, (name, (fpr, tpr, area)) in enumerate(sorted(curves.items(), key=lambda item: -item[1][2])):
-        dashes = "-" if i < len(PALETTE) // 2 else "--"
-        axes.plot(
-            fpr,
-            tpr,
-            dashes,
-            color=PALETTE[i % len(PALETTE)],
-            linewidth=1.7,
-            label=f"{name}  {100 * area:.1f}",
-        )
+    shown = sorted(curves, key=lambda name: -curves[name][2])[: len(PALETTE)]
+    place = {name: i for i, name in enumerate(sorted(shown))}
+    for name in shown:
+        fpr, tpr, area = curves[name]
+        dashes = "-" if place[name] < len(PALETTE) // 2 else "--"
+        label = f"{name}  {100 * area:.1f}"
+        axes.plot(fpr, tpr, dashes, color=PALETTE[place[name]], linewidth=1.7, label=label)
     axes.plot([0, 1], [0, 1], ":", color="grey", linewidth=1)
     axes.set(
         xlabel="share of in-distribution images flagged", ylabel="share of OoD images caught", title=title
     )
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.grid(alpha=0.25)
-    axes.legend(title="method  AUROC", loc="lower right", fontsize=8, title_fontsize=8)
+    some = f", best {len(shown)} of {len(curves)}" if len(shown) < len(curves) else ""
+    axes.legend(title=f"method  AUROC{some}", loc="lower right", fontsize=8, title_fontsize=8)
     _save(figure, path)
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from anomalies.sets.stored import StoredSet
+from datamodules.boxes import NO_BOXES
 from datamodules.imageset import ImageSet, Item, fingerprint_of
+
+NEW_OBJECTS = ("object", "folder_object")
 
 
 class GeneratedSet(ImageSet):
@@ -18,12 +21,14 @@ class GeneratedSet(ImageSet):
     Args:
         folder: of the set.
         data_root: of the data sets, where the set was made from one that lies elsewhere now.
+        boxed: targets are the boxes of the objects that were drawn in, of no class; not those of the clean image,
+            which are unknown, nor of its own objects that were copied to a wrong place.
 
     Raises:
         ValueError: no generated set, or one without anomalous images.
     """
 
-    def __init__(self, name: str, folder: Path, data_root: Path | None = None) -> None:
+    def __init__(self, name: str, folder: Path, data_root: Path | None = None, boxed: bool = False) -> None:
         self.stored = StoredSet(folder, data_root=data_root)
         self.records = [record for record in self.stored.records if not record["is_control"]]
         if not self.records:
@@ -31,7 +36,7 @@ class GeneratedSet(ImageSet):
         keys = [record["key"] for record in self.records]
         self.name = name
         self.origin = "official" if self.stored.header["origin"] == "folder" else self.stored.header["origin"]
-        self.masked = True
+        self.masked, self.boxed = True, boxed
         self.keys = keys if len(set(keys)) == len(keys) else [record["id"] for record in self.records]
 
     @property
@@ -44,12 +49,16 @@ class GeneratedSet(ImageSet):
     def read(self, index: int) -> Item:
         found = self.stored.read(self.records[index])
         mask = found.maps.get("mask")
-        target = found.labels if found.labels is not None else self.records[index]["target"]
         record = self.records[index]
+        target = found.labels if found.labels is not None else record["target"]
+        if self.boxed:
+            drawn = record["details"] if record["kind"] in NEW_OBJECTS else {"boxes": (), "objects": ()}
+            target = NO_BOXES.with_unknown(drawn["boxes"], drawn["objects"])
         anomaly = None if mask is None else mask.astype(np.uint8)
         kind, severity = record["kind"], record["severity"]
         return Item(found.image, target, self.keys[index], anomaly, kind, severity, record["key"])
 
     @cached_property
     def fingerprint(self) -> str:
-        return fingerprint_of(self.name.partition(":")[0], *(r["pixel_hash"] for r in self.records))
+        boxes = ["boxes"] if self.boxed else []
+        return fingerprint_of(self.name.partition(":")[0], *boxes, *(r["pixel_hash"] for r in self.records))

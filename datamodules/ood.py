@@ -199,7 +199,7 @@ def load_ood(name: str, data: BenchmarkDataModule) -> ImageSet:
             raise FileNotFoundError(f"{name}: {folder} is no folder")
         return _unknown(FileSet(name, folder, image_files(folder), "official"), data)
     if name.startswith("generated:"):
-        return GeneratedSet(name, Path(name.removeprefix("generated:")), data.root)
+        return GeneratedSet(name, Path(name.removeprefix("generated:")), data.root, data.task == "detection")
     if name in NOISE:
         shape = (*data.image_size, data.channels)
         return noise_set(name, shape, len(data.sets["test"]), data.seed, partial(_located, "mnist", data))

@@ -3,13 +3,16 @@
 import json
 import logging
 import os
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from anomalies import Entry, Recipe
+from anomalies.generate import app as generate
 from datamodules import BDD100kDataModule, CIFAR10DataModule, Preprocess
 from datamodules.augment import flip_boxes
 from datamodules.equal_shapes import EqualShapes
@@ -220,6 +223,30 @@ def test_drawn_objects_have_boxes_of_no_class(minis, kind):
         assert not (drawn.anomaly == 1)[~inside].any()
         found += 1
     assert found >= 2
+
+
+def test_a_set_on_disk_brings_the_boxes_of_what_was_drawn_in(minis, tmp_path, monkeypatch):
+    point = EntryPoint("lsood-bench", "datamodules.sources:PROVIDER", "anomalies.sources")
+    monkeypatch.setattr("anomalies.sets.source.entry_points", lambda group: [point])
+    (tmp_path / "recipe.yaml").write_text("- kind: object\n- kind: mud\n- kind: out_of_context\n")
+    words = ["--ind", "bdd100k", "--data-root", minis, "--recipe", tmp_path / "recipe.yaml", "--out", tmp_path / "set",
+             "--difficulty", 0]  # fmt: skip
+    done = CliRunner().invoke(generate, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    name, recipe = f"generated:{tmp_path / 'set'}", Recipe.load(str(tmp_path / "recipe.yaml"))
+    module = BDD100kDataModule(minis, ["bdd100k-anomalies", name], recipe=recipe)
+    module.setup()
+    drawn, stored = module.ood_sets["bdd100k-anomalies"], module.ood_sets[name]
+    assert stored.keys == drawn.keys and stored.boxed
+    kinds = set()
+    for i in range(len(stored)):
+        one, other = drawn.read(i), stored.read(i)
+        new = (one.target.classes < 0) & (one.kind == "object")
+        assert (
+            np.array_equal(other.target.boxes, one.target.boxes[new]) and (other.target.classes == -1).all()
+        )
+        kinds.add(one.kind)
+    assert {"object", "mud"} <= kinds
 
 
 def test_noise_and_arrays_have_no_boxes(data):

@@ -294,7 +294,7 @@ def test_list_says_what_is_there_and_where_the_rest_is(tmp_path, monkeypatch):
         assert f"{table.name}  {table.title}; {table.numbers} reported numbers" in done.output
     assert "missing mnist" in done.output and "there   uniform-noise" in done.output
     assert "--download fetches it" in done.output and "cannot be downloaded automatically" in done.output
-    assert "no loader here" in done.output and "cost: CPU 8 h" in done.output
+    assert "no loader here" in done.output and "cost: CPU 6 h" in done.output
 
 
 @pytest.mark.parametrize(

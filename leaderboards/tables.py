@@ -112,9 +112,13 @@ def _row(members: list[tuple[Result, OodCell]]) -> dict[str, Any]:
 
 
 def quality(runs: Sequence[dict[str, float]]) -> str:
-    """How good the network is, mean over runs: "accuracy 0.9523", "miou 0.6104"; a detector's "mAP .31 / mAP50 .52"."""
+    """How good the network is, mean over runs: "accuracy 0.9523", "miou 0.6104"; a detector's "mAP .31 / mAP50 .52";
+    "not measured" where nothing is labelled.
+    """
     names = [name for name in DETECTOR if all(name in run for run in runs)]
     means = {n: statistics.fmean(run[n] for run in runs if n in run) for n in names or list(runs[0])[:1]}
+    if not means:
+        return "not measured"
     if not names:
         return " ".join(f"{name} {value:.4f}" for name, value in means.items())
     return " / ".join(f"{DETECTOR[n]} {f'{value:.2f}'.removeprefix('0')}" for n, value in means.items())

@@ -162,6 +162,7 @@ def test_a_detectors_quality_is_its_mean_average_precision():
     )
     assert quality([{"map": 1.0, "map50": 0.0}]) == "mAP 1.00 / mAP50 .00"
     assert quality([{"accuracy": 0.95231}]) == "accuracy 0.9523" and quality([{}]) == ""
+    assert quality([{}]) == "not measured"
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboards.object_schema import ObjectCell, ObjectResult
-from leaderboards.schema import MetricValue
-from leaderboards.tables import METRICS, Reasons, quality
+from leaderboards.tables import METRICS, Reasons, over_seeds, quality
 
 SEPARATION = {
     "auroc": ("AUROC", "higher", "how often a detection on OoD images scores above one on in-distribution images"),
@@ -103,15 +101,7 @@ def _row(members: list[tuple[ObjectResult, ObjectCell]]) -> dict[str, Any]:
             "n_taken": fates.taken,
             "n_missed": fates.missed,
         }
-    every: list[dict[str, MetricValue]] = [c.metrics | c.open_set for _, c in members]
-    for metric in (*METRICS, *OPEN_SET):
-        known = [values[metric] for values in every if metric in values]
-        if len(known) == 1:
-            row |= {metric: known[0].value, f"{metric}_low": known[0].low, f"{metric}_high": known[0].high}
-        elif known:
-            each = [v.value for v in known]
-            row |= {metric: statistics.fmean(each), f"{metric}_std": statistics.pstdev(each)}
-    return row
+    return row | over_seeds([c.metrics | c.open_set for _, c in members], (*METRICS, *OPEN_SET))
 
 
 def write_csv(results: Sequence[ObjectResult], path: Path) -> None:

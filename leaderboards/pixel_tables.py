@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from leaderboards.pixel_schema import PixelCell, PixelResult
 from leaderboards.schema import MetricValue
+from leaderboards.tables import over_seeds
 
 TITLES = {
     "ap": ("AP", "higher"),
@@ -63,24 +63,11 @@ def pixel_rows(results: Sequence[PixelResult]) -> pd.DataFrame:
                 add(run, cell, RANDOM, "pooled", None, None, cell.n_images, chance)
     lines = [
         dict(zip((*GROUP, "score", "n", "seeds"), (*key, members[0][0], len(members)), strict=True))
-        | _figures([metrics for _, metrics in members])
+        | over_seeds([metrics for _, metrics in members], TITLES)
         for key, members in found.items()
     ]
     figures = [f"{metric}{end}" for metric in TITLES for end in ("", "_low", "_high", "_std")]
     return pd.DataFrame(lines, columns=[*GROUP, "score", "n", "seeds", *figures])
-
-
-def _figures(members: Sequence[dict[str, MetricValue]]) -> dict[str, float]:
-    figures: dict[str, float] = {}
-    for metric in TITLES:
-        known = [m[metric] for m in members if metric in m]
-        if len(known) == 1:
-            value = known[0]
-            figures |= {metric: value.value, f"{metric}_low": value.low, f"{metric}_high": value.high}
-        elif known:
-            values = [v.value for v in known]
-            figures |= {metric: statistics.fmean(values), f"{metric}_std": statistics.pstdev(values)}
-    return figures
 
 
 def write_csv(results: Sequence[PixelResult], path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from leaderboards.naive import NAIVE
 from leaderboards.schema import OodCell, Result, Stratum
+from leaderboards.tables import over_seeds
 
 ANY = "all"
 COLUMNS = ("ind", "network", "protocol", "ood", "method", "kind", "severity", "n", "seeds")
@@ -40,7 +40,8 @@ def strata_rows(results: Sequence[Result]) -> pd.DataFrame:
         for stratum in cell.strata:
             found.setdefault((*_group(run, cell), *_name(stratum)), []).append(stratum)
     lines = [
-        dict(zip(COLUMNS, (*group, members[0].n, len(members)), strict=True)) | _figures(members)
+        dict(zip(COLUMNS, (*group, members[0].n, len(members)), strict=True))
+        | over_seeds([m.metrics for m in members], METRICS)
         for group, members in found.items()
     ]
     figures = [f"{metric}{part}" for metric in METRICS for part in ("", "_low", "_high", "_std")]
@@ -54,19 +55,6 @@ def _group(run: Result, cell: OodCell) -> tuple[str, ...]:
 
 def _name(stratum: Stratum) -> tuple[str, str]:
     return stratum.kind or ANY, ANY if stratum.severity is None else str(stratum.severity)
-
-
-def _figures(members: Sequence[Stratum]) -> dict[str, float | None]:
-    figures: dict[str, float | None] = {}
-    for metric in METRICS:
-        known = [m.metrics[metric] for m in members if metric in m.metrics]
-        values = [v.value for v in known]
-        figures[metric] = statistics.fmean(values) if values else None
-        if len(values) == 1:
-            figures |= {f"{metric}_low": known[0].low, f"{metric}_high": known[0].high}
-        elif values:
-            figures[f"{metric}_std"] = statistics.pstdev(values)
-    return figures
 
 
 def write_csv(results: Sequence[Result], path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from leaderboards.naive import (
     methods_of,
     naive_auroc,
 )
-from leaderboards.schema import OodCell, Result
+from leaderboards.schema import MetricValue, OodCell, Result
 from leaderboards.significance import TIED, tied_with_best
 
 METRICS = (
@@ -109,6 +109,25 @@ def _row(members: list[tuple[Result, OodCell]]) -> dict[str, Any]:
         "score_seconds": statistics.fmean(r.cost.score_seconds for r, _ in members),
         "failure": next((c.failure for _, c in members if c.failure), None),
     }
+
+
+def over_seeds(members: Sequence[Mapping[str, MetricValue]], metrics: Iterable[str]) -> dict[str, float]:
+    """Columns of a row from the metrics of every seed: <metric>, with _low and _high of one seed, _std (population) of
+    several; none for a metric that no seed has.
+    """
+    columns: dict[str, float] = {}
+    for metric in metrics:
+        known = [values[metric] for values in members if metric in values]
+        if len(known) == 1:
+            columns |= {
+                metric: known[0].value,
+                f"{metric}_low": known[0].low,
+                f"{metric}_high": known[0].high,
+            }
+        elif known:
+            each = [v.value for v in known]
+            columns |= {metric: statistics.fmean(each), f"{metric}_std": statistics.pstdev(each)}
+    return columns
 
 
 def quality(runs: Sequence[dict[str, float]]) -> str:

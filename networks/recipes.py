@@ -125,8 +125,8 @@ def _cpu_multiplies_bf16() -> bool:
 def default_recipe(network: str, ind: str, miniature: bool) -> TrainingRecipe:
     """The recipe a network is trained with on a data set when nothing else is asked for.
 
-    Detectors learn from random weights here; their recipe for real sets has not been run. Miniatures train in about
-    a minute on two CPU cores, FashionMNIST and CamVid in minutes; the others are meant for a GPU. A network that is
+    Detectors learn from random weights here; their recipe for real sets has not been run. Miniatures train in one to
+    two minutes on two CPU cores, FashionMNIST and CamVid in minutes; the others are meant for a GPU. A network that is
     none of ours gets the recipe of the classifiers.
     """
     task = NETWORKS[network].task if network in NETWORKS else "classification"

@@ -338,6 +338,7 @@ def refuse(done, code, message):
         (("--ind", "cifar10", "--ood", "svhn", "--batch-size", "0"), "--batch-size must be at least 1"),
         (("--ind", "cifar10", "--ood", "svhn", "--seeds", "1", "1"), "each once"),
         (("--ind", "cifar10", "--ood", "svhn", "--reduction", "max"), "unknown reduction 'max'; known: fullmean"),
+        (["--ind", "bdd100k", "--ood", "voc", "--confidence", "1"], "--confidence must lie in 0 to below 1, got 1.0"),
     ],
 )  # fmt: skip
 def test_bad_usage(tmp_path, monkeypatch, arguments, message):

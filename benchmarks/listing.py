@@ -7,7 +7,7 @@ from rich.table import Table
 import networks
 from anomalies import Recipe, recipe_names
 from benchmarks.naive import Naive
-from benchmarks.settings import METHODS
+from benchmarks.pipeline.config import METHODS
 from datamodules import DATAMODULES, NOISE, OOD_SETS
 from lsood.methods import registered
 

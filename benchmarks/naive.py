@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from anomalies.naive import MAHALANOBIS, NaiveDetector, statistics
-from benchmarks.attempts import Case
-from benchmarks.scoring import Scored
+from benchmarks.pipeline.failures import Case
+from benchmarks.pipeline.scoring import Scored
 from leaderboards import OodCell
 from lsood import Activations, Detector, Subject, auroc
 from lsood.detector import Input, rows
-from lsood.probes import Probe, Taps
+from lsood.probes.image import Probe, Taps
 
 VERSION = 1
 

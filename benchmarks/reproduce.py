@@ -17,14 +17,15 @@ from rich.markup import escape
 
 import networks
 from anomalies.sets.console import BAD_USAGE, FAILED, reporting
-from benchmarks import papers, whereabouts
+from benchmarks import papers
+from benchmarks.papers import availability as whereabouts
 from benchmarks.console import spread, to_file, to_terminal
-from benchmarks.job import data_module, run_seed
-from benchmarks.settings import Settings, resolve_device
+from benchmarks.pipeline.job import data_module, run_seed
+from benchmarks.pipeline.config import Settings, resolve_device
 from leaderboards import load_results
-from leaderboards.papers import PROTOCOLS, PaperTable
-from leaderboards.reproduction import cells, tally
-from leaderboards.reproduction_page import rich_table, view, write
+from leaderboards.papers.tables import PROTOCOLS, PaperTable
+from leaderboards.papers.reproduction import cells, tally
+from leaderboards.papers.page import rich_table, view, write
 from lsood.methods import chosen
 
 log = logging.getLogger("lsood-bench")

@@ -12,13 +12,13 @@ import pytorch_lightning as pl
 
 from anomalies import Recipe, Scene, default_recipe
 from anomalies.base import UNKNOWN
-from datamodules.anomalous import AnomalousSet
-from datamodules.augment import crop_and_flip, flip_boxes, shift_and_flip
-from datamodules.imageset import ImageSet, Subset, capped, fingerprint_of
-from datamodules.loaders import Loader, ordered, shuffled
+from datamodules.imagesets.anomalous import AnomalousSet
+from datamodules.loading.augment import crop_and_flip, flip_boxes, shift_and_flip
+from datamodules.imagesets.base import ImageSet, Subset, capped, fingerprint_of
+from datamodules.loading.loaders import Loader, ordered, shuffled
 from datamodules.locate import find, miniature, missing
-from datamodules.preprocess import Preprocess
-from datamodules.samples import Augment, SampleDataset
+from datamodules.loading.preprocess import Preprocess
+from datamodules.loading.samples import Augment, SampleDataset
 
 AUGMENTS: dict[str, Augment] = {
     "classification": shift_and_flip,
@@ -137,7 +137,7 @@ class BenchmarkDataModule(pl.LightningDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         """Make the sets; repeated calls do nothing."""
-        from datamodules.ood import load_ood
+        from datamodules.ood.sets import load_ood
 
         if self.sets:
             return
@@ -183,7 +183,7 @@ class BenchmarkDataModule(pl.LightningDataModule):
         return AUGMENTS[self.task]
 
     def train_dataloader(self, batch_size: int | None = None) -> Loader:
-        """Augmented and shuffled, both seeded per epoch by `networks.fit`, see `datamodules.loaders.shuffled`."""
+        """Augmented and shuffled, both seeded per epoch by `networks.fit`, see `datamodules.loading.loaders.shuffled`."""
         return self._shuffled(self.sets["train"], batch_size)
 
     def _shuffled(self, images: ImageSet, batch_size: int | None) -> Loader:
@@ -192,9 +192,9 @@ class BenchmarkDataModule(pl.LightningDataModule):
 
     def outliers(self, name: str | None = None) -> ImageSet:
         """Auxiliary outliers for training, of none of the OoD sets of this module; see
-        `datamodules.outliers.outliers_for`, also for what it raises.
+        `datamodules.ood.outliers.outliers_for`, also for what it raises.
         """
-        from datamodules.outliers import outliers_for
+        from datamodules.ood.outliers import outliers_for
 
         return capped(outliers_for(self.name, self.root, self.ood, name, self.seed), self.limit, self.seed)
 

@@ -12,7 +12,7 @@ from leaderboards.schema import (
     ThresholdInfo,
     load_results,
 )
-from leaderboards.tables import markdown, rich_tables, rows
+from leaderboards.tables.images import markdown, rich_tables, rows
 
 __all__ = [
     "Cost",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from leaderboards.records import read_checked, save_record, save_table, stem
+from leaderboards.store import read_checked, save_record, save_table, stem
 from leaderboards.schema import Environment, IndInfo, MetricValue, NetworkInfo, ThresholdInfo
 
 FOLDER = "objects"
@@ -37,7 +37,7 @@ class ObjectCell:
         n_images: of the OoD set. n_in, n_out: detections on in-distribution test images and on the OoD set's that the
             metrics of separation compare.
         metrics: of separation, the names of image-level metrics. failure: why there are none.
-        unknown, open_set: unknown objects and the metrics `lsood.open_set_detection` has of them.
+        unknown, open_set: unknown objects and the metrics `lsood.metrics.open_set_detection` has of them.
         open_set_failure: why there are none.
     """
 

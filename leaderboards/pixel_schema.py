@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboards.records import read_checked, save_record
+from leaderboards.store import read_checked, save_record
 from leaderboards.schema import (
     Environment,
     IndInfo,

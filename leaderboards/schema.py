@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from leaderboards.records import read_checked, save_record, save_table, stem
+from leaderboards.store import read_checked, save_record, save_table, stem
 
 SCHEMA = 1
 

@@ -2,10 +2,10 @@
 metrics, the monitor.
 """
 
-from lsood.activations import Activations
+from lsood.extraction.activations import Activations
 from lsood.detector import Detector
-from lsood.entropy import entropy
-from lsood.guide import (
+from lsood.extraction.entropy import entropy
+from lsood.guide.procedure import (
     build_ood_detection_ds,
     deeplabv3p_apply_dropout,
     deeplabv3p_get_ls_mcd_samples,
@@ -14,17 +14,17 @@ from lsood.guide import (
     get_ood_detector_results,
     log_evaluate_lared_larem,
 )
-from lsood.head import Head
-from lsood.hook import Hook
-from lsood.intervals import delong_interval, evaluate
-from lsood.kde_classifier import KDEClassifier
+from lsood.probes.head import Head
+from lsood.extraction.hook import Hook
+from lsood.metrics.intervals import delong_interval, evaluate
+from lsood.density.kde_classifier import KDEClassifier
 from lsood.latent import LaRD, LaRDMahalanobis, LaRED, LaREM
-from lsood.metrics import aupr, auroc, detection_error, fpr_at_tpr, threshold_at
+from lsood.metrics.points import aupr, auroc, detection_error, fpr_at_tpr, threshold_at
 from lsood.monitor import Monitor
-from lsood.one_pass import OnePass
-from lsood.plots import plot_roc_ood_detector, plot_samples_pacmap
-from lsood.probes import Subject
-from lsood.sampling import sample_latents
+from lsood.extraction.one_pass import OnePass
+from lsood.guide.plots import plot_roc_ood_detector, plot_samples_pacmap
+from lsood.probes.image import Subject
+from lsood.extraction.sampling import sample_latents
 
 __all__ = [
     "Activations",

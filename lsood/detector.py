@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from lsood.activations import Activations
-from lsood.probes import Perturbation, Probe, Subject
+from lsood.extraction.activations import Activations
+from lsood.probes.image import Perturbation, Probe, Subject
 
 Input = Activations | Tensor
 

@@ -3,7 +3,7 @@ the latent means themselves.
 
 Arnez Yagualca et al., "Latent Representation Entropy Density for Distribution Shift Detection", UAI 2024,
 PMLR 244. The first two work on the vector of entropies of one image's Monte-Carlo latent samples (see
-`lsood.sampling`, `lsood.entropy`). LaRD (the authors' runia-core 0.2) needs neither samples nor entropies: the same
+`lsood.extraction.sampling`, `lsood.extraction.entropy`). LaRD (the authors' runia-core 0.2) needs neither samples nor entropies: the same
 densities of the dropout layer's output averaged over space, with dropout off.
 """
 
@@ -14,11 +14,11 @@ from typing import ClassVar, Self
 
 from torch import Tensor
 
-from lsood.activations import Activations
-from lsood.density import covariance, kernel_log_density, whitener
+from lsood.extraction.activations import Activations
+from lsood.density.kernel import covariance, kernel_log_density, whitener
 from lsood.detector import Detector, Input, rows
-from lsood.pca import PCA
-from lsood.probes import LatentEntropy, Pooled, Probe
+from lsood.density.pca import PCA
+from lsood.probes.image import LatentEntropy, Pooled, Probe
 
 PAPER = "Arnez Yagualca et al., UAI 2024"
 REFERENCE_COMPONENTS = 16

@@ -16,11 +16,11 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lsood.activations import Activations
+from lsood.extraction.activations import Activations
 from lsood.detector import Detector
-from lsood.metrics import threshold_at
-from lsood.one_pass import OnePass
-from lsood.probes import Subject
+from lsood.metrics.points import threshold_at
+from lsood.extraction.one_pass import OnePass
+from lsood.probes.image import Subject
 
 
 @dataclass

@@ -1,16 +1,16 @@
 """Networks with a DropBlock or dropout layer to sample, their training and their weights on disk."""
 
 from networks.checkpoint import load_weights, save_weights, weights_hash
-from networks.deeplab import DeepLabV3Plus
-from networks.densenet import DenseNet
-from networks.faster_rcnn import FasterRCNN
-from networks.lenet import LeNet, LeNetMCD
-from networks.losses import focal_loss, outlier_exposure_loss
+from networks.models.deeplab import DeepLabV3Plus
+from networks.models.densenet import DenseNet
+from networks.models.detection.faster_rcnn import FasterRCNN
+from networks.models.lenet import LeNet, LeNetMCD
+from networks.training.losses import focal_loss, outlier_exposure_loss
 from networks.presets import PRESETS, Preset, preset
-from networks.recipes import TrainingRecipe, default_recipe, resolve_precision
+from networks.training.config import TrainingRecipe, default_recipe, resolve_precision
 from networks.registry import NETWORKS, NetworkSpec, build, default_network
-from networks.resnet import ResNet
-from networks.training import (
+from networks.models.resnet import ResNet
+from networks.training.fit import (
     LAST,
     ClassificationModule,
     DetectionModule,
@@ -18,9 +18,9 @@ from networks.training import (
     fit,
     seed_everything,
 )
-from networks.unet import UNet
-from networks.vgg import PlainConvNet
-from networks.wide_resnet import WideResNet
+from networks.models.unet import UNet
+from networks.models.vgg import PlainConvNet
+from networks.models.wide_resnet import WideResNet
 
 __all__ = [
     "LAST",

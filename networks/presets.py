@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
-from networks.recipes import TrainingRecipe
+from networks.training.config import TrainingRecipe
 
 FSSD = "Huang et al., SafeAI@AAAI 2021 (FSSD), released code"
 LAREX = "Arnez et al., UAI 2024 (LaREx), released code"

@@ -11,14 +11,14 @@ from typing import Any
 
 from torch import nn
 
-from networks.deeplab import DeepLabV3Plus
-from networks.densenet import DenseNet
-from networks.faster_rcnn import FasterRCNN, SmallFasterRCNN
-from networks.lenet import LeNet, LeNetMCD
-from networks.resnet import ResNet
-from networks.unet import UNet
-from networks.vgg import PlainConvNet
-from networks.wide_resnet import WideResNet
+from networks.models.deeplab import DeepLabV3Plus
+from networks.models.densenet import DenseNet
+from networks.models.detection.faster_rcnn import FasterRCNN, SmallFasterRCNN
+from networks.models.lenet import LeNet, LeNetMCD
+from networks.models.resnet import ResNet
+from networks.models.unet import UNet
+from networks.models.vgg import PlainConvNet
+from networks.models.wide_resnet import WideResNet
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class TinyNet(nn.Module):
 @pytest.fixture(scope="session")
 def detector():
     """A small Faster R-CNN with seeded random weights: ``detector()``; ``detector(least=2.0)`` keeps nothing."""
-    from networks.faster_rcnn import SmallFasterRCNN
+    from networks.models.detection.faster_rcnn import SmallFasterRCNN
 
     def make(classes=3, least=0.2, seed=0):
         torch.manual_seed(seed)

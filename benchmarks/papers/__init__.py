@@ -1,4 +1,4 @@
-"""The tables of papers: a YAML file each, read into `leaderboards.papers.PaperTable`.
+"""The tables of papers: a YAML file each, read into `leaderboards.papers.tables.PaperTable`.
 
 ``shared/<name>.yaml`` holds caveats that several tables have in common; a table names it in ``caveats_from``.
 """
@@ -15,7 +15,7 @@ import yaml
 
 import networks
 from datamodules import DATAMODULES, known_names
-from leaderboards.papers import PaperTable, table_from
+from leaderboards.papers.tables import PaperTable, table_from
 from lsood.methods import create
 
 FOLDER = Path(__file__).parent

@@ -27,7 +27,7 @@ from anomalies.sets.generation import generate
 from anomalies.sets.manifest import write_whole
 from anomalies.sets.plan import Plan
 from anomalies.sets.source import SourceSpec, read_image
-from datamodules.cityscapes import CLASSES, LABEL_IDS
+from datamodules.ind.cityscapes import CLASSES, LABEL_IDS
 from datamodules.miniature.street import render
 
 pytestmark = pytest.mark.benchmark(timer=process_time)

@@ -20,9 +20,10 @@ from sklearn.neighbors import KernelDensity
 
 import networks
 from baselines import ODIN
-from lsood import Hook, LaRED, LaREM, entropy
-from lsood.one_pass import OnePass
-from lsood.probes import LatentEntropy, Subject, standard_probes
+from lsood import Hook, LaRED, LaREM
+from lsood.extraction import entropy
+from lsood.extraction.one_pass import OnePass
+from lsood.probes.image import LatentEntropy, Subject, standard_probes
 
 PASSES, K, FLOOR = 16, 5, 1e-5
 SEGMENTATION = ("deeplabv3plus-resnet18", (3, 128, 256))

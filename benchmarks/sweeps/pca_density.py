@@ -25,17 +25,17 @@ from torch import Tensor
 import networks
 from anomalies.sets.console import BAD_USAGE, FAILED, reporting
 from benchmarks.console import spread, to_terminal, watch
-from benchmarks.extraction import Extraction
-from benchmarks.job import data_module
-from benchmarks.provenance import environment, git_commit, package_version
-from benchmarks.settings import Settings, resolve_device
-from benchmarks.trained import train
+from benchmarks.pipeline.extraction import Extraction
+from benchmarks.pipeline.job import data_module
+from benchmarks.pipeline.provenance import environment, git_commit, package_version
+from benchmarks.pipeline.config import Settings, resolve_device
+from benchmarks.pipeline.training import train
 from datamodules import DATAMODULES, cache_dir, check_names
-from leaderboards.sweep import sweep_figure
+from leaderboards.papers.sweep import sweep_figure
 from lsood import auroc
-from lsood.density import kernel_log_density
-from lsood.pca import PCA
-from lsood.probes import LatentEntropy
+from lsood.density.kernel import kernel_log_density
+from lsood.density.pca import PCA
+from lsood.probes.image import LatentEntropy
 
 SIZES = (4, 8, 16, 32, 48, 64, 96, 128, 192, 256)
 log = logging.getLogger("lsood-bench")
@@ -54,7 +54,7 @@ def sweep(
         One row per OoD set and size: AUROC of ``lared`` (exact), ``sklearn`` (KernelDensity as the reference
         calls it), ``sklearn_brute`` (its tree a single leaf) and ``larem``; of both scikit-learn densities
         the ``worst`` and ``mean`` absolute error in nats over test and OoD images; ``picked``: the size is
-        the one of :meth:`lsood.pca.PCA.select`. And that size.
+        the one of :meth:`lsood.density.pca.PCA.select`. And that size.
     """
     pca = PCA().fit(fit)
     picked = pca.select(validation).n_components_

@@ -19,7 +19,7 @@ from anomalies.sets.source import SourceSpec
 from anomalies.sets.stored import StoredSet
 from anomalies.verify import verify
 from datamodules import CityscapesDataModule
-from datamodules.ood import OOD_SETS, load_ood
+from datamodules.ood.sets import OOD_SETS, load_ood
 from datamodules.sources import file_ids
 
 LIMIT = 6

@@ -8,7 +8,7 @@ from sklearn.covariance import EmpiricalCovariance
 
 from baselines import FSSD, MSP, ODIN, DeepEnsemble, KDEClassifierDetector, Mahalanobis
 from lsood import OnePass, Subject
-from lsood.probes import EnsembleProbability, PixelScores, SingularityDistances
+from lsood.probes.image import EnsembleProbability, PixelScores, SingularityDistances
 
 STD = (0.2, 0.25, 0.3)
 SUBJECT = Subject("classification", 4, ("relu1", "relu2"), "drop", STD)

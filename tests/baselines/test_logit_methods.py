@@ -12,7 +12,7 @@ from scipy.stats import entropy as scipy_entropy
 
 from baselines import GEN, MSP, Energy, Entropy, KLMatching, MaxLogit, TempScale
 from lsood import Activations, OnePass, Subject
-from lsood.probes import PixelScores
+from lsood.probes.image import PixelScores
 
 STD = (0.2, 0.25, 0.3)
 CLASSIFIER = Subject("classification", 10, ("relu1", "relu2"), "drop", STD)

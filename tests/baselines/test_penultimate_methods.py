@@ -25,7 +25,7 @@ from baselines import (
     ViM,
 )
 from lsood import Activations, Head, LaRD, LaRDMahalanobis, LaRED, LaREM, Monitor, OnePass, Subject
-from lsood.probes import standard_probes
+from lsood.probes.image import standard_probes
 
 D, K = 16, 5
 STD = (0.2, 0.25, 0.3)
@@ -76,7 +76,7 @@ def test_knn_equals_the_peer_and_a_loop():
 def test_knn_of_a_fit_image_is_zero_and_chunks_change_nothing(monkeypatch):
     assert (KNN(1).fit(TRAIN).score(TRAIN) == 0).all()
     whole = KNN(50).fit(TRAIN).score(TEST)
-    monkeypatch.setattr("baselines.knn.CHUNK", 4000)
+    monkeypatch.setattr("baselines.features.knn.CHUNK", 4000)
     torch.testing.assert_close(KNN(50).fit(TRAIN).score(TEST), whole, rtol=0, atol=0)
     few = KNN(50).fit(TRAIN[:9]).score(TEST)
     torch.testing.assert_close(few, KNN(9).fit(TRAIN[:9]).score(TEST), rtol=0, atol=0)

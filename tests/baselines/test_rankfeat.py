@@ -6,9 +6,9 @@ from pytorch_ood import detector as peer
 from torch import nn
 
 from baselines import RankFeat
-from baselines.rankfeat import without_rank_one
+from baselines.layers.rankfeat import without_rank_one
 from lsood import Activations, OnePass, Subject
-from lsood.probes import Logits, standard_probes
+from lsood.probes.image import Logits, standard_probes
 from networks import build
 
 SUBJECT = Subject("classification", 4, ("relu1", "relu2"), "drop", (1.0, 1.0, 1.0))

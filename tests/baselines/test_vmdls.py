@@ -6,11 +6,11 @@ import torch
 from scipy.stats import multivariate_normal
 from torch.utils.data import DataLoader, Dataset
 
-from baselines.vmdls import VMDLS, VMDLSBase
+from baselines.networks.vmdls import VMDLS, VMDLSBase
 from lsood import OnePass, Subject, auroc
 from networks import TrainingRecipe, build
-from networks.vmdls import Autoencoder, VMDLSNet
-from networks.vmdls_training import VMDLSRecipe, fit_autoencoder, fit_vmdls
+from networks.models.vmdls import Autoencoder, VMDLSNet
+from networks.training.vmdls import VMDLSRecipe, fit_autoencoder, fit_vmdls
 
 SUBJECT = Subject("classification", 3, ("relu1", "relu2"), "drop", (0.2, 0.25, 0.3))
 

@@ -16,7 +16,7 @@ from anomalies.naive import MAHALANOBIS, STATISTICS, NaiveDetector, statistics
 from benchmarks.console import spread
 from benchmarks.naive import ImageStatistics, Naive, beside_naive
 from benchmarks.run import app
-from benchmarks.scoring import Scored
+from benchmarks.pipeline.scoring import Scored
 from leaderboards import OodCell, Result
 from lsood import Activations, OnePass, Subject
 

@@ -12,17 +12,17 @@ from sklearn.metrics import roc_auc_score
 from torch.nn.functional import normalize
 
 from baselines import Residual, ViM
-from benchmarks import box_pictures
-from benchmarks.evaluation import Evaluation
-from benchmarks.extraction import Extraction
+from benchmarks.tasks import box_pictures
+from benchmarks.pipeline.evaluation import Evaluation
+from benchmarks.pipeline.extraction import Extraction
 from benchmarks.naive import Naive
-from benchmarks.objects import OBJECT_METHODS, ObjectEvaluation, mean_average_precision, object_subject
-from benchmarks.settings import Settings
-from benchmarks.subjects import network_metrics, subject_of
+from benchmarks.tasks.objects import OBJECT_METHODS, ObjectEvaluation, mean_average_precision, object_subject
+from benchmarks.pipeline.config import Settings
+from benchmarks.tasks.subjects import network_metrics, subject_of
 from lsood import Activations
 from lsood.methods import create
-from lsood.object_probes import object_probes
-from lsood.object_set import ObjectSet
+from lsood.probes.objects import object_probes
+from lsood.extraction.objects import ObjectSet
 
 MEASURED = (
     "msp", "msp@proposals", "energy", "energy@proposals", "max-logit", "entropy", "gen", "gen@proposals",

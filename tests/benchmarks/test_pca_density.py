@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import datamodules.miniature as miniature
 from benchmarks.console import spread
 from benchmarks.sweeps.pca_density import app, sweep
-from lsood.pca import PCA
+from lsood.density.pca import PCA
 
 
 def call(*arguments):

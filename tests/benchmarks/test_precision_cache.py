@@ -2,8 +2,8 @@
 
 import torch
 
-from benchmarks.extraction import Extraction
-from lsood.probes import Logits
+from benchmarks.pipeline.extraction import Extraction
+from lsood.probes.image import Logits
 
 
 def test_precision_is_part_of_the_address(tiny, tmp_path):

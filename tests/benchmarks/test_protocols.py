@@ -9,18 +9,21 @@ import torch
 from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
-from baselines import FSSD, ODIN, FSSDNoise, MahalanobisNoise, fssd, mahalanobis, odin
+from baselines import FSSD, ODIN, FSSDNoise, MahalanobisNoise
+from baselines.layers import fssd
+from baselines.layers import mahalanobis
+from baselines.logits import odin
 from benchmarks.console import spread
-from benchmarks.evaluation import Evaluation
-from benchmarks.extraction import Extraction
+from benchmarks.pipeline.evaluation import Evaluation
+from benchmarks.pipeline.extraction import Extraction
 from benchmarks.run import app
-from benchmarks.tuning import Adversarial, tuned, validation_rows
+from benchmarks.pipeline.tuning import Adversarial, tuned, validation_rows
 from datamodules import ArraySet, CIFAR10DataModule
-from datamodules.anomalous import AnomalousSet
+from datamodules.imagesets.anomalous import AnomalousSet
 from leaderboards import Result
 from lsood import Activations, Subject, auroc
 from lsood.methods import create
-from lsood.one_pass import ForwardCounter
+from lsood.extraction.one_pass import ForwardCounter
 from networks import build
 
 FAST = ["--epochs", "1", "--limit", "40", "--batch-size", "20", "--device", "cpu"]

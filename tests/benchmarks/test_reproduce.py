@@ -16,9 +16,9 @@ from benchmarks.console import spread
 from benchmarks.reproduce import app
 from datamodules import known_names
 from leaderboards import Cost, Environment, IndInfo, MetricValue, NetworkInfo, OodCell, Result
-from leaderboards.papers import table_from
-from leaderboards.reproduction import aggregate, cells, judge, tally
-from leaderboards.reproduction_page import rich_table, write
+from leaderboards.papers.tables import table_from
+from leaderboards.papers.reproduction import aggregate, cells, judge, tally
+from leaderboards.papers.page import rich_table, write
 from lsood.methods import create
 
 TABLES = papers.tables()

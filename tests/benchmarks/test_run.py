@@ -15,15 +15,15 @@ from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
-from benchmarks.companions import MEMBER_SEED, methods_for
+from benchmarks.pipeline.auxiliary import MEMBER_SEED, methods_for
 from benchmarks.console import spread
-from benchmarks.evaluation import Evaluation
-from benchmarks.extraction import Extraction
-from benchmarks.job import data_module
-from benchmarks.objects import OBJECT_METHODS
+from benchmarks.pipeline.evaluation import Evaluation
+from benchmarks.pipeline.extraction import Extraction
+from benchmarks.pipeline.job import data_module
+from benchmarks.tasks.objects import OBJECT_METHODS
 from benchmarks.run import app
-from benchmarks.settings import DETECTION_METHODS, METHODS, Settings
-from benchmarks.trained import train
+from benchmarks.pipeline.config import DETECTION_METHODS, METHODS, Settings
+from benchmarks.pipeline.training import train
 from datamodules import DATAMODULES, CIFAR10DataModule
 from leaderboards import Result
 from lsood import Detector, Subject
@@ -289,7 +289,7 @@ def test_images_forwarded_by_a_large_run_stay_below_the_peer(tmp_path, tiny):
     data.setup()
     network = tiny(classes=10)
     random = np.random.default_rng(0)
-    from datamodules.imageset import ArraySet
+    from datamodules.imagesets.base import ArraySet
 
     def images(name, n):
         pixels = random.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8)

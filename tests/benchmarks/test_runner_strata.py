@@ -15,24 +15,24 @@ from typer.testing import CliRunner
 import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
 from anomalies.validity import Unusable
-from benchmarks import report
+from benchmarks.pipeline import report
 from benchmarks.console import spread
-from benchmarks.evaluation import Evaluation
-from benchmarks.extraction import Extraction
+from benchmarks.pipeline.evaluation import Evaluation
+from benchmarks.pipeline.extraction import Extraction
 from benchmarks.run import app
-from benchmarks.strata import drawn_on, halves, strata_rows
-from benchmarks.tuning import validation_rows
+from benchmarks.pipeline.strata import drawn_on, halves, strata_rows
+from benchmarks.pipeline.tuning import validation_rows
 from datamodules import CityscapesDataModule
-from datamodules.anomalous import AnomalousSet
-from datamodules.imageset import NOT_DRAWN, ArraySet
+from datamodules.imagesets.anomalous import AnomalousSet
+from datamodules.imagesets.base import NOT_DRAWN, ArraySet
 from leaderboards import IndInfo, NetworkInfo, Result
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.schema import Environment
 from lsood import Activations, Subject
-from lsood.hook import Hook
+from lsood.extraction.hook import Hook
 from lsood.methods import create
-from lsood.pixel_neighbours import position_features
-from lsood.pixel_set import PixelSet
+from lsood.probes.pixel_neighbours import position_features
+from lsood.metrics.pixel_set import PixelSet
 from networks import build
 
 RECIPE = Recipe("two", (Entry("mud", 2.0), Entry("fog")))

@@ -22,12 +22,12 @@ from datamodules import (
     known_names,
 )
 from datamodules.base import hold_out
-from datamodules.imageset import ArraySet, FileSet
+from datamodules.imagesets.base import ArraySet, FileSet
 from datamodules.miniature import write
-from datamodules.preprocess import Preprocess
-from datamodules.reading import read_batch, read_idx, read_image
-from datamodules.samples import SampleDataset
-from datamodules.woodscape import split_frames
+from datamodules.loading.preprocess import Preprocess
+from datamodules.formats.reading import read_batch, read_idx, read_image
+from datamodules.loading.samples import SampleDataset
+from datamodules.ind.woodscape import split_frames
 
 SIZES = {
     "cityscapes": {"train": 12, "val": 4},

@@ -12,10 +12,10 @@ from datamodules import (
     FashionMNISTDataModule,
     outliers_for,
 )
-from datamodules.cifar100 import CIFAR100DataModule
+from datamodules.ind.cifar100 import CIFAR100DataModule
 from datamodules.miniature import write
 from datamodules.miniature.files import rows_of, save_batch
-from datamodules.outliers import CHOICES, DROPPED, SHARED, clash, dead_leaves
+from datamodules.ood.outliers import CHOICES, DROPPED, SHARED, clash, dead_leaves
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,8 @@ from leaderboards import (
     rows,
 )
 from leaderboards.build import app, build
-from leaderboards.figures import _curve
-from leaderboards.tables import METRICS
+from leaderboards.figures.curves import _curve
+from leaderboards.tables.images import METRICS
 
 HOSTILE = "<script>alert(1)</script>|x"
 

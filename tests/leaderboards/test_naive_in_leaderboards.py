@@ -12,8 +12,8 @@ from test_leaderboards import result
 
 from leaderboards import markdown, rich_tables, rows
 from leaderboards.build import build
-from leaderboards.naive import NAIVE_NOTE, NAIVE_TITLE, gain, gain_text
-from leaderboards.page import page
+from leaderboards.analysis.naive import NAIVE_NOTE, NAIVE_TITLE, gain, gain_text
+from leaderboards.tables.page import page
 from leaderboards.schema import MetricValue, Result
 
 

@@ -11,13 +11,13 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from leaderboards import Cost, Environment, IndInfo, MetricValue, NetworkInfo, OodCell, Result, ThresholdInfo
-from leaderboards.boxes import BoxPicture, boxes_figure
+from leaderboards.figures.boxes import BoxPicture, boxes_figure
 from leaderboards.build import build
-from leaderboards.object_page import picture_name
+from leaderboards.tables.object_page import picture_name
 from leaderboards.object_schema import ObjectCell, ObjectResult, UnknownObjects, load_object_results
-from leaderboards.object_tables import NOTE, OPEN_SET, TITLES, object_groups, object_rows, rich_objects
-from leaderboards.tables import METRICS, quality
-from lsood.open_set_detection import OPEN_SET_METRICS
+from leaderboards.tables.objects import NOTE, OPEN_SET, TITLES, object_groups, object_rows, rich_objects
+from leaderboards.tables.images import METRICS, quality
+from lsood.metrics.open_set_detection import OPEN_SET_METRICS
 
 HOSTILE = "<script>alert(1)</script>|x"
 IND = IndInfo("bdd100k", "detection", "official", "a" * 64, 100, 20, 60, {"map": 0.3149, "map50": 0.518})

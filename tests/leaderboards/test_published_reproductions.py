@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks import papers
 from leaderboards import Result, load_results
-from leaderboards.reproduction_page import write
+from leaderboards.papers.page import write
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path.parent for path in ROOT.glob("leaderboards/results/*/reproduction.csv"))

@@ -10,11 +10,11 @@ from scipy.stats import friedmanchisquare
 
 from leaderboards import Cost, Environment, IndInfo, MetricValue, NetworkInfo, OodCell, Result
 from leaderboards.build import build
-from leaderboards.ranks import Ranks, critical_difference, mean_ranks, ranks, ranks_figure
-from leaderboards.significance import TIED, significance, tied_with_best, untested
-from leaderboards.tables import rows
-from lsood.comparison import delong_test
-from lsood.metrics import auroc
+from leaderboards.analysis.ranks import Ranks, critical_difference, mean_ranks, ranks, ranks_figure
+from leaderboards.analysis.significance import TIED, significance, tied_with_best, untested
+from leaderboards.tables.images import rows
+from lsood.metrics.comparison import delong_test
+from lsood.metrics.points import auroc
 
 
 def result(method, cells, seed=0, protocol="no-ood"):

@@ -22,11 +22,11 @@ from leaderboards import (
     Stratum,
 )
 from leaderboards.build import build
-from leaderboards.heatmap import colour
-from leaderboards.page_parts import heat_parts
+from leaderboards.figures.heatmap import colour
+from leaderboards.tables.page_parts import heat_parts
 from leaderboards.pixel_schema import PixelCell, PixelResult, load_pixel_results
-from leaderboards.pixel_tables import pixel_rows, pooled, rich_pixels
-from leaderboards.strata import (
+from leaderboards.tables.pixels import pixel_rows, pooled, rich_pixels
+from leaderboards.analysis.strata import (
     MEAN,
     by_kind,
     by_severity,
@@ -37,7 +37,7 @@ from leaderboards.strata import (
     rich_strata,
     strata_rows,
 )
-from leaderboards.tables import METRICS
+from leaderboards.tables.images import METRICS
 
 HOSTILE = "<script>alert(1)</script>|x"
 KINDS = {"fog": 0.95, "mud": 0.7, HOSTILE: 0.5}

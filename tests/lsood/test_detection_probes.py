@@ -6,14 +6,15 @@ import torch
 from scipy.special import logsumexp, softmax
 from scipy.stats import entropy as scipy_entropy
 
-from benchmarks.objects import object_subject
-from lsood import Activations, OnePass, Subject, entropy, sample_latents
-from lsood.detection_probes import DETECTION_SCORES
-from lsood.detections import Detections
-from lsood.object_probes import ObjectLabels, image_of, object_keys, object_probes
-from lsood.object_set import ObjectSet, ObjectTally
-from lsood.probe import Taps
-from lsood.probes import DetectionScores, EnsembleProbability, standard_probes
+from benchmarks.tasks.objects import object_subject
+from lsood import Activations, OnePass, Subject, sample_latents
+from lsood.extraction import entropy
+from lsood.probes.detection_logits import DETECTION_SCORES
+from lsood.probes.detections import Detections
+from lsood.probes.objects import ObjectLabels, image_of, object_keys, object_probes
+from lsood.extraction.objects import ObjectSet, ObjectTally
+from lsood.probes.base import Taps
+from lsood.probes.image import DetectionScores, EnsembleProbability, standard_probes
 
 STD = (0.25, 0.25, 0.25)
 

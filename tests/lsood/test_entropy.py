@@ -6,8 +6,8 @@ import torch
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
-from lsood import entropy
-from lsood.entropy import joint_entropy
+from lsood.extraction import entropy
+from lsood.extraction.entropy import joint_entropy
 
 
 def tree_entropy(samples: np.ndarray, k: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lsood import Head, OnePass
-from lsood.probes import Logits, Pooled
+from lsood.probes.image import Logits, Pooled
 from networks import build
 
 

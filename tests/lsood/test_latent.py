@@ -10,8 +10,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KernelDensity
 
 from lsood import KDEClassifier, LaRED, LaREM
-from lsood.density import kernel_log_density
-from lsood.pca import PCA
+from lsood.density.kernel import kernel_log_density
+from lsood.density.pca import PCA
 
 
 def normal(*shape, seed=0):

@@ -7,10 +7,10 @@ from scipy.stats import ks_2samp
 from torch import nn
 
 from lsood import Hook, sample_latents
-from lsood.masks import image_generator, keep_masks
-from lsood.sampling import sample_latents_by_passes
+from lsood.extraction.masks import image_generator, keep_masks
+from lsood.extraction.sampling import sample_latents_by_passes
 from networks import build
-from networks.proposals import SafeDropBlock
+from networks.models.detection.proposals import SafeDropBlock
 
 
 class Pyramid(nn.Module):

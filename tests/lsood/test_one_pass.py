@@ -8,7 +8,7 @@ import torch
 from baselines import FSSD, ODIN, FSSDNoise, Mahalanobis, MahalanobisNoise
 from lsood import Activations, Detector, LaRED, LaREM, Monitor, OnePass, Subject
 from lsood.methods import create
-from lsood.probes import Confusion, Logits, Pooled, SingularityDistances, standard_probes
+from lsood.probes.image import Confusion, Logits, Pooled, SingularityDistances, standard_probes
 
 SUBJECT = Subject("classification", 4, ("relu1", "relu2"), "drop", (0.25, 0.25, 0.25))
 

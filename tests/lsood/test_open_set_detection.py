@@ -6,13 +6,13 @@ import torch
 from sklearn.metrics import average_precision_score
 from torchvision.ops import box_iou
 
-from lsood.box_matching import Overlaps, iou
-from lsood.detection_set import DetectionSet
-from lsood.image_bootstrap import Counts, curve, levels
-from lsood.intervals import delong_interval, evaluate
-from lsood.metrics import Curve
-from lsood.open_set_detection import OPEN_SET_METRICS, Fates, evaluate_open_set, separation
-from lsood.wilderness import Wilderness
+from lsood.metrics.box_matching import Overlaps, iou
+from lsood.metrics.detection_set import DetectionSet
+from lsood.metrics.image_bootstrap import Counts, curve, levels
+from lsood.metrics.intervals import delong_interval, evaluate
+from lsood.metrics.points import Curve
+from lsood.metrics.open_set_detection import OPEN_SET_METRICS, Fates, evaluate_open_set, separation
+from lsood.metrics.wilderness import Wilderness
 
 BOX = np.array([0.0, 0.0, 10.0, 10.0])
 

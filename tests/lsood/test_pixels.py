@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from lsood import OnePass
-from lsood.components import component_metrics, components
-from lsood.pixel_metrics import (
+from lsood.metrics.components import component_metrics, components
+from lsood.metrics.pixels import (
     BINS,
     best_key,
     histogram,
@@ -20,9 +20,9 @@ from lsood.pixel_metrics import (
     score_keys,
     to_float16,
 )
-from lsood.pixel_set import PixelSet
-from lsood.pixel_tally import PixelTally
-from lsood.probes import PIXEL_SCORES, PixelMaps
+from lsood.metrics.pixel_set import PixelSet
+from lsood.extraction.pixel_tally import PixelTally
+from lsood.probes.image import PIXEL_SCORES, PixelMaps
 
 
 def expected(labels, scores):
@@ -279,7 +279,7 @@ def test_pixel_maps_rank_like_their_definitions(tiny):
 
 def test_sure_pixels_are_not_tied():
     """1 - p of these is 0 in float32; their log odds are apart."""
-    from lsood.probes import Taps
+    from lsood.probes.image import Taps
 
     logits = torch.zeros(1, 3, 1, 3)
     logits[0, 0, 0] = torch.tensor([30.0, 40.0, 200_000.0])

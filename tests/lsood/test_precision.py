@@ -11,8 +11,8 @@ from torch import nn
 
 from lsood import Activations, Head, OnePass, Subject, auroc
 from lsood.methods import create, registered
-from lsood.precision import ReducedPrecision
-from lsood.probes import EnsembleProbability, Logits, Pooled, standard_probes
+from lsood.extraction.precision import ReducedPrecision
+from lsood.probes.image import EnsembleProbability, Logits, Pooled, standard_probes
 
 SUBJECT = Subject("classification", 4, ("relu1", "relu2"), "drop", (0.25,) * 3, mean=(0.5,) * 3)
 AUROC_TOLERANCE, RANK_CORRELATION = 0.01, 0.99

@@ -11,9 +11,9 @@ from torch import nn
 from torchvision.ops import DropBlock2d
 
 from lsood import Hook, OnePass, sample_latents
-from lsood.masks import image_generator, keep_masks
-from lsood.probes import LatentEntropy
-from lsood.sampling import sample_latents_by_passes
+from lsood.extraction.masks import image_generator, keep_masks
+from lsood.probes.image import LatentEntropy
+from lsood.extraction.sampling import sample_latents_by_passes
 
 LAYERS = [
     DropBlock2D(0.4, 5),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lsood import auroc, evaluate, fpr_at_tpr
-from lsood.intervals import delong_interval
-from lsood.strata import evaluate_strata
+from lsood.metrics.intervals import delong_interval
+from lsood.metrics.strata import evaluate_strata
 
 
 def names(n, prefix="s"):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from lsood.sampling import dropping
-from lsood.trunk import trunk_once
+from lsood.extraction.sampling import dropping
+from lsood.extraction.trunk import trunk_once
 from networks import build
 
 

@@ -14,7 +14,7 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign, box_iou
 
 from lsood import Hook
-from lsood.sampling import dropping
+from lsood.extraction.sampling import dropping
 from networks import build, load_weights, save_weights
 
 NO_DROPS = {"drop_probability": 0.0, "roi_drop_probability": 0.0, "box_dropout": 0.0}

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from networks import focal_loss
-from networks.losses import outlier_exposure_loss
+from networks.training.losses import outlier_exposure_loss
 
 
 def case(shape):

@@ -5,8 +5,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from networks import TrainingRecipe, build, fit, weights_hash
-from networks.batches import Batches
-from networks.modules import ClassificationModule
+from networks.training.batches import Batches
+from networks.training.modules import ClassificationModule
 
 RECIPE = TrainingRecipe(3, 8, "adam", 2e-3, precision="32-true")
 

@@ -6,7 +6,7 @@ from dropblock import DropBlock2D
 from torch.nn.utils.parametrize import is_parametrized
 
 from networks import NETWORKS, build
-from networks.padding import pad_to
+from networks.models.padding import pad_to
 
 SMALL = {  # same code, less time
     "deeplabv3plus": {"encoder": "resnet18"},

@@ -10,7 +10,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, Dataset
 
 from networks import ClassificationModule, TrainingRecipe, build, fit, resolve_precision, weights_hash
-from networks.modules import MODULES
+from networks.training.modules import MODULES
 
 RECIPE = TrainingRecipe(3, 8, "adam", 2e-3, precision="32-true")
 

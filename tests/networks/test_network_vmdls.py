@@ -7,9 +7,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from networks import TrainingRecipe, build, weights_hash
-from networks.vmdls import Autoencoder, VMDLSNet, sample
-from networks.vmdls_losses import class_kl, metric_margin_loss
-from networks.vmdls_training import (
+from networks.models.vmdls import Autoencoder, VMDLSNet, sample
+from networks.training.vmdls_losses import class_kl, metric_margin_loss
+from networks.training.vmdls import (
     PAPER_RECIPES,
     BalancedBatches,
     VMDLSModule,

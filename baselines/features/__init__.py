@@ -1,0 +1,1 @@
+"""Methods on penultimate features and the last linear layer."""

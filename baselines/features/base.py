@@ -1,0 +1,96 @@
+"""What the methods on penultimate features share: the pooled output of a layer, true labels, the linear head."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from lsood import Activations, Detector, Head
+from lsood.detector import Input, rows
+from lsood.probes.image import Pooled, Probe, Subject
+
+
+class PenultimateDetector(Detector):
+    """A score of a layer's output averaged over space.
+
+    Attributes:
+        layer: name of a feature layer or of the latent layer; None: the deepest feature layer.
+    """
+
+    layer: str | None = None
+
+    def attach(self, subject: Subject) -> Self:
+        known = (*subject.layers, subject.latent_layer)
+        if self.layer is not None and self.layer not in known:
+            raise ValueError(f"{self.name}: no layer {self.layer!r}; there are: {', '.join(known)}")
+        return super().attach(subject)
+
+    def _probe(self) -> Pooled:
+        subject = self._subject()
+        return Pooled(self.layer or subject.penultimate)
+
+    def probes(self) -> list[Probe]:
+        return [self._probe()]
+
+    def fit(self, train: Input, labels: Tensor | None = None) -> Self:
+        """Learn from Activations, or from features (N, D) and ``labels`` (N,) int64 true classes; without labels
+        (segmentation) all images are one class.
+        """
+        x = self._features(train, "the fit set")
+        self.width_ = x.shape[1]
+        if isinstance(train, Activations):
+            labels = train.get("labels")
+        self._learn(x, torch.zeros(len(x), dtype=torch.int64) if labels is None else labels)
+        return self
+
+    def score(self, x: Input) -> Tensor:
+        """(N,): from Activations, or from features (N, D)."""
+        return self._anomaly(self._features(x, "the input", int(self.width_)))
+
+    def _features(self, x: Input, what: str, dimension: int | None = None) -> Tensor:
+        found = x[self._probe().name] if isinstance(x, Activations) else x
+        return rows(found, f"{self.name}: {what}", dimension)
+
+    @abstractmethod
+    def _learn(self, x: Tensor, labels: Tensor) -> None:
+        """Learn from features (N, D) float64 and true labels (N,)."""
+
+    @abstractmethod
+    def _anomaly(self, x: Tensor) -> Tensor:
+        """(N, D) float64 -> (N,), higher = more anomalous."""
+
+
+class HeadDetector(PenultimateDetector):
+    """A method that also needs the last linear layer; its weights are learnt attributes, as a saved monitor has
+    no other. Logits are computed from the features in float64.
+    """
+
+    def attach(self, subject: Subject) -> Self:
+        if subject.head is None and not hasattr(self, "weight_"):
+            raise ValueError(
+                f"{self.name} needs a classifier with a linear last layer; this network has none"
+            )
+        return super().attach(subject)
+
+    def fit(self, train: Input, labels: Tensor | None = None, head: Head | None = None) -> Self:
+        """As :meth:`PenultimateDetector.fit`; ``head`` where no subject is attached."""
+        head = head or self._subject().head
+        if head is None:
+            raise ValueError(f"{self.name} needs the last linear layer: attach a classifier, or pass head")
+        self.weight_, self.bias_ = head.weight.double(), head.bias.double()
+        return super().fit(train, labels)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        return Head(self.weight_, self.bias_)(x)
+
+
+def class_means(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Means (K, D) of the K classes that occur among ``labels`` (N,), by rising label, and which of them each
+    row of x (N, D) belongs to, (N,) int64.
+    """
+    classes = labels.unique(return_inverse=True)[1]
+    sums = x.new_zeros(int(classes.max()) + 1, x.shape[1]).index_add_(0, classes, x)
+    return sums / torch.bincount(classes)[:, None], classes

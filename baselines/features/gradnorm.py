@@ -1,0 +1,27 @@
+"""GradNorm (Huang, Geng & Li, NeurIPS 2021): score = -||f||_1 ||p - 1/K||_1.
+
+That is minus the L1 norm of the gradient of KL(uniform || p) in the last layer's weights, the outer product of
+p - 1/K and f; so no backward pass. (OpenOOD's target sums to K, which gives K times this.)
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from baselines.features.base import HeadDetector
+
+
+class GradNorm(HeadDetector):
+    """See the module; temperature 1. The fit set gives nothing but the width of the features."""
+
+    name: ClassVar[str] = "gradnorm"
+    paper: ClassVar[str] = "Huang et al., NeurIPS 2021"
+
+    def _learn(self, x: Tensor, labels: Tensor) -> None:
+        """Nothing to learn beside the last layer."""
+
+    def _anomaly(self, x: Tensor) -> Tensor:
+        p = self._logits(x).softmax(1)
+        return -x.abs().sum(1) * (p - 1 / p.shape[1]).abs().sum(1)

@@ -1,0 +1,48 @@
+"""Deep nearest neighbours (Sun et al., ICML 2022): score = ||f^ - f^_(k)||, f^ = f / ||f||, f^_(k) the k-th nearest
+of all fit images.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from baselines.features.base import PenultimateDetector
+from lsood.density.kernel import CHUNK
+
+
+class KNN(PenultimateDetector):
+    """See the module. Exact: one matrix product and a top-k per chunk of queries, in float64, then the true distance
+    to the neighbour found; OpenOOD gives the squared distance (same ranks).
+
+    Args:
+        k: which neighbour, at most the number of fit images; 50 in the paper for CIFAR-10 and in OpenOOD.
+        layer: another feature layer, or the latent layer; None: the deepest.
+
+    Example:
+        >>> bank = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+        >>> round(KNN(k=2).fit(bank).score(torch.tensor([[7.0, 0.0]])).item(), 4)
+        1.4142
+    """
+
+    name: ClassVar[str] = "knn"
+    paper: ClassVar[str] = "Sun et al., ICML 2022"
+
+    def __init__(self, k: int = 50, layer: str | None = None) -> None:
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        self.k, self.layer = k, layer
+
+    def _learn(self, x: Tensor, labels: Tensor) -> None:
+        self.bank_ = normalize(x)
+
+    def _anomaly(self, x: Tensor) -> Tensor:
+        k = min(self.k, len(self.bank_))
+        parts = []
+        for part in normalize(x).split(max(1, CHUNK // len(self.bank_))):
+            neighbour = (part @ self.bank_.T).topk(k, dim=1).indices[:, -1]
+            parts.append((part - self.bank_[neighbour]).norm(dim=1))
+        return torch.cat(parts)

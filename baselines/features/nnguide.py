@@ -1,0 +1,46 @@
+"""Nearest-neighbour guidance (Park, Jung & Teoh, ICCV 2023): score = -G(f) E(f), E = log sum_k exp z_k.
+
+G: mean of the K largest <f^, E_i f^_i> over a bank of fit images, f^ = f / ||f||.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from baselines.features.base import HeadDetector
+from lsood.density.kernel import CHUNK
+
+
+class NNGuide(HeadDetector):
+    """See the module. The bank is a seeded sample of the fit images; OpenOOD takes the first ones of the file list,
+    which where it is sorted are of one class. Two negative energies make a high confidence, as in the paper's formula.
+
+    Args:
+        k: K; 100 in OpenOOD. alpha: share of the fit images in the bank, which has at least K; 0.01 in OpenOOD.
+        seed: of the sample.
+    """
+
+    name: ClassVar[str] = "nnguide"
+    paper: ClassVar[str] = "Park et al., ICCV 2023"
+
+    def __init__(self, k: int = 100, alpha: float = 0.01, seed: int = 0) -> None:
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        if not 0 < alpha <= 1:
+            raise ValueError(f"alpha must be in (0, 1], got {alpha}")
+        self.k, self.alpha, self.seed = k, alpha, seed
+
+    def _learn(self, x: Tensor, labels: Tensor) -> None:
+        size = max(self.k, round(self.alpha * len(x)))
+        drawn = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.seed))[:size]
+        self.bank_ = normalize(x[drawn]) * self._logits(x[drawn]).logsumexp(1, keepdim=True)
+
+    def _anomaly(self, x: Tensor) -> Tensor:
+        k = min(self.k, len(self.bank_))
+        chunks = normalize(x).split(max(1, CHUNK // len(self.bank_)))
+        guidance = torch.cat([(part @ self.bank_.T).topk(k, dim=1).values.mean(1) for part in chunks])
+        return -guidance * self._logits(x).logsumexp(1)

@@ -1,0 +1,32 @@
+"""SCALE (Xu et al., ICLR 2024): a(f) = f exp(sum(f) / sum of the k = D - round(D q) largest), none left out.
+
+On pooled features of each image by itself, then the energy of the logits. At q = 0 the factor is e, so SCALE is
+ASH-S there, not the energy of the unchanged features.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from baselines.features.ash import sharpness
+from baselines.features.rectified import Rectified, checked_percentile, largest
+
+
+class SCALE(Rectified):
+    """See the module.
+
+    Args:
+        percentile: q in percent, 0 to 100; OpenOOD's default.
+    """
+
+    name: ClassVar[str] = "scale"
+    paper: ClassVar[str] = "Xu et al., ICLR 2024"
+
+    def __init__(self, percentile: float = 85.0) -> None:
+        self.percentile = checked_percentile(percentile)
+
+    def rectify(self, features: Tensor) -> Tensor:
+        kept = largest(features, self.percentile)[0]
+        return features * sharpness(kept, features.sum(1, keepdim=True))

@@ -1,0 +1,136 @@
+"""One number per layer, combined: without any OoD image by standardised sums, or by a logistic regression where
+there are validation images on both sides.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegressionCV
+from torch import Tensor
+
+from lsood import Activations, Detector
+from lsood.detector import Input
+from lsood.probes.image import Perturbation, Subject, Taps, digest
+
+
+class LayeredDetector(Detector):
+    """A detector that reads one anomaly value per layer, from the clean pass or from perturbed ones.
+
+    Protocol "no-ood": score = sum over layers of (v_l - mean_l) / std_l, mean and std over in-distribution
+    validation images; with a step, ONE perturbed pass follows the gradient of the sum over layers. Protocols
+    "fgsm-val" and "oracle-val", as in the papers: weights of a logistic regression on validation images of both
+    sides, which also mends a wrong sign, and one perturbed pass per layer along that layer's own gradient.
+
+    Args:
+        layer: names of the layers to use, joined by "+"; None: all of the network's feature layers.
+        epsilon: step of the input noise in [0, 1] pixel units; 0: none, the values come from the shared pass.
+        per_layer: a perturbed pass per layer.
+    """
+
+    protocols: ClassVar[tuple[str, ...]] = ("no-ood", "fgsm-val", "oracle-val")
+    towards_anomaly: ClassVar[bool] = False
+    step: ClassVar[str] = "sign"
+
+    def __init__(self, layer: str | None = None, epsilon: float = 0.0, per_layer: bool = False) -> None:
+        if epsilon < 0:
+            raise ValueError(f"epsilon must not be negative, got {epsilon}")
+        self.layer, self.epsilon, self.per_layer = layer, epsilon, per_layer
+
+    def attach(self, subject: Subject) -> Self:
+        known = (*subject.layers, *filter(None, [subject.head_layer]))
+        if unknown := [layer for layer in (self.layer or "").split("+") if layer and layer not in known]:
+            raise ValueError(f"{self.name}: no feature layer {unknown[0]!r}; there are: {', '.join(known)}")
+        return super().attach(subject)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers used."""
+        return tuple(self.layer.split("+")) if self.layer else self._subject().layers
+
+    @abstractmethod
+    def clean(self, x: Input) -> Tensor:
+        """(N, L) float64 anomaly value per layer, higher = more anomalous, without input noise."""
+
+    @abstractmethod
+    def live(self, taps: Taps, prepared: Any, layers: Sequence[str]) -> Tensor:
+        """(B, len(layers)) the same values of some layers from a pass, differentiable."""
+
+    def _fit_scale(self, values: Tensor) -> None:
+        """Scale layers by the fit set; :meth:`calibrate` replaces it for scoring, the input step keeps it."""
+        self.layer_mean_, self.layer_std_ = moments(values)
+        self.step_std_ = self.layer_std_
+
+    def _values(self, x: Input) -> Tensor:
+        steps = self.perturbations()
+        if not steps or not isinstance(x, Activations):
+            return self.clean(x)
+        return torch.cat([x[step.name].double() for step in steps], dim=1)
+
+    def calibrate(self, validation: Input) -> Self:
+        """Mean and standard deviation of every layer's value from held-out in-distribution images."""
+        self.layer_mean_, self.layer_std_ = moments(self._values(validation))
+        return self
+
+    def learn(self, inside: Input, outside: Input) -> Self:
+        """Weights of the layers: scikit-learn's cross-validated logistic regression, as Lee et al. and Huang et
+        al. use it, on values standardised by the inside (they leave them raw).
+        """
+        self.calibrate(inside)
+        x = torch.cat([self._standardised(inside), self._standardised(outside)]).numpy()
+        labels = np.r_[np.zeros(len(x) - len(self._values(outside))), np.ones(len(self._values(outside)))]
+        with warnings.catch_warnings():  # scikit-learn 1.8 and later announces new defaults at every fit
+            warnings.simplefilter("ignore", FutureWarning)
+            regression = LogisticRegressionCV(Cs=10, cv=5, random_state=42, max_iter=1000).fit(x, labels)
+        self.layer_weight_ = torch.from_numpy(regression.coef_[0]).double()
+        return self
+
+    def _standardised(self, x: Input) -> Tensor:
+        return (self._values(x) - self.layer_mean_) / self.layer_std_
+
+    def score(self, x: Input) -> Tensor:
+        values = self._standardised(x)
+        return values @ self.layer_weight_ if hasattr(self, "layer_weight_") else values.sum(1)
+
+    def perturbations(self) -> list[Perturbation]:
+        if self.epsilon == 0:
+            return []
+        groups = [(layer,) for layer in self.layers] if self.per_layer else [self.layers]
+        return [self._step(group) for group in groups]
+
+    def _step(self, layers: tuple[str, ...]) -> Perturbation:
+        learnt = self.state().items()
+        fitted = digest(*(tensor for name, tensor in sorted(learnt) if not name.startswith("layer_")))
+        direction = f"{self.kind}.{'+'.join(layers)}.{fitted}"
+        return Perturbation(
+            name=f"{direction}.e{self.epsilon:g}",
+            direction=direction,
+            layers=layers,
+            confidence=partial(self._confidence, layers=layers),
+            read=partial(self.live, layers=layers),
+            epsilon=self.epsilon,
+            std=self._subject().std,
+            step=self.step,
+            probe=next((probe.name for probe in self.probes() if probe.name.startswith("fss")), None),
+        )
+
+    @property
+    def kind(self) -> str:
+        """Names the input step: equal for a method with and without noise by default."""
+        return self.name.removesuffix("-noise")
+
+    def _confidence(self, taps: Taps, prepared: Any, layers: Sequence[str]) -> Tensor:
+        columns = [self.layers.index(layer) for layer in layers]
+        total = (self.live(taps, prepared, layers) / self.step_std_[columns].to(taps.images.device)).sum(1)
+        return total if self.towards_anomaly else -total
+
+
+def moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Column means and population standard deviations, the latter at least 1e-12."""
+    return values.double().mean(0), values.double().std(0, correction=0).clamp_min(1e-12)

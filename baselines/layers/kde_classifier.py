@@ -1,0 +1,61 @@
+"""The supervised kernel-density detector on latent entropies, as a benchmark method of protocol
+"oracle-val".
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lsood import Activations, Detector, KDEClassifier
+from lsood.detector import Input, rows
+from lsood.density.pca import PCA
+from lsood.probes.image import LatentEntropy, Probe
+
+
+class KDEClassifierDetector(Detector):
+    """PCA and a density per class (in-distribution, OoD), fitted on validation images of BOTH (Arnez et al.,
+    SafeAI 2023).
+
+    Args:
+        pca: components, fitted on both sets together as the authors do.
+        bandwidth: of the kernels.
+    """
+
+    name: ClassVar[str] = "kde-classifier"
+    paper: ClassVar[str] = "Arnez et al., SafeAI 2023"
+    protocols: ClassVar[tuple[str, ...]] = ("oracle-val", "fgsm-val")
+    decision: ClassVar[float | None] = 0.0
+
+    def __init__(self, pca: int = 16, bandwidth: float = 0.8) -> None:
+        self.pca, self.bandwidth = pca, bandwidth
+
+    def _probe(self) -> LatentEntropy:
+        s = self._subject()
+        return LatentEntropy(s.latent_layer, s.mc_samples, s.reduction, s.seed)
+
+    def probes(self) -> list[Probe]:
+        return [self._probe()]
+
+    def _entropies(self, x: Input) -> Tensor:
+        return rows(
+            x[self._probe().name] if isinstance(x, Activations) else x, "kde-classifier: the entropies"
+        )
+
+    def learn(self, inside: Input, outside: Input) -> Self:
+        """Learn from validation images of the in-distribution set and of the OoD set under test."""
+        x, y = self._entropies(inside), self._entropies(outside)
+        self._pca = PCA(self.pca).fit(torch.cat([x, y]))
+        labels = np.r_[np.ones(len(x)), np.zeros(len(y))]
+        self._classifier = KDEClassifier(self.bandwidth).fit(
+            self._pca.transform(torch.cat([x, y])).numpy(), labels
+        )
+        return self
+
+    def score(self, x: Input) -> Tensor:
+        return -torch.from_numpy(
+            self._classifier.decision_function(self._pca.transform(self._entropies(x)).numpy())
+        )

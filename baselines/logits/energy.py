@@ -1,0 +1,43 @@
+"""Energy (Liu et al., NeurIPS 2020): score = -T log sum_k exp(z_k / T)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from torch import Tensor
+
+from baselines.logits.base import LogitDetector, checked_over
+from lsood.probes.logit_scores import energy
+from lsood.probes.image import Subject
+
+
+class Energy(LogitDetector):
+    """The free energy of the logits. Segmentation: the mean over all pixels, detection: over detections, T = 1 only.
+
+    Args:
+        temperature: T > 0; 1 in the paper.
+        over: of an object detector, see `LogitDetector`.
+
+    Example:
+        >>> import torch
+        >>> round(Energy().score(torch.zeros(1, 4)).item(), 4)  # -log 4
+        -1.3863
+    """
+
+    name: ClassVar[str] = "energy"
+    paper: ClassVar[str] = "Liu et al., NeurIPS 2020"
+    averaged: ClassVar[str | None] = "energy"
+
+    def __init__(self, temperature: float = 1.0, over: str | None = None) -> None:
+        if not temperature > 0:
+            raise ValueError(f"temperature must be positive, got {temperature}")
+        self.temperature, self.over = temperature, checked_over(over)
+
+    def attach(self, subject: Subject) -> Self:
+        if subject.task != "classification" and self.temperature != 1:
+            what = "pixel" if subject.task == "segmentation" else "detection"
+            raise ValueError(f"energy: {what} scores are taken at temperature 1, got {self.temperature}")
+        return super().attach(subject)
+
+    def _anomaly(self, z: Tensor) -> Tensor:
+        return energy(z, self.temperature)

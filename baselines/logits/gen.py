@@ -1,0 +1,42 @@
+"""Generalised entropy (Liu, Lochman & Zach, CVPR 2023): score = sum over the M largest p of p^g (1 - p)^g."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from torch import Tensor
+
+from baselines.logits.base import LogitDetector, checked_over
+from lsood.probes.logit_scores import generalised_entropy
+from lsood.probes.image import Subject
+
+GAMMA, LARGEST = 0.1, 100
+
+
+class GEN(LogitDetector):
+    """See the module. Detection: the mean over detections, with g = 0.1 and M = 100.
+
+    Args:
+        gamma: g in (0, 1]; 0.1 in the paper and in OpenOOD.
+        largest: M, at most all classes; 100 in OpenOOD (10 % of the classes on ImageNet in the paper).
+        over: of an object detector, see `LogitDetector`.
+    """
+
+    name: ClassVar[str] = "gen"
+    paper: ClassVar[str] = "Liu et al., CVPR 2023"
+    averaged: ClassVar[str | None] = "gen"
+
+    def __init__(self, gamma: float = GAMMA, largest: int = LARGEST, over: str | None = None) -> None:
+        if not 0 < gamma <= 1:
+            raise ValueError(f"gamma must be in (0, 1], got {gamma}")
+        if largest < 1:
+            raise ValueError(f"largest must be at least 1, got {largest}")
+        self.gamma, self.largest, self.over = gamma, largest, checked_over(over)
+
+    def attach(self, subject: Subject) -> Self:
+        if subject.task == "detection" and (self.gamma, self.largest) != (GAMMA, LARGEST):
+            raise ValueError(f"gen: detections are scored with gamma {GAMMA} and the {LARGEST} largest")
+        return super().attach(subject)
+
+    def _anomaly(self, z: Tensor) -> Tensor:
+        return generalised_entropy(z, self.gamma, self.largest)

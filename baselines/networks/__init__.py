@@ -1,0 +1,1 @@
+"""Methods that need further networks or stochastic passes."""

@@ -1,0 +1,74 @@
+"""Outlier Exposure (Hendrycks, Mazeika & Dietterich, ICLR 2019): maximum softmax probability of a network trained
+with outliers.
+
+    training: CE(in) + 0.5 mean over outliers of (logsumexp(z) - mean_k z_k)        score = 1 - max_k softmax_k(z)
+
+The network under test is trained without outliers; this method brings its own, which sees the same batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from torch import Tensor, nn
+
+from lsood import Activations, Detector, Subject
+from lsood.detector import Input, rows
+from lsood.probes.logit_scores import other_probability
+from lsood.probes.image import Probe, Taps
+
+WHOLE_IMAGES = dict.fromkeys(("segmentation", "detection"), "its network classifies whole images")
+
+
+@dataclass(frozen=True, eq=False)
+class CompanionLogits(Probe):
+    """(B, K) float32 logits of another network on the same batch."""
+
+    members: tuple[nn.Module, ...] = field(repr=False)
+    members_hash: str
+
+    @property
+    def name(self) -> str:
+        return f"companion_logits.{self.members_hash[:16]}"
+
+    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        logits: Tensor = self.members[0](taps.images.detach())
+        return logits.float()
+
+
+class OutlierExposure(Detector):
+    """See the module. Classification only.
+
+    Args:
+        networks: the one trained with outliers, none of them of the OoD sets under test.
+        networks_hash: hash of its weights, names its cached outputs.
+    """
+
+    name: ClassVar[str] = "outlier-exposure"
+    paper: ClassVar[str] = "Hendrycks et al., ICLR 2019"
+    companions: ClassVar[str | None] = "outlier-exposure"
+    unsuited: ClassVar[Mapping[str, str]] = WHOLE_IMAGES
+
+    def __init__(self, networks: tuple[nn.Module, ...] = (), networks_hash: str = "") -> None:
+        self._networks, self.networks_hash = tuple(networks), networks_hash
+
+    def attach(self, subject: Subject) -> Self:
+        super().attach(subject)
+        if len(self._networks) != 1:
+            raise ValueError(
+                f"{self.name} needs one network trained with outliers, got {len(self._networks)}"
+            )
+        return self
+
+    def probes(self) -> list[Probe]:
+        return [CompanionLogits(self._networks, self.networks_hash)]
+
+    def fit_probes(self) -> list[Probe]:
+        return []
+
+    def score(self, x: Input) -> Tensor:
+        """(N,): from Activations, or from that network's logits (N, K)."""
+        logits = x[self.probes()[0].name] if isinstance(x, Activations) else x
+        return other_probability(rows(logits, "outlier-exposure: the logits"))

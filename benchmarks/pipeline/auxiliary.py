@@ -1,0 +1,162 @@
+"""The methods asked for, with the further networks some of them bring along, trained or read from the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import networks
+from benchmarks.naive import Naive
+from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.training import (
+    Exposure,
+    Trained,
+    build_network,
+    cached,
+    distinguishing,
+    from_checkpoint,
+    recipe_of,
+    train,
+)
+from datamodules import BenchmarkDataModule, ImageSet
+from lsood import Detector
+from lsood.methods import create
+from networks.models.vmdls import Autoencoder, VMDLSNet
+from networks.training.vmdls import VMDLSRecipe, fit_autoencoder, fit_vmdls
+
+log = logging.getLogger("lsood-bench")
+MEMBER_SEED = 1000
+TUNING_SHARE = 0.25
+DROPOUT_NETWORKS = {name: f"{name}-mcd" for name in ("lenet", "resnet18", "resnet34")}
+
+
+@dataclass
+class Methods:
+    """Detectors by the name they were asked by; why some have none of the networks they need; seconds of
+    training those networks took.
+    """
+
+    detectors: dict[str, Detector] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def methods_for(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed: int) -> Methods:
+    """The methods of a run beside the network under test, and the naive detector to compare them with."""
+    found = Methods()
+    for name in settings.methods:
+        detector = create(name)
+        if detector.companions is not None and data.task not in detector.unsuited:
+            try:
+                others = COMPANIONS[detector.companions](settings, data, trained, seed)
+                nets = tuple(other.network.to(settings.device) for other in others)
+                given = {k: v for k, v in detector.params().items() if not k.endswith("_hash")}
+                weights = "".join(other.weights for other in others)
+                detector = type(detector)(nets, weights, **given)  # type: ignore[call-arg]
+                found.seconds[name] = sum(other.seconds or 0.0 for other in others)
+            except (ValueError, FileNotFoundError) as error:
+                found.failures[name] = str(error).splitlines()[0]
+                log.warning("%s: %s", name, found.failures[name])
+        found.detectors[name] = detector
+    if settings.naive:
+        found.detectors[Naive.name] = Naive()
+    return found
+
+
+def _ensemble(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed: int) -> list[Trained]:
+    """Further members: of a run's further checkpoints, or trained with seeds of their own."""
+    if settings.checkpoints:
+        return [from_checkpoint(settings, data, path) for path in settings.checkpoints[1:]]
+    size = settings.ensemble_size or (3 if data.origin == "miniature" else 5)
+    return [train(settings, data, seed + MEMBER_SEED * i) for i in range(1, size)]
+
+
+def _dropout(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed: int) -> list[Trained]:
+    """The variant of the network with more dropout, as the FSSD authors train it."""
+    if trained.name not in DROPOUT_NETWORKS:
+        raise ValueError(
+            f"there is no dropout variant of {trained.name} ({', '.join(DROPOUT_NETWORKS)} has one); "
+            "mc-dropout samples the dropout layers of the network under test"
+        )
+    return [train(settings, data, seed, name=DROPOUT_NETWORKS[trained.name])]
+
+
+def _exposed(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed: int) -> list[Trained]:
+    """The network under test tuned with auxiliary outliers ("OE-tune"): a quarter of the epochs, a tenth of the
+    learning rate.
+    """
+    recipe = recipe_of(settings, data, trained.name)
+    epochs = max(1, round(TUNING_SHARE * recipe.epochs))
+    tuning = dataclasses.replace(recipe, epochs=epochs, lr=recipe.lr / 10)
+    loader = data.outlier_dataloader(2 * recipe.batch_size, settings.outliers)
+    outliers: ImageSet = loader.dataset.images  # type: ignore[attr-defined]
+    exposure = Exposure(trained, tuning, loader, outliers.name, outliers.fingerprint)
+    return [train(settings, data, seed, exposure=exposure)]
+
+
+def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed: int) -> list[Trained]:
+    """A VMDLS network with the architecture under test, and an autoencoder. The preset's own batches and margins
+    where it has any; else ten classes of twenty images and a margin that is reached half-way.
+    """
+    plain = recipe_of(settings, data, trained.name)
+    extra = {} if settings.preset is None else networks.preset(settings.preset).extra
+    latent, margin = (int(extra.get(n, 32)) for n in ("latent_dimension", "distancing_margin"))
+    classes = min(int(extra.get("classes_per_batch", 10)), data.num_classes)
+    batches = {
+        "batch_size": classes * int(extra.get("images_per_class", 20)),
+        "classes_per_batch": classes,
+        "distancing_margin": float(margin),
+        "margin_growth": 1.0 if extra else max(1.0, 2 * margin / plain.epochs),
+    }
+    recipe = VMDLSRecipe(**{**dataclasses.asdict(plain), **batches})
+    reconstruct = dataclasses.replace(plain, optimizer="adam", lr=1e-3, schedule="one-cycle", milestones=())
+    labels = torch.cat([batch["target"] for batch in data.fit_dataloader()])
+    common = {"data": data.fingerprint, "preprocess": data.preprocess.fingerprint, "seed": seed}
+
+    def encoder() -> nn.Module:
+        return VMDLSNet(build_network(trained.name, data, settings.preset), latent)
+
+    def fit_encoder(network: VMDLSNet, folder: Path) -> dict[str, float]:
+        loaders = data.train_dataloader(recipe.batch_size), labels, data.val_dataloader()
+        return fit_vmdls(network, *loaders, recipe, folder, settings.device, seed)
+
+    def decoder() -> nn.Module:
+        return Autoencoder(data.channels, data.image_size)
+
+    def fit_decoder(network: Autoencoder, folder: Path) -> dict[str, float]:
+        loaders = data.train_dataloader(reconstruct.batch_size), data.val_dataloader()
+        return fit_autoencoder(network, *loaders, reconstruct, folder, settings.device, seed)
+
+    vector = {
+        "network": f"vmdls-{trained.name}",
+        "latent": latent,
+        "recipe": distinguishing(recipe),
+        **common,
+    }
+    image = {"network": "autoencoder", "recipe": distinguishing(reconstruct), **common}
+    return [
+        cached(
+            vector,
+            vector,
+            f"vmdls-{trained.name}",
+            encoder,
+            fit_encoder,
+            f"training VMDLS, {recipe.epochs} epochs",
+        ),
+        cached(image, image, "autoencoder", decoder, fit_decoder, "training the autoencoder of VMDLS"),
+    ]
+
+
+Maker = Callable[[Settings, BenchmarkDataModule, Trained, int], list[Trained]]
+COMPANIONS: dict[str, Maker] = {
+    "ensemble": _ensemble,
+    "mc-dropout": _dropout,
+    "outlier-exposure": _exposed,
+    "vmdls": _vmdls,
+}

@@ -1,0 +1,119 @@
+"""What a run of the benchmark is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from anomalies.variants import SEVERITY_CHOICES
+from lsood.extraction.precision import PRECISIONS
+from lsood.extraction.reductions import REDUCTIONS
+
+PROTOCOLS = ("no-ood", "fgsm-val", "oracle-val")
+METHODS = ("msp", "odin", "mahalanobis", "fssd", "deep-ensemble", "lared", "larem")
+DETECTION_METHODS = ("msp", "energy", "mahalanobis", "knn", "deep-ensemble", "lared", "larem")
+"""Where none are named; of object detectors, because ODIN and FSSD do not apply to them."""
+
+
+def default_methods(task: str) -> tuple[str, ...]:
+    """The methods of a run that names none."""
+    return DETECTION_METHODS if task == "detection" else METHODS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of ``python -m benchmarks.run``, checked.
+
+    Raises:
+        ValueError: an option that cannot work, in one line.
+    """
+
+    ind: str
+    ood: tuple[str, ...]
+    methods: tuple[str, ...] = METHODS
+    protocols: tuple[str, ...] = ("no-ood",)
+    naive: bool = True
+    network: str | None = None
+    preset: str | None = None
+    checkpoints: tuple[Path, ...] = ()
+    data_root: Path | None = None
+    miniature: bool = False
+    mc_samples: int = 16
+    reduction: str = "fullmean"
+    seeds: tuple[int, ...] = (0,)
+    ensemble_size: int | None = None
+    outliers: str | None = None
+    epochs: int | None = None
+    image_size: tuple[int, int] | None = None
+    limit: int | None = None
+    recipe: str | None = None
+    severity: str = "mixed"
+    every_kind: bool = False
+    device: str = "cpu"
+    precision: str = "float32"
+    batch_size: int = 32
+    workers: int = 0
+    out: Path = Path("runs")
+    download: bool = False
+    false_alarm_rate: float = 0.05
+    confidence: float = 0.25
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.ood:
+            raise ValueError("--ood needs at least one OoD set; see --list")
+        if not self.methods:
+            raise ValueError("--methods needs at least one method; see --list")
+        if unknown := [p for p in self.protocols if p not in PROTOCOLS]:
+            raise ValueError(
+                f"--protocols: unknown protocol {unknown[0]!r}; protocols: {', '.join(PROTOCOLS)}"
+            )
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("--seeds needs at least one seed, each once")
+        if self.mc_samples < 2:
+            raise ValueError(
+                f"--mc-samples must be at least 2 (an entropy needs a spread), got {self.mc_samples}"
+            )
+        if self.reduction not in REDUCTIONS:
+            raise ValueError(
+                f"--reduction: unknown reduction {self.reduction!r}; known: {', '.join(REDUCTIONS)}"
+            )
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
+        for name, value in (
+            ("--batch-size", self.batch_size),
+            ("--epochs", self.epochs),
+            ("--limit", self.limit),
+        ):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.severity not in SEVERITY_CHOICES:
+            raise ValueError(f"--severity must be 1 to 5, mixed or all, got {self.severity!r}")
+        if self.ensemble_size is not None and self.ensemble_size < 2:
+            raise ValueError(f"--ensemble-size must be at least 2, got {self.ensemble_size}")
+        if not 0 <= self.confidence < 1:
+            raise ValueError(f"--confidence must lie in 0 to below 1, got {self.confidence}")
+        if self.workers < 0:
+            raise ValueError(f"--workers must not be negative, got {self.workers}")
+        if self.data_root is not None and not self.data_root.is_dir():
+            raise FileNotFoundError(
+                f"--data-root {self.data_root} does not exist; name the folder that holds the data sets"
+            )
+        for path in self.checkpoints:
+            if not path.is_file():
+                raise FileNotFoundError(f"--checkpoint {path} does not exist")
+
+
+def resolve_device(name: str) -> str:
+    """ "auto", "cpu" or "cuda" to what is there.
+
+    Raises:
+        ValueError: an unknown name, or "cuda" without a usable GPU.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"--device must be auto, cpu or cuda, got {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: PyTorch sees no GPU here; use --device cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name

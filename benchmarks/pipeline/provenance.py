@@ -1,0 +1,115 @@
+"""Where results come from: code, versions, hardware, data and network, alike in all results of a run."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning
+import torch
+
+from benchmarks.pipeline.evaluation import Evaluation
+from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.training import Trained
+from leaderboards import Environment, IndInfo, NetworkInfo, ThresholdInfo
+from lsood import Detector
+
+
+def environment(device: str) -> Environment:
+    """Versions and hardware of this run."""
+    name = (
+        torch.cuda.get_device_name()
+        if device == "cuda"
+        else f"cpu ({platform.processor() or platform.machine()})"
+    )
+    return Environment(
+        python=platform.python_version(),
+        torch=torch.__version__,
+        lightning=pytorch_lightning.__version__,
+        device=name,
+        threads=torch.get_num_threads(),
+        platform=f"{platform.system()} {platform.machine()}",
+    )
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout the code runs from, with "+" when it has changes; None outside a
+    checkout.
+    """
+    here = Path(__file__).resolve().parent
+    try:
+        ask = {"cwd": here, "capture_output": True, "text": True, "check": True, "timeout": 10}
+        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], **ask).stdout.strip()  # type: ignore[call-overload]
+        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], **ask).stdout.strip()  # type: ignore[call-overload]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+" if dirty else "")
+
+
+def package_version() -> str:
+    """Version of the installed package."""
+    try:
+        return version("lsood-bench")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def provenance(
+    settings: Settings, evaluation: Evaluation, trained: Trained, figures: dict[str, float], seed: int
+) -> dict[str, Any]:
+    """Fields that the schemas of all results have: seed, ind, network, environment, created, command, version and git.
+
+    Args:
+        figures: how well the network does on the in-distribution test set.
+    """
+    data = evaluation.data
+    return {
+        "seed": seed,
+        "ind": IndInfo(
+            name=data.name,
+            task=data.task,
+            origin=data.origin,
+            fingerprint=data.fingerprint,
+            n_fit=len(data.sets["train"]),
+            n_val=len(data.sets["val"]),
+            n_test=len(data.sets["test"]),
+            network_metrics=figures,
+        ),
+        "network": NetworkInfo(
+            name=trained.name,
+            checkpoint=trained.weights,
+            parameters=sum(p.numel() for p in trained.network.parameters()),
+            latent_layer=evaluation.subject.latent_layer,
+            options=trained.options,
+        ),
+        "environment": environment(settings.device),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": settings.command or " ".join(sys.argv),
+        "version": package_version(),
+        "git": git_commit(),
+    }
+
+
+def method_fields(
+    settings: Settings, detector: Detector, threshold: float | None, n_calibration: int, **chosen: Any
+) -> dict[str, Any]:
+    """Fields that results of a method have: paper, threshold and settings; ``chosen``: further settings."""
+    learnt = getattr(detector, "n_components_", None)
+    return {
+        "paper": detector.paper,
+        "threshold": None
+        if threshold is None
+        else ThresholdInfo(threshold, settings.false_alarm_rate, n_calibration),
+        "settings": {
+            "mc_samples": settings.mc_samples,
+            "reduction": settings.reduction,
+            **chosen,
+            **detector.params(),
+            **({} if learnt is None else {"n_components": int(learnt)}),
+        },
+    }

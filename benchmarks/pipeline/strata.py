@@ -1,0 +1,78 @@
+"""What was drawn on the images of ``<ind>-anomalies`` sets, and metrics by kind of anomaly and severity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from leaderboards import MetricValue, Stratum
+from lsood import Activations
+from lsood.metrics.intervals import Estimate, Sources
+from lsood.metrics.strata import evaluate_strata
+
+DRAWN = ("kind", "severity", "source")
+Name = tuple[str | None, int | None]
+
+
+def drawn_on(x: Activations) -> pd.DataFrame:
+    """Columns kind, severity and source of every image, by key; no column where nothing was drawn."""
+    drawn: dict[str, list[Any]] | None = x.made.get("drawn")
+    if not drawn:
+        return pd.DataFrame(index=pd.Index(x.keys_))
+    return pd.DataFrame({name: drawn[name] for name in DRAWN}, index=pd.Index(drawn["key"])).loc[x.keys_]
+
+
+def strata_rows(drawn: pd.DataFrame) -> dict[Name, Sequence[int]]:
+    """{(kind, severity): positions of its images}; None stands for any. By kind, by severity, by both."""
+    if "kind" not in drawn:
+        return {}
+    table = drawn.reset_index(drop=True)
+    found: dict[Name, Any] = {(kind, None): rows for kind, rows in table.groupby("kind").indices.items()}
+    found |= {(None, int(s)): rows for s, rows in table.groupby("severity").indices.items()}
+    both = table.groupby(["kind", "severity"]).indices
+    return found | {(kind, int(s)): rows for (kind, s), rows in both.items()}  # type: ignore[misc]
+
+
+def sources_of(inside: pd.DataFrame, outside: pd.DataFrame, paired: bool) -> Sources | None:
+    """Names of the images that the scored ones were made from; None where nothing was drawn.
+
+    Args:
+        inside, outside: scores, with key and source.
+        paired: the anomalies were drawn on the in-distribution images.
+    """
+    if "source" not in outside:
+        return None
+    prefix = "" if paired else "other set/"
+    return list(inside["key"]), [prefix + source for source in outside["source"]]
+
+
+def strata_of(inside: pd.DataFrame, outside: pd.DataFrame, sources: Sources | None) -> list[Stratum]:
+    """AUROC and FPR95 of every kind, severity and both, of one method's scores."""
+    rows = strata_rows(outside)
+    if sources is None or not rows:
+        return []
+    found = evaluate_strata(inside["score"], outside["score"], rows, sources)
+    return [Stratum(*name, len(index), figures(found.get(name, {}))) for name, index in rows.items()]
+
+
+def figures(estimates: Mapping[str, Estimate]) -> dict[str, MetricValue]:
+    """Estimates as they stand in results."""
+    return {name: MetricValue(e.value, e.low, e.high) for name, e in estimates.items()}
+
+
+def halves(x: Activations, seed: int) -> tuple[Tensor, Tensor]:
+    """Two seeded halves of a set (row indices); images made from the same one stay together."""
+    drawn = drawn_on(x)
+    names = list(drawn["source"]) if "source" in drawn else x.keys_
+    group = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    order = torch.randperm(len(group), generator=torch.Generator().manual_seed(seed))
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order))
+    rank = place[torch.tensor([group[name] for name in names])]
+    rows = torch.argsort(rank, stable=True)
+    cut = int((rank < len(order) // 2).sum())
+    return rows[:cut], rows[cut:]

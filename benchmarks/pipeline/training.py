@@ -1,0 +1,203 @@
+"""A trained network for a data module and a seed: from a checkpoint, from the cache, or trained now."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import networks
+from benchmarks.pipeline.config import Settings
+from datamodules import BenchmarkDataModule, cache_dir
+from networks import TrainingRecipe
+
+log = logging.getLogger("lsood-bench")
+CACHE_VERSION = 2
+COST = "training.json"
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Training with auxiliary outliers, from a trained network on.
+
+    Attributes:
+        start: the network to start from. recipe: of the training. loader: batches of outliers. outliers,
+            fingerprint: name of their set and what it holds.
+    """
+
+    start: Trained
+    recipe: TrainingRecipe
+    loader: Any
+    outliers: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its weights' hash, how it came about, and the seconds its training took (None: not known)."""
+
+    network: nn.Module
+    name: str
+    weights: str
+    options: dict[str, Any]
+    seconds: float | None = None
+
+
+def network_name(settings: Settings, data: BenchmarkDataModule) -> str:
+    """The network asked for, or the default of the data set.
+
+    Raises:
+        ValueError: a network of another task.
+    """
+    name = settings.network or networks.default_network(data.name, data.origin == "miniature")
+    if settings.network is None and settings.preset is not None:
+        name = networks.preset(settings.preset).network
+    spec = networks.NETWORKS.get(name)
+    if spec is not None and spec.task != data.task:
+        right = ", ".join(n for n, s in networks.NETWORKS.items() if s.task == data.task)
+        raise ValueError(f"network {name!r} is for {spec.task}, {data.name} needs {data.task}: {right}")
+    return name
+
+
+def build_network(name: str, data: BenchmarkDataModule, preset: str | None = None) -> nn.Module:
+    """The network of a data set with random weights, with the options its preset has."""
+    options: dict[str, Any] = {}
+    if preset is not None and networks.preset(preset).network == name:
+        options |= networks.preset(preset).options
+    if "image_size" in networks.NETWORKS[name].options:
+        options["image_size"] = tuple(data.image_size)
+    return networks.build(name, data.num_classes, data.channels, **options)
+
+
+def from_checkpoint(settings: Settings, data: BenchmarkDataModule, path: Path) -> Trained:
+    """The network with the weights of a file."""
+    name = network_name(settings, data)
+    network = build_network(name, data, settings.preset)
+    networks.load_weights(network, path)
+    return Trained(network.eval(), name, networks.weights_hash(network), {"checkpoint": path.name})
+
+
+def recipe_of(settings: Settings, data: BenchmarkDataModule, name: str) -> TrainingRecipe:
+    """How a network is trained in this run, its precision resolved."""
+    if settings.preset is not None:
+        recipe = networks.preset(settings.preset).recipe
+    else:
+        recipe = networks.default_recipe(name, data.name, data.origin == "miniature")
+    if settings.epochs is not None:
+        recipe = dataclasses.replace(recipe, epochs=settings.epochs)
+    return dataclasses.replace(recipe, precision=networks.resolve_precision(recipe, settings.device))
+
+
+def train(
+    settings: Settings,
+    data: BenchmarkDataModule,
+    seed: int,
+    progress: bool = True,
+    name: str | None = None,
+    exposure: Exposure | None = None,
+) -> Trained:
+    """Train, or read from the cache what the same settings trained before; an interrupted training
+    resumes.
+
+    Args:
+        name: of the network; default: the run's.
+        exposure: start from trained weights and train with auxiliary outliers.
+    """
+    name = name or network_name(settings, data)
+    recipe = recipe_of(settings, data, name) if exposure is None else exposure.recipe
+    options = {**dataclasses.asdict(recipe), "seed": seed}
+    identity = {
+        "network": name,
+        "data": data.fingerprint,
+        "preprocess": data.preprocess.fingerprint,
+        "recipe": distinguishing(recipe),
+        "seed": seed,
+    }
+    if exposure is not None:
+        options |= {"outliers": exposure.outliers, "start": exposure.start.weights}
+        identity |= {"outliers": exposure.fingerprint, "start": exposure.start.weights}
+
+    def fit(network: nn.Module, folder: Path) -> dict[str, float]:
+        if exposure is not None and not (folder / networks.LAST).is_file():
+            network.load_state_dict(exposure.start.network.state_dict())
+        return networks.fit(
+            network,
+            data.task,
+            data.num_classes,
+            data.train_dataloader(recipe.batch_size),
+            data.val_dataloader(),
+            recipe,
+            folder,
+            device=settings.device,
+            seed=seed,
+            progress=progress,
+            outliers=None if exposure is None else exposure.loader,
+        )
+
+    log_line = f"training {name} on {data.name}, seed {seed}, {recipe.epochs} epochs"
+    return cached(identity, options, name, partial(build_network, name, data, settings.preset), fit, log_line)
+
+
+def cached(
+    identity: dict[str, Any],
+    options: dict[str, Any],
+    name: str,
+    build: Callable[[], nn.Module],
+    fit: Callable[[Any, Path], dict[str, float]],
+    log_line: str,
+) -> Trained:
+    """A network from the cache, or built and fitted now and put there.
+
+    Args:
+        identity: everything that determines the weights, JSON-serialisable, with "seed". options: to report.
+        fit: trains the network in place; keeps in the folder what it needs to resume.
+    """
+    identity = {"version": CACHE_VERSION, **identity}
+    address = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    folder = cache_dir() / "networks" / address
+    weights = folder / "weights.safetensors"
+    networks.seed_everything(identity["seed"])
+    network = build()
+    if weights.is_file():
+        try:
+            networks.load_weights(network, weights)
+            return Trained(network.eval(), name, networks.weights_hash(network), options, _seconds(folder))
+        except ValueError as error:
+            log.warning("the cached network %s is damaged and is trained anew (%s)", weights, error)
+    folder.mkdir(parents=True, exist_ok=True)
+    log.info(log_line)
+    start = time.perf_counter()
+    figures = fit(network, folder)
+    seconds = time.perf_counter() - start
+    networks.save_weights(network, weights)
+    cost = {"seconds": seconds, "threads": torch.get_num_threads(), **figures}
+    (folder / COST).write_text(json.dumps(cost), encoding="utf-8")
+    (folder / networks.LAST).unlink(missing_ok=True)
+    log.info("trained: %s", ", ".join(f"validation {name} {value:.4f}" for name, value in figures.items()))
+    return Trained(network.eval(), name, networks.weights_hash(network), options, seconds)
+
+
+def distinguishing(recipe: TrainingRecipe) -> dict[str, Any]:
+    """What differs from the defaults: an option added later does not make trained networks strangers."""
+    return {
+        field.name: getattr(recipe, field.name)
+        for field in dataclasses.fields(recipe)
+        if field.default is dataclasses.MISSING or getattr(recipe, field.name) != field.default
+    }
+
+
+def _seconds(folder: Path) -> float | None:
+    try:
+        return float(json.loads((folder / COST).read_text(encoding="utf-8"))["seconds"])
+    except (OSError, ValueError, KeyError):
+        return None

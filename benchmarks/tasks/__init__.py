@@ -1,0 +1,1 @@
+"""What differs between classification, segmentation and detection: one file per task."""

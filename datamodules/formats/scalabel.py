@@ -1,0 +1,75 @@
+"""Boxes in Scalabel's JSON format, as BDD100K publishes them: one list of frames."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from datamodules.imagesets.boxes import Boxes, boxes_of
+
+SIDES = ("x1", "y1", "x2", "y2")
+
+
+def read_scalabel(
+    path: Path,
+    class_names: Sequence[str],
+    renamed: Mapping[str, str] | None = None,
+    ignored: Collection[str] = (),
+) -> dict[str, Boxes]:
+    """Objects by image name; frames without labels have none. Labels without a box (lanes, areas) are skipped.
+
+    Args:
+        class_names: the categories there may be.
+        renamed: {category in the file: class name}, for older releases.
+        ignored: categories whose objects are left out.
+
+    Raises:
+        FileNotFoundError: no such file. ValueError: damaged JSON, a frame without a name, an unknown category, or
+            a box that is none, see `datamodules.imagesets.boxes.boxes_of`; names file and frame.
+    """
+    frames = read_json(path)
+    if not isinstance(frames, list):
+        raise ValueError(f"{path} must hold a list of frames")
+    found = {}
+    for frame in frames:
+        if not isinstance(frame, dict) or not isinstance(frame.get("name"), str):
+            raise ValueError(f"{path} holds a frame without a name")
+        where = f"{path}: frame {frame['name']}"
+        objects = _objects(frame.get("labels") or [], where, class_names, renamed or {}, ignored)
+        found[frame["name"]] = boxes_of(objects, where, class_names)
+    return found
+
+
+def _objects(
+    labels: Any, where: str, class_names: Sequence[str], renamed: Mapping[str, str], ignored: Collection[str]
+) -> list[tuple[str, list[Any]]]:
+    objects = []
+    for label in labels:
+        if not isinstance(label, dict):
+            raise ValueError(f"{where} has a label that is no object: {label!r}")
+        category = renamed.get(label.get("category", ""), label.get("category", ""))
+        if label.get("box2d") is None or category in ignored:
+            continue
+        if category not in class_names:
+            raise ValueError(
+                f"{where} has the unknown category {category!r}; categories: {', '.join(class_names)}"
+            )
+        box = label["box2d"]
+        objects.append((category, [box.get(side) if isinstance(box, dict) else None for side in SIDES]))
+    return objects
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        FileNotFoundError: no such file. ValueError: damaged, or cut off.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist")
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no whole JSON file: {error}; copy or download it again") from None

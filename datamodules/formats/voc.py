@@ -1,0 +1,102 @@
+"""Pascal VOC (Everingham et al., IJCV 2010): images, and boxes in an XML file each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from datamodules.imagesets.boxed import BoxedSet, Size
+from datamodules.imagesets.boxes import Boxes, boxes_of
+from datamodules.imagesets.base import FileSet
+from datamodules.locate import origin_of
+from datamodules.formats.reading import image_files
+
+PUBLISHED = 5823
+SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+
+def voc_files(folder: Path) -> list[Path]:
+    """The images that ImageSets/Main/val.txt lists, or all of JPEGImages where there is no such file."""
+    files = image_files(folder / "JPEGImages", "*")
+    listed = folder / "ImageSets" / "Main" / "val.txt"
+    if listed.is_file():
+        names = set(listed.read_text(encoding="utf-8").split())
+        files = [path for path in files if path.stem in names]
+    return files
+
+
+def voc(folder: Path) -> FileSet:
+    """The images without boxes."""
+    files = voc_files(folder)
+    return FileSet("voc", folder, files, origin_of(folder, len(files), PUBLISHED))
+
+
+def voc_boxed(folder: Path) -> FileSet:
+    """The images with the boxes of Annotations/; without that folder as `voc`.
+
+    Raises:
+        FileNotFoundError: an image without its XML file. ValueError: see `read_voc`.
+    """
+    annotations = folder / "Annotations"
+    if not annotations.is_dir():
+        return voc(folder)
+    files = voc_files(folder)
+    read = [read_voc(annotations / f"{path.stem}.xml", path) for path in files]
+    origin = origin_of(folder, len(files), PUBLISHED)
+    return BoxedSet("voc", folder, files, origin, [r[0] for r in read], annotations, [r[1] for r in read])
+
+
+def read_voc(path: Path, image: Path) -> tuple[Boxes, Size | None]:
+    """Objects of an annotation file, all of class -1, and the (H, W) it states for its image.
+
+    VOC counts pixels from 1 and includes the last one: xmin 1, xmax 32 is 0 to 32 here.
+
+    Raises:
+        FileNotFoundError: no such file. ValueError: not whole, with a DTD or entities, or an object without name
+            or box; see `datamodules.imagesets.boxes.boxes_of` too.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"image {image} has no annotations: {path} does not exist")
+    root = read_xml(path)
+    objects = []
+    for found in root.iter("object"):
+        name = (found.findtext("name") or "").strip()
+        if not name:
+            raise ValueError(f"{path} has an object without a name")
+        x1, y1, x2, y2 = (_number(found.findtext(f"bndbox/{side}"), path, name) for side in SIDES)
+        objects.append((name, (x1 - 1, y1 - 1, x2, y2)))
+    height, width = (root.findtext(f"size/{side}") or "" for side in ("height", "width"))
+    size = (int(height), int(width)) if height.strip().isdigit() and width.strip().isdigit() else None
+    return boxes_of(objects, str(path)), size if size and min(size) > 0 else None
+
+
+def _number(text: str | None, path: Path, name: str) -> float:
+    try:
+        return float(text or "")
+    except ValueError:
+        raise ValueError(f"{path}: the box of {name!r} has a side that is no number: {text!r}") from None
+
+
+def read_xml(path: Path) -> Element:
+    """The root of an XML file. A document type declaration is refused before anything of it is expanded: entities
+    can blow up memory or read other files.
+
+    Raises:
+        ValueError: damaged, cut off, or with a DTD.
+    """
+
+    def refuse(*declaration: Any) -> NoReturn:
+        raise ValueError(f"{path} declares a document type (DTD) or entities; annotations need none: refused")
+
+    parser, builder = expat.ParserCreate(), TreeBuilder()
+    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    try:
+        parser.Parse(path.read_bytes(), True)
+    except expat.ExpatError as error:
+        raise ValueError(f"{path} is no whole XML file: {error}; copy or download it again") from None
+    return builder.close()

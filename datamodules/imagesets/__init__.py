@@ -1,0 +1,1 @@
+"""Sets of raw images: files, arrays, subsets, boxes, drawn anomalies."""

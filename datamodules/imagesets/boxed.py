@@ -1,0 +1,73 @@
+"""Images in files with labelled objects."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from datamodules.imagesets.boxes import Boxes, inside
+from datamodules.imagesets.base import FileSet, Item, fingerprint_of
+
+log = logging.getLogger("lsood-bench")
+Size = tuple[int, int]
+
+
+class BoxedSet(FileSet):
+    """Images in files, each with the boxes of its objects (possibly none).
+
+    Boxes are cut off at the edges of their image; one warning counts those of which nothing is left.
+
+    Args:
+        objects: of every file, in order.
+        source: the file or folder the boxes come from, for messages.
+        sizes: (H, W) of every image as its labels state it; None where they do not.
+
+    Raises:
+        FileNotFoundError, ValueError: an image that is missing or unreadable, or of another size than its
+            labels say.
+    """
+
+    boxed = True
+
+    def __init__(
+        self,
+        name: str,
+        root: Path,
+        files: Sequence[Path],
+        origin: str,
+        objects: Sequence[Boxes],
+        source: Path,
+        sizes: Sequence[Size | None] | None = None,
+    ) -> None:
+        super().__init__(name, root, files, origin)
+        for index, stated in enumerate(sizes or ()):
+            height, width = self.shape(index)
+            if stated is not None and stated != (height, width):
+                raise ValueError(
+                    f"{self.files[index]} is {width}x{height}, its labels in {source} are for "
+                    f"{stated[1]}x{stated[0]}"
+                )
+        self.objects = [inside(found, *self.shape(i)) for i, found in enumerate(objects)]
+        lost = sum(map(_count, objects)) - sum(map(_count, self.objects))
+        if lost:
+            log.warning(
+                "%s: %d boxes have no area or lie outside their image; they are left out", source, lost
+            )
+
+    def read(self, index: int) -> Item:
+        return super().read(index)._replace(target=self.objects[index])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Over images, as `FileSet`, and boxes."""
+        content = hashlib.sha256()
+        for found in self.objects:
+            content.update(found.boxes.tobytes() + found.classes.tobytes() + repr(found.names).encode())
+        return fingerprint_of(super().fingerprint, content.hexdigest())
+
+
+def _count(objects: Boxes) -> int:
+    return len(objects.classes)

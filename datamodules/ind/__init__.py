@@ -1,0 +1,1 @@
+"""In-distribution data modules: one file per data set."""

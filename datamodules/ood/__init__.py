@@ -1,0 +1,1 @@
+"""OoD sets, noise and auxiliary outliers."""

@@ -1,0 +1,64 @@
+"""Sets made by ``python -m anomalies.generate``, as OoD sets: ``--ood generated:DIR``."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from anomalies.sets.stored import StoredSet
+from datamodules.imagesets.boxes import NO_BOXES
+from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
+
+NEW_OBJECTS = ("object", "folder_object")
+
+
+class GeneratedSet(ImageSet):
+    """The anomalous images of a generated set: from its files, or drawn from the clean images where it has
+    none. Clean copies and controls are left out.
+
+    Args:
+        folder: of the set.
+        data_root: of the data sets, where the set was made from one that lies elsewhere now.
+        boxed: targets are the boxes of the objects that were drawn in, of no class; not those of the clean image,
+            which are unknown, nor of its own objects that were copied to a wrong place.
+
+    Raises:
+        ValueError: no generated set, or one without anomalous images.
+    """
+
+    def __init__(self, name: str, folder: Path, data_root: Path | None = None, boxed: bool = False) -> None:
+        self.stored = StoredSet(folder, data_root=data_root)
+        self.records = [record for record in self.stored.records if not record["is_control"]]
+        if not self.records:
+            raise ValueError(f"{name}: {folder} holds no anomalous images")
+        keys = [record["key"] for record in self.records]
+        self.name = name
+        self.origin = "official" if self.stored.header["origin"] == "folder" else self.stored.header["origin"]
+        self.masked, self.boxed = True, boxed
+        self.keys = keys if len(set(keys)) == len(keys) else [record["id"] for record in self.records]
+
+    @property
+    def sources(self) -> list[str]:
+        return [record["key"] for record in self.records]
+
+    def shape(self, index: int) -> tuple[int, int]:
+        return int(self.records[index]["height"]), int(self.records[index]["width"])
+
+    def read(self, index: int) -> Item:
+        found = self.stored.read(self.records[index])
+        mask = found.maps.get("mask")
+        record = self.records[index]
+        target = found.labels if found.labels is not None else record["target"]
+        if self.boxed:
+            drawn = record["details"] if record["kind"] in NEW_OBJECTS else {"boxes": (), "objects": ()}
+            target = NO_BOXES.with_unknown(drawn["boxes"], drawn["objects"])
+        anomaly = None if mask is None else mask.astype(np.uint8)
+        kind, severity = record["kind"], record["severity"]
+        return Item(found.image, target, self.keys[index], anomaly, kind, severity, record["key"])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        boxes = ["boxes"] if self.boxed else []
+        return fingerprint_of(self.name.partition(":")[0], *boxes, *(r["pixel_hash"] for r in self.records))

@@ -1,0 +1,1 @@
+"""Comparisons of methods: significance, ranks, strata, gain over the naive baseline."""

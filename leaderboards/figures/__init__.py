@@ -1,0 +1,1 @@
+"""Curves, heat-maps, pictures of boxes."""

@@ -1,0 +1,1 @@
+"""Densities of latent vectors."""

@@ -1,0 +1,1 @@
+"""The LaREx guide's function names as thin functions over the core."""

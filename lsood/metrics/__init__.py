@@ -1,0 +1,1 @@
+"""Metrics of anomaly scores with 95 % intervals. numpy and scipy only."""

@@ -1,0 +1,191 @@
+"""What a pass leaves behind for pixel-level metrics: a sparse histogram per image and score, and components.
+
+Kept per image, so that pools of any images (a kind of anomaly, a bootstrap resample) need no second look.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_array
+
+from lsood.metrics.components import component_metrics
+from lsood.metrics.intervals import Estimate, blocks, source_weights
+from lsood.metrics.points import Array
+from lsood.metrics.pixels import curve, curve_metrics
+
+RESAMPLES = 200
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class PixelScore:
+    """One score on N images: E entries of the images' histograms, their G true and P predicted components.
+
+    Attributes:
+        entry_image: (E,) int32, position of the image. entry_key: (E,) uint16, see `lsood.metrics.pixels`.
+        normal, anomalous: (E,) int32 pixels.
+        siou_image, siou, ppv_image, ppv: (G,), (P,), see `lsood.metrics.components`; empty where no threshold exists.
+        threshold: (1,) float16, of the components: that of the highest F1 over the pixels of all images, and
+            empty where there are none of a class.
+    """
+
+    entry_image: NDArray[np.int32]
+    entry_key: NDArray[np.uint16]
+    normal: NDArray[np.int32]
+    anomalous: NDArray[np.int32]
+    siou_image: NDArray[np.int32]
+    siou: Array
+    ppv_image: NDArray[np.int32]
+    ppv: Array
+    threshold: NDArray[np.float16]
+
+    @cached_property
+    def _levels(self) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+        return np.unique(self.entry_key, return_inverse=True)
+
+    def metrics(self, weights: Array) -> dict[str, Array]:
+        """{metric: (R',)} of `lsood.metrics.pixels.curve_metrics`, from (R, N) how often each image counts;
+        resamples without pixels of a class are left out.
+        """
+        keys, level = self._levels
+        shape = (weights.shape[1], len(keys))
+        normal, anomalous = (
+            weights @ csr_array((n.astype(float), (self.entry_image, level)), shape=shape)
+            for n in (self.normal, self.anomalous)
+        )
+        whole = normal.any(1) & anomalous.any(1)
+        return curve_metrics(curve(keys, normal[whole], anomalous[whole]))
+
+    def component_metrics(self, weights: Array) -> dict[str, Array]:
+        """{metric: (R',)}; resamples without anomalous component are left out. Empty where there are none."""
+        w_siou, w_ppv = weights[:, self.siou_image], weights[:, self.ppv_image]
+        whole = w_siou.any(1)
+        return component_metrics(self.siou, self.ppv, w_siou[whole], w_ppv[whole]) if whole.any() else {}
+
+    def per_image(self) -> tuple[NDArray[np.intp], dict[str, Array]]:
+        """Images that have pixels of both classes, and {metric: one value for each of them}."""
+        edges = np.flatnonzero(np.diff(self.entry_image, prepend=-1, append=-1))
+        parts = [slice(a, b) for a, b in pairwise(edges)]
+        both = [p for p in parts if self.normal[p].any() and self.anomalous[p].any()]
+        found = [curve_metrics(curve(self.entry_key[p], self.normal[p], self.anomalous[p])) for p in both]
+        images = np.array([self.entry_image[p.start] for p in both], dtype=np.intp)
+        return images, {
+            name: np.concatenate([f[name] for f in found]) for name in (found[0] if found else ())
+        }
+
+
+@dataclass(frozen=True)
+class PixelSet:
+    """Pixel scores of a set of images.
+
+    Args:
+        keys: N image keys. images: (N, 3) int64 pixels that are not anomalous, anomalous, ignored.
+        scores: {name: what it gave}. made: by what, e.g. the name of a fitted score.
+    """
+
+    keys: list[str]
+    images: NDArray[np.int64]
+    scores: dict[str, PixelScore]
+    made: str = ""
+
+    def estimates(
+        self,
+        score: str,
+        sources: Sequence[str],
+        rows: Sequence[int] | None = None,
+        resamples: int = RESAMPLES,
+    ) -> dict[str, Estimate]:
+        """Pooled metrics of a score with 95 % intervals by a bootstrap over source images: of the pixels,
+        and of the components where there are any.
+
+        Args:
+            sources: N names of the images' sources.
+            rows: positions of the images to pool; default all.
+
+        Raises:
+            ValueError: no pixels of a class.
+        """
+        of = self.scores[score]
+        chosen = np.arange(len(self.keys)) if rows is None else np.asarray(rows)
+        chosen = chosen[self.images[chosen, :2].any(1)]
+        once = np.zeros((1, len(self.keys)))
+        once[0, chosen] = 1
+        values = of.metrics(once)
+        if not len(values["ap"]):
+            raise ValueError("no pixels of one of the classes")
+        values |= of.component_metrics(once)
+        random = np.random.default_rng(0)
+        draws: dict[str, list[Array]] = {name: [] for name in values}
+        for count in blocks(resamples, 4 * max(len(of._levels[0]), len(of.ppv))):
+            weights = np.zeros((count, len(self.keys)))
+            weights[:, chosen] = source_weights(random, count, [[sources[i] for i in chosen]])[0]
+            for name, column in (of.metrics(weights) | of.component_metrics(weights)).items():
+                draws[name].append(column)
+        return {name: Estimate.of(values[name][0], np.concatenate(draws[name])) for name in values}
+
+    def image_means(
+        self, score: str, sources: Sequence[str], resamples: int = RESAMPLES
+    ) -> tuple[int, dict[str, Estimate]]:
+        """The mean over images that have pixels of both classes, and how many they are."""
+        images, values = self.scores[score].per_image()
+        if not len(images):
+            return 0, {}
+        (weights,) = source_weights(np.random.default_rng(0), resamples, [[sources[i] for i in images]])
+        means = {name: weights @ v / weights.sum(1) for name, v in values.items()}
+        return len(images), {name: Estimate.of(values[name].mean(), means[name]) for name in values}
+
+    def save(self, folder: Path) -> None:
+        """Write ``pixels.safetensors`` and its index, each under a temporary name first."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors: dict[str, NDArray[Any]] = {"images": self.images}
+        for name, score in self.scores.items():
+            tensors |= {
+                f"{name}.{f.name}": np.ascontiguousarray(getattr(score, f.name)) for f in fields(score)
+            }
+        part = folder / f"pixels.{os.getpid()}.part"
+        save_file(tensors, part)
+        index = {
+            "version": VERSION,
+            "keys": self.keys,
+            "scores": list(self.scores),
+            "made": self.made,
+            "sha256": _sha256(part),
+        }
+        part.replace(folder / "pixels.safetensors")
+        part.write_text(json.dumps(index), encoding="utf-8")
+        part.replace(folder / "pixels.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> PixelSet | None:
+        """What `save` wrote; None where it is missing or damaged."""
+        try:
+            index = json.loads((folder / "pixels.json").read_text(encoding="utf-8"))
+            path = folder / "pixels.safetensors"
+            if index["version"] != VERSION or index["sha256"] != _sha256(path):
+                return None
+            tensors = load_file(path)
+            scores = {
+                name: PixelScore(**{f.name: tensors[f"{name}.{f.name}"] for f in fields(PixelScore)})
+                for name in index["scores"]
+            }
+            return cls(index["keys"], tensors["images"], scores, index["made"])
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+            return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

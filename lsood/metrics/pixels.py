@@ -1,0 +1,109 @@
+"""Metrics over all pixels of a set of images, exact for float16 scores and streamed: a histogram of 65,536 bins
+per class is all that is kept, and histograms add up over images, batches and machines.
+
+A float16 score's bit pattern, read as an integer, grows with the score once negative ones are turned around.
+That integer is the bin, so nothing is rounded: every metric equals scikit-learn's on the float16 scores.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lsood.metrics.points import Array, Curve
+
+BINS = 65_536
+NORMAL, ANOMALOUS, IGNORED = 0, 1, 255
+PIXEL_METRICS = ("ap", "auroc", "fpr95", "f1")
+LARGEST = float(np.finfo(np.float16).max)
+Keys = NDArray[np.uint16]
+Counts = NDArray[np.int64]
+
+
+def to_float16(scores: NDArray[np.floating]) -> NDArray[np.float16]:
+    """Scores as float16; what is too large becomes the largest number rather than infinity, so order stays."""
+    return np.clip(scores, -LARGEST, LARGEST).astype(np.float16)
+
+
+def score_keys(scores: NDArray[np.float16]) -> Keys:
+    """Integers in the order of the scores; equal scores, and 0 and -0, have equal ones.
+
+    Raises:
+        ValueError: NaN.
+
+    Example:
+        >>> score_keys(np.array([-2.0, -0.0, 0.0, 0.5], np.float16))
+        array([16383, 32768, 32768, 47104], dtype=uint16)
+    """
+    if np.isnan(scores).any():
+        raise ValueError(f"{np.isnan(scores).sum()} of {scores.size} pixel scores are NaN")
+    bits = (scores + np.float16(0)).view(np.uint16)  # -0 + 0 is 0
+    return np.where(bits >> 15, ~bits, bits | np.uint16(0x8000))
+
+
+def key_scores(keys: Keys) -> NDArray[np.float16]:
+    """The scores of keys, see `score_keys`."""
+    keys = np.asarray(keys, dtype=np.uint16)
+    return np.where(keys >> 15, keys & np.uint16(0x7FFF), ~keys).view(np.float16)
+
+
+def histogram(keys: Keys, labels: NDArray[np.uint8]) -> Counts:
+    """(2, 65536) pixels of every key: row 0 not anomalous, row 1 anomalous.
+
+    Args:
+        keys, labels: of the same shape; labels 0 not anomalous, 1 anomalous, anything else is left out.
+    """
+    return np.stack([np.bincount(keys[labels == label], minlength=BINS) for label in (NORMAL, ANOMALOUS)])
+
+
+def curve(keys: Keys, normal: NDArray[np.generic], anomalous: NDArray[np.generic]) -> Curve:
+    """The curve over thresholds of R pools of pixels.
+
+    Args:
+        keys: (G,) distinct, rising.
+        normal, anomalous: (G,) or (R, G) pixels of every key.
+
+    Raises:
+        ValueError: a pool without a pixel of either class.
+    """
+    alarms, hits = (np.cumsum(np.atleast_2d(n)[:, ::-1], axis=1, dtype=float) for n in (normal, anomalous))
+    for what, total in (("normal", alarms[:, -1]), ("anomalous", hits[:, -1])):
+        if not total.all():
+            raise ValueError(f"no {what} pixels")
+    return Curve(key_scores(keys[::-1]).astype(float), hits, alarms)
+
+
+def curve_metrics(of: Curve) -> dict[str, Array]:
+    """{metric: (R,)} for every name in PIXEL_METRICS, anomalous pixels positive: average precision as a step
+    sum, AUROC by trapezoids, the false-positive rate at the first threshold that catches 95 %, the highest F1.
+    """
+    return {
+        "ap": of.aupr("out"),
+        "auroc": of.auroc(),
+        "fpr95": of.fpr_at_tpr(0.95, "out"),
+        "f1": of.best_f1()[0],
+    }
+
+
+def pixel_metrics(counts: Counts) -> dict[str, float]:
+    """Every metric from a (2, 65536) histogram, see `curve_metrics`.
+
+    Raises:
+        ValueError: no pixels of a class.
+    """
+    keys = np.flatnonzero(counts.any(0)).astype(np.uint16)
+    return {name: float(v[0]) for name, v in curve_metrics(curve(keys, *counts[:, keys])).items()}
+
+
+def best_key(counts: Counts) -> int:
+    """The threshold of the highest F1 over pixels: pixels whose key is at least this one are called anomalous.
+
+    Chosen on the test set itself, as SegmentMeIfYouCan does.
+    """
+    keys = np.flatnonzero(counts.any(0)).astype(np.uint16)
+    return int(keys[::-1][curve(keys, *counts[:, keys]).best_f1()[1][0]])
+
+
+def random_baseline(prevalence: float) -> dict[str, float]:
+    """What a score that knows nothing reaches when this share of the pixels is anomalous."""
+    return {"ap": prevalence, "auroc": 0.5, "fpr95": 0.95, "f1": 2 * prevalence / (1 + prevalence)}

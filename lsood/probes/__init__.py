@@ -1,0 +1,1 @@
+"""What is measured during the pass, per image, pixel and object."""

@@ -1,0 +1,104 @@
+"""What a probe is, what it is told of the network, and what it finds after a pass."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from lsood.probes.detections import Detections
+from lsood.probes.head import Head
+
+Targets = Tensor | Sequence[Mapping[str, Tensor]]
+"""Of a batch: class indices, maps of them, or {"boxes", "labels"} of every image."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The network under test, as far as detectors need to know it.
+
+    Attributes:
+        task: "classification", "segmentation" or "detection".
+        num_classes: K.
+        layers: names of the layers whose pooled outputs are features, shallow to deep.
+        latent_layer: name of the dropout layer that is sampled.
+        std: per-channel standard deviation of the input normalisation, so that a step of epsilon is one of
+            epsilon in [0, 1] pixels.
+        mc_samples, reduction, seed: of the Monte-Carlo latent samples.
+        mean: per-channel mean of the input normalisation, for probes that look at the image itself; empty:
+            unknown.
+        head: the last linear layer, whose input is the pooled output of the last of ``layers``; None: there is
+            none.
+        head_layer: its name.
+    """
+
+    task: str
+    num_classes: int
+    layers: tuple[str, ...]
+    latent_layer: str
+    std: tuple[float, ...]
+    mc_samples: int = 16
+    reduction: str = "fullmean"
+    seed: int = 0
+    mean: tuple[float, ...] = ()
+    head: Head | None = field(default=None, repr=False, compare=False)
+    head_layer: str = ""
+
+    @property
+    def penultimate(self) -> str:
+        """The deepest feature layer."""
+        return self.layers[-1]
+
+
+@dataclass
+class Taps:
+    """What one forward pass of a batch left behind: the images, the logits (of an object detector: detections
+    instead), every hooked layer's input and output: a tensor, or a list where the layer is called several times in a
+    pass. Where no probe needs the network it was not run, and all of these are empty.
+    """
+
+    network: nn.Module
+    images: Tensor
+    logits: Tensor
+    keys: Sequence[str]
+    targets: Targets | None
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    upstream_random: bool = False
+    detections: Sequence[Detections] = ()
+
+    @property
+    def label_maps(self) -> Tensor | None:
+        """(B, H, W) training ids; None where targets are something else, or there are none."""
+        return self.targets if isinstance(self.targets, Tensor) and self.targets.ndim == 3 else None
+
+
+class Probe(ABC):
+    """One quantity per image. Subclasses are frozen dataclasses of their parameters.
+
+    Attributes:
+        layers: names of the layers it listens to.
+        needs_network: False for a probe of the images alone; a pass with no other probes forwards nothing.
+    """
+
+    layers: tuple[str, ...] = ()
+    needs_network: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Unique for the probe and its parameters."""
+
+    def prepare(self, run: Callable[[Tensor], Taps], image_shape: torch.Size) -> Any:
+        """Anything the probe must know of the network beforehand; ``run`` forwards images and returns their
+        taps.
+        """
+        return None
+
+    @abstractmethod
+    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        """(B, ...) for the batch in ``taps``."""

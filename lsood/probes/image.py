@@ -1,0 +1,206 @@
+"""Probes: what is measured while a batch passes through the network, a few numbers per image each.
+
+A probe names the layers it listens to and turns what passed through them (`Taps`) into a tensor with one row
+per image. Its ``name`` holds every parameter that changes its values, so equal probes are one probe and a
+cache can tell them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lsood.probes.detection_logits import DetectionScores, ensemble_doubt
+from lsood.extraction.entropy import entropy
+from lsood.probes.logit_scores import other_probability
+from lsood.probes.perturbation import Perturbation, digest
+from lsood.probes.pixels import PIXEL_SCORES, Confusion, PixelMaps, PixelScores, pixel_scores
+from lsood.probes.base import Probe, Subject, Taps
+from lsood.extraction.reductions import fullmean
+from lsood.extraction.sampling import sample_latents, sample_latents_by_passes
+
+__all__ = [
+    "PIXEL_SCORES",
+    "Confusion",
+    "DetectionScores",
+    "EnsembleProbability",
+    "LatentEntropy",
+    "Logits",
+    "Perturbation",
+    "PixelMaps",
+    "PixelScores",
+    "Pooled",
+    "Probe",
+    "SingularityDistances",
+    "Subject",
+    "Taps",
+    "digest",
+    "other_probability",
+    "pixel_scores",
+    "singularity_distance",
+    "standard_probes",
+]
+
+
+@dataclass(frozen=True)
+class Logits(Probe):
+    """(B, K) float32 logits of a classification network."""
+
+    @property
+    def name(self) -> str:
+        return "logits"
+
+    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        return taps.logits.float()
+
+
+@dataclass(frozen=True)
+class Pooled(Probe):
+    """(B, C) float32: a layer's output averaged over space (as it is, where it has none); of a layer called several
+    times, one after the other.
+    """
+
+    layer: str
+
+    @property
+    def layers(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (self.layer,)
+
+    @property
+    def name(self) -> str:
+        return f"pooled.{self.layer}"
+
+    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        found = taps.outputs[self.layer]
+        levels = [maps.float() for maps in (found if isinstance(found, list) else [found])]
+        return torch.cat([fullmean(maps) if maps.ndim == 4 else maps for maps in levels], dim=1)
+
+
+@dataclass(frozen=True)
+class LatentEntropy(Probe):
+    """(B, D) float32: entropy, in nats, of every dimension of the Monte-Carlo latent samples (LaREx, UAI
+    2024).
+    """
+
+    layer: str
+    samples: int = 16
+    reduction: str = "fullmean"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 2:
+            raise ValueError(
+                f"the entropy of latent samples needs at least 2 Monte-Carlo samples, got {self.samples}"
+            )
+
+    @property
+    def layers(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (self.layer,)
+
+    @property
+    def name(self) -> str:
+        return f"entropy.{self.layer}.{self.reduction}.t{self.samples}.s{self.seed}"
+
+    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        layer, args = (
+            taps.network.get_submodule(self.layer),
+            (self.samples, taps.keys, self.seed, self.reduction),
+        )
+        if taps.upstream_random:
+            samples = sample_latents_by_passes(taps.network, taps.images.detach(), self.layer, *args)
+        else:
+            samples = sample_latents(taps.inputs[self.layer], layer, *args)
+        return entropy(samples).float()
+
+
+@dataclass(frozen=True)
+class SingularityDistances(Probe):
+    """(B, L) float32: distance of every layer's output to the feature-space singularity (Huang et al., SafeAI
+    2021).
+
+    The singularity F* is the mean output of ``noise`` images of uniform noise, pixels i.i.d. on {0, ...,
+    254}, fed as (v - 127.5) / 255 as the authors' code does; the distance is Euclidean over the flattened
+    output.
+    """
+
+    of: tuple[str, ...]
+    noise: int = 100
+    seed: int = 0
+    chunk: int = 20
+
+    @property
+    def layers(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.of
+
+    @property
+    def name(self) -> str:
+        return f"fss.{'+'.join(self.of)}.n{self.noise}.s{self.seed}"
+
+    def prepare(self, run: Callable[[Tensor], Taps], image_shape: torch.Size) -> dict[str, Tensor]:
+        random = torch.Generator().manual_seed(self.seed)
+        pixels = torch.randint(0, 255, (self.noise, *image_shape), generator=random)
+        total: dict[str, Tensor] = {}
+        for part in ((pixels - 127.5) / 255).split(self.chunk):
+            outputs = run(part).outputs
+            for layer in self.of:
+                total[layer] = total.get(layer, torch.tensor(0.0)) + outputs[layer].detach().double().sum(0)
+        return {layer: (value / self.noise).float() for layer, value in total.items()}
+
+    def __call__(self, taps: Taps, prepared: dict[str, Tensor]) -> Tensor:
+        return torch.stack([singularity_distance(taps, layer, prepared) for layer in self.of], dim=1)
+
+
+def singularity_distance(taps: Taps, layer: str, singularity: dict[str, Tensor]) -> Tensor:
+    """(B,): Euclidean distance of a layer's output to F*; differentiable."""
+    return (taps.outputs[layer].float() - singularity[layer].to(taps.images.device)).flatten(1).norm(dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleProbability(Probe):
+    """Mean softmax of the network and further members (Lakshminarayanan et al., NeurIPS 2017), on the same
+    batch.
+
+    Classification: (B, K) float64 mean probabilities. Segmentation: (B, 1), mean over pixels of 1 - max of
+    the mean probability. Detection: (B, 1), see `lsood.probes.detection_logits.ensemble_doubt`.
+    """
+
+    members: tuple[nn.Module, ...] = field(repr=False)
+    members_hash: str
+
+    @property
+    def name(self) -> str:
+        return f"ensemble.m{len(self.members) + 1}.{self.members_hash[:16]}"
+
+    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        if taps.detections:
+            return ensemble_doubt(taps, self.members)
+        total = taps.logits.detach().float().softmax(1)
+        images = taps.images.detach()
+        for member in self.members:
+            total = total + member(images).float().softmax(1)
+        mean = total / (len(self.members) + 1)
+        return mean.double() if mean.ndim == 2 else (1 - mean.amax(1)).double().mean(dim=(1, 2))[:, None]
+
+
+def standard_probes(subject: Subject, seeds: Sequence[int] = ()) -> list[Probe]:
+    """Everything the clean pass can give every detector, so that a further method forwards no image.
+
+    ``seeds`` are further Monte-Carlo seeds beside the subject's own.
+    """
+    heads: list[Probe] = [Logits()]
+    if subject.task == "segmentation":
+        heads = [PixelScores(), Confusion(subject.num_classes)]
+    elif subject.task == "detection":
+        heads = [DetectionScores()]
+    entropies = [
+        LatentEntropy(subject.latent_layer, subject.mc_samples, subject.reduction, seed)
+        for seed in dict.fromkeys((subject.seed, *seeds))
+    ]
+    pooled = map(Pooled, dict.fromkeys((*subject.layers, subject.latent_layer)))
+    # a detector's images differ in size, so that noise images of one size have no feature map to compare theirs with
+    singularity = [] if subject.task == "detection" else [SingularityDistances(subject.layers)]
+    return [*heads, *pooled, *singularity, *entropies]

@@ -1,0 +1,86 @@
+"""Probes of a segmentation network's logits: pixel scores, their means, the confusion matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lsood.probes.base import Probe, Taps
+
+PIXEL_SCORES = ("msp", "max_logit", "energy", "entropy")
+
+
+def pixel_scores(logits: Tensor) -> tuple[Tensor, ...]:
+    """MSP, MaxLogit, energy and entropy of every pixel, higher = more anomalous: (B, K, H, W) logits to four
+    (B, H, W) float32.
+    """
+    z = logits.float()
+    log_total = z.logsumexp(1)
+    log_p = z - log_total[:, None]
+    return -torch.expm1(log_p.amax(1)), -z.amax(1), -log_total, -(log_p.exp() * log_p).sum(1)
+
+
+@dataclass(frozen=True)
+class PixelScores(Probe):
+    """(B, 4): pixel-wise MSP, MaxLogit, energy and entropy of a segmentation network, each averaged over all
+    pixels.
+
+    The mean over pixels is this project's rule for an image-level score from pixel scores: it uses no
+    threshold, does not depend on the image size and is what an image-level anomaly (fog, rain) moves; small
+    objects move it little.
+    """
+
+    @property
+    def name(self) -> str:
+        return "pixel_scores"
+
+    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        scores = pixel_scores(taps.logits)
+        return torch.stack([score.double().mean(dim=(1, 2)) for score in scores], dim=1)
+
+
+@dataclass(frozen=True)
+class PixelMaps(Probe):
+    """(B, 4, H, W) float16: the pixel scores themselves, in the order of PIXEL_SCORES, for pixel-level metrics.
+
+    They are ranked, so MSP is given as the log odds of "another class": 1 - p underflows where networks are
+    sure, and float16 would tie those pixels.
+    """
+
+    @property
+    def name(self) -> str:
+        return "pixel_maps"
+
+    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        z = taps.logits.float()
+        best, which = z.max(1, keepdim=True)
+        odds = z.scatter(1, which, -torch.inf).logsumexp(1) - best[:, 0]
+        scores = torch.stack([odds, *pixel_scores(z)[1:]], dim=1)
+        limit = torch.finfo(torch.float16).max
+        return scores.clamp(-limit, limit).half()
+
+
+@dataclass(frozen=True)
+class Confusion(Probe):
+    """(B, K, K) int32: pixels of target class i predicted as class j; ignored pixels (target >= K) left
+    out.
+    """
+
+    num_classes: int
+
+    @property
+    def name(self) -> str:
+        return "confusion"
+
+    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+        k, batch = self.num_classes, len(taps.logits)
+        target = taps.label_maps
+        if target is None:
+            return taps.logits.new_zeros((batch, k, k), dtype=torch.int32)
+        image = torch.arange(batch, device=taps.logits.device)[:, None, None]
+        index = image * k * k + target * k + taps.logits.argmax(1)
+        counts = torch.bincount(index[(target >= 0) & (target < k)], minlength=batch * k * k)
+        return counts.reshape(batch, k, k).int()

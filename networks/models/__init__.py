@@ -1,0 +1,1 @@
+"""Architectures, each with a dropout or DropBlock layer for latent samples."""

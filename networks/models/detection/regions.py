@@ -1,0 +1,140 @@
+"""The second stage of Faster R-CNN: regions of the maps, their features and logits, what is kept of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
+from torchvision.ops import MultiScaleRoIAlign, batched_nms, clip_boxes_to_image, remove_small_boxes
+
+from lsood.probes.detections import Detections
+from networks.models.detection.proposals import SafeDropBlock
+
+GRID = 7
+POOLED_LEVELS = ("0", "1", "2", "3")
+SCORE_THRESHOLD, OVERLAP, MOST, SMALLEST = 0.05, 0.5, 100, 1e-2
+
+
+class RegionDropout(nn.Dropout):
+    """Dropout of region vectors (R, F); ``rows_per_image`` as in `SafeDropBlock`."""
+
+    rows_per_image: list[int] | None = None
+
+
+class RegionHeads(RoIHeads):
+    """RoI pooling, ``roi_drop_block``, box head, ``box_dropout``, box predictor; weights named as in torchvision.
+
+    Args:
+        channels: of the maps.
+        num_classes: K, without background.
+        hidden: F, width of the box head.
+        samples: regions per image that train the head.
+        drop_block, dropout: before and after the box head; idle in evaluation mode.
+        points: read per side of a pooled cell.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_classes: int,
+        hidden: int,
+        samples: int,
+        drop_block: SafeDropBlock,
+        dropout: RegionDropout,
+        points: int = 2,
+    ) -> None:
+        super().__init__(
+            region_pooling(points),
+            TwoMLPHead(channels * GRID**2, hidden),
+            FastRCNNPredictor(hidden, num_classes + 1),
+            fg_iou_thresh=0.5,
+            bg_iou_thresh=0.5,
+            batch_size_per_image=samples,
+            positive_fraction=0.25,
+            bbox_reg_weights=None,
+            score_thresh=SCORE_THRESHOLD,
+            nms_thresh=OVERLAP,
+            detections_per_img=MOST,
+        )
+        self.roi_drop_block, self.box_dropout = drop_block, dropout
+
+    def describe(
+        self, maps: dict[str, Tensor], boxes: list[Tensor], size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of the R regions of all images, one image after the other: pooled maps (R, C, 7, 7), features (R, F),
+        logits (R, K + 1), background first, and box deltas (R, 4 (K + 1)).
+        """
+        rows = [len(part) for part in boxes]
+        self.roi_drop_block.rows_per_image = self.box_dropout.rows_per_image = rows
+        regions = self.box_roi_pool(maps, boxes, [size] * len(boxes))
+        features = self.box_dropout(self.box_head(self.roi_drop_block(regions)))
+        return regions, features, *self.box_predictor(features)
+
+    def detect(
+        self, maps: dict[str, Tensor], proposals: list[Tensor], size: tuple[int, int]
+    ) -> list[Detections]:
+        """What is found in each image, from its proposals (P, 4)."""
+        rows = [len(part) for part in proposals]
+        described = zip(
+            *(part.float().split(rows) for part in self.describe(maps, proposals, size)), strict=True
+        )
+        return [self._kept(boxes, size, *parts) for boxes, parts in zip(proposals, described, strict=True)]
+
+    def _kept(
+        self,
+        proposals: Tensor,
+        size: tuple[int, int],
+        regions: Tensor,
+        features: Tensor,
+        logits: Tensor,
+        deltas: Tensor,
+    ) -> Detections:
+        """The detections of one image: score above the threshold, suppressed per class, the best by score."""
+        scores = logits.softmax(dim=1)[:, 1:]
+        moved = self.box_coder.decode(deltas, [proposals]).reshape(len(logits), logits.shape[1], 4)[:, 1:]
+        origins, labels = (scores > self.score_thresh).nonzero(as_tuple=True)
+        boxes = clip_boxes_to_image(moved[origins, labels], size)
+        sizeable = remove_small_boxes(boxes, SMALLEST)
+        boxes, origins, labels = boxes[sizeable], origins[sizeable], labels[sizeable]
+        best = batched_nms(boxes, scores[origins, labels], labels, self.nms_thresh)[: self.detections_per_img]
+        origins, labels = origins[best], labels[best]
+        return Detections(
+            boxes=boxes[best],
+            labels=labels,
+            scores=scores[origins, labels],
+            logits=logits[origins, 1:],
+            background=logits[origins, 0],
+            features=features[origins],
+            regions=regions[origins],
+            origins=origins,
+            proposal_logits=logits[:, 1:],
+            proposal_background=logits[:, 0],
+            proposal_boxes=proposals,
+        )
+
+    def losses(
+        self,
+        maps: dict[str, Tensor],
+        proposals: list[Tensor],
+        size: tuple[int, int],
+        targets: list[dict[str, Tensor]],
+    ) -> dict[str, Tensor]:
+        """Of sampled regions; labels 1 to K, below 0: regions near such a box are left out."""
+        proposals, _, labels, wanted = self.select_training_samples(proposals, targets)
+        _, _, logits, deltas = self.describe(maps, proposals, size)
+        classifier, boxes = fastrcnn_loss(logits.float(), deltas.float(), labels, wanted)
+        return {"loss_classifier": classifier, "loss_box_reg": boxes}
+
+
+def region_pooling(points: int) -> MultiScaleRoIAlign:
+    """Pools 7 x 7 cells, each from points x points values, from the maps of strides 4 to 32.
+
+    The layer guesses the strides from the first images it meets; it is shown a size that all of them divide, so that
+    no other image can mislead it.
+    """
+    pool = MultiScaleRoIAlign(list(POOLED_LEVELS), GRID, sampling_ratio=points)
+    with torch.device("cpu"):
+        maps = {level: torch.zeros(1, 1, 64 >> i, 64 >> i) for i, level in enumerate(POOLED_LEVELS)}
+        pool(maps, [torch.zeros(1, 4)], [(256, 256)])
+    return pool

@@ -1,0 +1,115 @@
+"""The networks of VMDLS (Dinari & Freifeld, UAI 2022): a variational metric encoder, and an autoencoder."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from dropblock import DropBlock2D
+from torch import Tensor, nn
+
+from lsood.extraction.hook import Hook
+from lsood.extraction.reductions import fullmean
+
+
+class VMDLSNet(nn.Module):
+    """One of our classifiers as encoder g(x), and mean and log-variance of a latent vector as linear
+    functions of g.
+
+    A class is where its images lie: there is no softmax and no decoder. The classifier's head is taken out and its
+    input is g; so is every DropBlock, which the paper's networks lack (other dropout stays).
+
+    Args:
+        network: a classifier with ``feature_layers`` and ``head_layer``; becomes part of this network.
+        latent: d.
+
+    Attributes:
+        stages: names, within ``encoder``, of the stages whose spatial means :meth:`describe` gives: the last three
+            feature layers before g. Of a ResNet the first three blocks, as in the paper.
+
+    Raises:
+        ValueError: a network without head, or d below 1.
+    """
+
+    def __init__(self, network: nn.Module, latent: int = 32) -> None:
+        super().__init__()
+        name: Any = getattr(network, "head_layer", None)
+        if name is None:
+            raise ValueError(f"VMDLS needs a classifier with head_layer; {type(network).__name__} has none")
+        if latent < 1:
+            raise ValueError(f"latent must be at least 1, got {latent}")
+        head: Any = network.get_submodule(name)
+        blocks = [n for n, module in network.named_modules() if isinstance(module, DropBlock2D)]
+        for taken in (name, *blocks):
+            network.set_submodule(taken, nn.Identity())
+        layers: Any = network.feature_layers
+        self.stages: tuple[str, ...] = tuple(layers[:-1][-3:])
+        self.encoder = network
+        self.mu = nn.Linear(head.in_features, latent)
+        self.log_variance = nn.Linear(head.in_features, latent)
+
+    def latents(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, H, W) -> mean and log-variance of the latent vector, (B, d) each."""
+        g = self.encoder(x)
+        return self.mu(g), self.log_variance(g)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, d): a sample in training, the mean in evaluation."""
+        mu, log_variance = self.latents(x)
+        return sample(mu, log_variance) if self.training else mu
+
+    def describe(self, x: Tensor) -> list[Tensor]:
+        """(B, C, H, W) -> spatial means of the stages, (B, C_i) each, then g (B, k) and mu (B, d)."""
+        with ExitStack() as stack:
+            hooks = [stack.enter_context(Hook(self.encoder.get_submodule(name))) for name in self.stages]
+            g = self.encoder(x)
+        maps = [hook.output for hook in hooks if hook.output is not None]
+        return [*(fullmean(m) if m.ndim == 4 else m for m in maps), g, self.mu(g)]
+
+
+def sample(mu: Tensor, log_variance: Tensor) -> Tensor:
+    """mu + sigma eps, eps standard normal, differentiable in both."""
+    return mu + (0.5 * log_variance).exp() * torch.randn_like(mu)
+
+
+class Autoencoder(nn.Module):
+    """Two strided convolutions, a bottleneck, and their mirror image; what it rebuilds badly is unlike its
+    training images.
+
+    The authors take a convolutional autoencoder of this bottleneck for MNIST and downloaded ResNets for CIFAR.
+
+    Args:
+        channels: of the images. image_size: (H, W). latent: size of the bottleneck. width: of the first
+            convolution.
+
+    Raises:
+        ValueError: images below 4 x 4 pixels; in a forward pass, images of another size.
+    """
+
+    def __init__(
+        self, channels: int = 3, image_size: tuple[int, int] = (32, 32), latent: int = 32, width: int = 32
+    ) -> None:
+        super().__init__()
+        self.image_size = tuple(image_size)
+        if min(self.image_size) < 4:
+            raise ValueError(f"image_size must be at least 4x4 pixels, got {self.image_size}")
+        grid = (2 * width, *(math.ceil(side / 4) for side in self.image_size))
+        self.encoder = nn.Sequential(
+            *(nn.Conv2d(channels, width, 3, 2, 1), nn.ReLU()),
+            *(nn.Conv2d(width, 2 * width, 3, 2, 1), nn.ReLU()),
+            *(nn.Flatten(), nn.Linear(math.prod(grid), latent)),
+        )
+        self.decoder = nn.Sequential(
+            *(nn.Linear(latent, math.prod(grid)), nn.ReLU(), nn.Unflatten(1, grid)),
+            *(nn.ConvTranspose2d(2 * width, width, 4, 2, 1), nn.ReLU()),
+            nn.ConvTranspose2d(width, channels, 4, 2, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W), on the same (normalised) scale."""
+        if tuple(x.shape[-2:]) != self.image_size:
+            (height, width), given = self.image_size, f"{x.shape[-2]}x{x.shape[-1]}"
+            raise ValueError(f"this autoencoder takes images of {height}x{width} pixels, got {given}")
+        return self.decoder(self.encoder(x))[..., : self.image_size[0], : self.image_size[1]]

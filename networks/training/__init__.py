@@ -1,0 +1,1 @@
+"""Training with Lightning: configuration, losses, one module per task."""

@@ -19,9 +19,9 @@ from anomalies.naive import MAHALANOBIS, NaiveDetector, statistics
 from benchmarks.pipeline.failures import Case
 from benchmarks.pipeline.scoring import Scored
 from leaderboards import OodCell
-from lsood import Activations, Detector, Subject, auroc
+from lsood import Activations, Detector, ModelInfo, auroc
 from lsood.detector import Input, rows
-from lsood.probes.image import Probe, Taps
+from lsood.probes.image import ForwardOutputs, Probe
 
 VERSION = 1
 
@@ -45,9 +45,9 @@ class ImageStatistics(Probe):
         scale = "+".join(f"{value:.6g}" for value in (*self.mean, *self.std))
         return f"image_statistics.v{VERSION}.{scale}"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
         mean, std = (torch.tensor(v, dtype=torch.float32)[:, None, None] * 255 for v in (self.mean, self.std))
-        levels = (taps.images.detach().float().cpu() * std + mean).round().clamp(0, 255).to(torch.uint8)
+        levels = (forward.images.detach().float().cpu() * std + mean).round().clamp(0, 255).to(torch.uint8)
         images = levels.permute(0, 2, 3, 1).numpy()
         return torch.from_numpy(np.stack([statistics(image) for image in images]))
 
@@ -61,14 +61,14 @@ class Naive(Detector):
     name: ClassVar[str] = "naive"
     paper: ClassVar[str] = "none: 11 image statistics, no network"
 
-    def attach(self, subject: Subject) -> Self:
-        if not subject.mean:
+    def attach(self, model_info: ModelInfo) -> Self:
+        if not model_info.mean:
             raise ValueError("naive: the subject must tell the mean of the input normalisation")
-        return super().attach(subject)
+        return super().attach(model_info)
 
     def _probe(self) -> ImageStatistics:
-        subject = self._subject()
-        return ImageStatistics(subject.mean, subject.std)
+        model_info = self._model_info()
+        return ImageStatistics(model_info.mean, model_info.std)
 
     def probes(self) -> list[Probe]:
         return [self._probe()]

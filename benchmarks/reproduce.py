@@ -18,14 +18,14 @@ from rich.markup import escape
 import networks
 from anomalies.sets.console import BAD_USAGE, FAILED, reporting
 from benchmarks import papers
-from benchmarks.papers import availability as whereabouts
 from benchmarks.console import spread, to_file, to_terminal
-from benchmarks.pipeline.job import data_module, run_seed
+from benchmarks.papers import availability as whereabouts
 from benchmarks.pipeline.config import Settings, resolve_device
+from benchmarks.pipeline.job import data_module, run_seed
 from leaderboards import load_results
-from leaderboards.papers.tables import PROTOCOLS, PaperTable
-from leaderboards.papers.reproduction import cells, tally
 from leaderboards.papers.page import rich_table, view, write
+from leaderboards.papers.reproduction import cells, tally
+from leaderboards.papers.tables import PROTOCOLS, PaperTable
 from lsood.methods import chosen
 
 log = logging.getLogger("lsood-bench")

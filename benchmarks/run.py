@@ -13,9 +13,9 @@ from rich.console import Console
 import networks
 from anomalies.sets.console import BAD_USAGE, FAILED, recipe_of, reporting
 from benchmarks.console import spread, to_terminal
-from benchmarks.pipeline.job import run
 from benchmarks.listing import listing
 from benchmarks.pipeline.config import Settings, default_methods, resolve_device
+from benchmarks.pipeline.job import run
 from datamodules import DATAMODULES, check_names
 from lsood.methods import chosen
 

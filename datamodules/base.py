@@ -13,12 +13,12 @@ import pytorch_lightning as pl
 from anomalies import Recipe, Scene, default_recipe
 from anomalies.base import UNKNOWN
 from datamodules.imagesets.anomalous import AnomalousSet
-from datamodules.loading.augment import crop_and_flip, flip_boxes, shift_and_flip
 from datamodules.imagesets.base import ImageSet, Subset, capped, fingerprint_of
+from datamodules.loading.augment import crop_and_flip, flip_boxes, shift_and_flip
 from datamodules.loading.loaders import Loader, ordered, shuffled
-from datamodules.locate import find, miniature, missing
 from datamodules.loading.preprocess import Preprocess
 from datamodules.loading.samples import Augment, SampleDataset
+from datamodules.locate import find, miniature, missing
 
 AUGMENTS: dict[str, Augment] = {
     "classification": shift_and_flip,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from anomalies import Scene
 from anomalies.sets.source import SourceImage
+from datamodules.formats.reading import IGNORE, OUT_OF_RANGE, read_image, read_label
 from datamodules.imagesets.base import FileSet, ImageSet, Subset
 from datamodules.ood.sets import DATAMODULES
-from datamodules.formats.reading import IGNORE, OUT_OF_RANGE, read_image, read_label
 
 DYNAMIC = {"cityscapes": 5}
 ANY_ID = np.where(np.arange(256) == OUT_OF_RANGE, IGNORE, np.arange(256)).astype(np.uint8)

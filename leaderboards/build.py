@@ -12,22 +12,22 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from leaderboards.tables import objects as object_tables
-from leaderboards.tables import pixels as pixel_tables
 from leaderboards.analysis import strata
+from leaderboards.analysis.ranks import Ranks, ranks, ranks_figure
+from leaderboards.analysis.significance import markdown_pairs, significance
+from leaderboards.analysis.strata import by_kind, comparisons, grids, kinds_of, markdown_strata, strata_rows
 from leaderboards.figures.curves import histogram_figure, roc_figure
 from leaderboards.figures.heatmap import kinds_figure, severities_figure
 from leaderboards.object_schema import box_pictures, load_object_results
+from leaderboards.pixel_schema import load_pixel_results
+from leaderboards.schema import Result, result_files
+from leaderboards.store import slug
+from leaderboards.tables import objects as object_tables
+from leaderboards.tables import pixels as pixel_tables
+from leaderboards.tables.images import is_miniature, markdown, rows, write_csv
 from leaderboards.tables.objects import markdown_objects
 from leaderboards.tables.page import page
-from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.tables.pixels import markdown_pixels
-from leaderboards.analysis.ranks import Ranks, ranks, ranks_figure
-from leaderboards.store import slug
-from leaderboards.schema import Result, result_files
-from leaderboards.analysis.significance import markdown_pairs, significance
-from leaderboards.analysis.strata import by_kind, comparisons, grids, kinds_of, markdown_strata, strata_rows
-from leaderboards.tables.images import is_miniature, markdown, rows, write_csv
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from leaderboards.store import read_checked, save_record, save_table, stem
 from leaderboards.schema import Environment, IndInfo, MetricValue, NetworkInfo, ThresholdInfo
+from leaderboards.store import read_checked, save_record, save_table, stem
 
 FOLDER = "objects"
 COLUMNS = ("set", "key", "score")
@@ -104,9 +104,11 @@ class ObjectResult:
         """
         run = read_checked(cls, path, VERSION)
         for cell in run.ood:
-            fates = cell.unknown
-            if fates is not None and fates.flagged + fates.taken + fates.missed != fates.n:
-                raise ValueError(f"{path}: {cell.name}: fates of unknown objects do not add up to {fates.n}")
+            outcomes = cell.unknown
+            if outcomes is not None and outcomes.flagged + outcomes.taken + outcomes.missed != outcomes.n:
+                raise ValueError(
+                    f"{path}: {cell.name}: fates of unknown objects do not add up to {outcomes.n}"
+                )
             for what, values, failure in (
                 ("metrics", cell.metrics, cell.failure),
                 ("open_set", cell.open_set, cell.open_set_failure),

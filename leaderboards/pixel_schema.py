@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboards.store import read_checked, save_record
 from leaderboards.schema import (
     Environment,
     IndInfo,
@@ -15,6 +14,7 @@ from leaderboards.schema import (
     NetworkInfo,
     Stratum,
 )
+from leaderboards.store import read_checked, save_record
 
 FOLDER = "pixels"
 

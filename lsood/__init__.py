@@ -2,9 +2,14 @@
 metrics, the monitor.
 """
 
-from lsood.extraction.activations import Activations
+from lsood.density.kde_classifier import KDEClassifier
 from lsood.detector import Detector
+from lsood.extraction.activations import Activations
 from lsood.extraction.entropy import entropy
+from lsood.extraction.hook import Hook
+from lsood.extraction.one_pass import OnePass
+from lsood.extraction.sampling import sample_latents
+from lsood.guide.plots import plot_roc_ood_detector, plot_samples_pacmap
 from lsood.guide.procedure import (
     build_ood_detection_ds,
     deeplabv3p_apply_dropout,
@@ -14,17 +19,12 @@ from lsood.guide.procedure import (
     get_ood_detector_results,
     log_evaluate_lared_larem,
 )
-from lsood.probes.head import Head
-from lsood.extraction.hook import Hook
-from lsood.metrics.intervals import delong_interval, evaluate
-from lsood.density.kde_classifier import KDEClassifier
 from lsood.latent import LaRD, LaRDMahalanobis, LaRED, LaREM
+from lsood.metrics.intervals import delong_interval, evaluate
 from lsood.metrics.points import aupr, auroc, detection_error, fpr_at_tpr, threshold_at
 from lsood.monitor import Monitor
-from lsood.extraction.one_pass import OnePass
-from lsood.guide.plots import plot_roc_ood_detector, plot_samples_pacmap
-from lsood.probes.image import Subject
-from lsood.extraction.sampling import sample_latents
+from lsood.probes.head import Head
+from lsood.probes.image import ModelInfo
 
 __all__ = [
     "Activations",
@@ -36,9 +36,9 @@ __all__ = [
     "LaRDMahalanobis",
     "LaRED",
     "LaREM",
+    "ModelInfo",
     "Monitor",
     "OnePass",
-    "Subject",
     "aupr",
     "auroc",
     "build_ood_detection_ds",

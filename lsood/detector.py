@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lsood.extraction.activations import Activations
-from lsood.probes.image import Perturbation, Probe, Subject
+from lsood.probes.image import ModelInfo, Perturbation, Probe
 
 Input = Activations | Tensor
 
@@ -26,8 +26,8 @@ class Detector(ABC):
     an underscore and are what :meth:`state` saves.
 
     Under the protocols "fgsm-val" and "oracle-val" there are validation images on both sides, the outer ones
-    adversarial or of the OoD set under test: of every choice in ``grid()`` a ``variant`` is made that is taught by
-    ``learn(inside, outside)``, and the one with the best TNR at 95 % TPR on further such images is kept.
+    adversarial or of the OoD set under test: of every choice in ``param_grid()`` a ``variant`` is made that is taught by
+    ``fit_with_outliers(ind, ood)``, and the one with the best TNR at 95 % TPR on further such images is kept.
 
     Attributes:
         name: unique, as typed after ``--methods``.
@@ -44,24 +44,24 @@ class Detector(ABC):
     name: ClassVar[str]
     paper: ClassVar[str]
     protocols: ClassVar[tuple[str, ...]] = ("no-ood",)
-    decision: ClassVar[float | None] = None
-    unsuited: ClassVar[Mapping[str, str]] = {}
+    fixed_threshold: ClassVar[float | None] = None
+    unsupported_tasks: ClassVar[Mapping[str, str]] = {}
     argument: ClassVar[str] = "layer"
-    companions: ClassVar[str | None] = None
-    subject: Subject | None = None
+    auxiliary_networks: ClassVar[str | None] = None
+    model_info: ModelInfo | None = None
 
-    def attach(self, subject: Subject) -> Self:
+    def attach(self, model_info: ModelInfo) -> Self:
         """Tell the detector which network it will see.
 
         Raises:
             ValueError: the method does not apply to this network.
         """
-        if reason := self.unsuited.get(subject.task):
-            raise ValueError(f"{self.name} does not apply to {subject.task}: {reason}")
-        self.subject = subject
+        if reason := self.unsupported_tasks.get(model_info.task):
+            raise ValueError(f"{self.name} does not apply to {model_info.task}: {reason}")
+        self.model_info = model_info
         return self
 
-    def params(self) -> dict[str, Any]:
+    def get_params(self) -> dict[str, Any]:
         """Constructor arguments, JSON-serialisable."""
         return {
             k: v
@@ -85,19 +85,19 @@ class Detector(ABC):
         """The input steps this method needs on validation and test images; known after :meth:`fit`."""
         return []
 
-    def grid(self) -> list[dict[str, Any]]:
+    def param_grid(self) -> list[dict[str, Any]]:
         """Constructor arguments to choose among where there are validation images on both sides; of equals the
         first is taken.
         """
         return [{}]
 
-    def variant(self, **arguments: Any) -> Self:
+    def with_params(self, **arguments: Any) -> Self:
         """This detector, as far as it is fitted, with other constructor arguments."""
         other = copy.copy(self)
         vars(other).update(arguments)
         return other
 
-    def learn(self, inside: Input, outside: Input) -> Self:
+    def fit_with_outliers(self, ind: Input, ood: Input) -> Self:
         """Learn from labelled validation images of both sides; by default nothing."""
         return self
 
@@ -135,10 +135,10 @@ class Detector(ABC):
                 setattr(detector, name, value.item() if value.ndim == 0 else value)
         return detector
 
-    def _subject(self) -> Subject:
-        if self.subject is None:
+    def _model_info(self) -> ModelInfo:
+        if self.model_info is None:
             raise ValueError(f"{self.name}: attach(subject) first, or pass tensors")
-        return self.subject
+        return self.model_info
 
 
 def rows(x: Tensor, what: str, dimension: int | None = None) -> Tensor:

@@ -14,10 +14,10 @@ from typing import ClassVar, Self
 
 from torch import Tensor
 
-from lsood.extraction.activations import Activations
 from lsood.density.kernel import covariance, kernel_log_density, whitener
-from lsood.detector import Detector, Input, rows
 from lsood.density.pca import PCA
+from lsood.detector import Detector, Input, rows
+from lsood.extraction.activations import Activations
 from lsood.probes.image import LatentEntropy, Pooled, Probe
 
 PAPER = "Arnez Yagualca et al., UAI 2024"
@@ -41,7 +41,7 @@ class LatentDensity(Detector):
 
     def _probe(self) -> Probe:
         """What is measured of an image: (N, D)."""
-        s = self._subject()
+        s = self._model_info()
         return LatentEntropy(s.latent_layer, s.mc_samples, s.reduction, s.seed)
 
     def probes(self) -> list[Probe]:
@@ -144,7 +144,7 @@ class LaRD(LaRED):
     paper: ClassVar[str] = "Arnez Yagualca et al., runia-core 0.2"
 
     def _probe(self) -> Probe:
-        return Pooled(self._subject().latent_layer)
+        return Pooled(self._model_info().latent_layer)
 
 
 class LaRDMahalanobis(LaREM):
@@ -154,4 +154,4 @@ class LaRDMahalanobis(LaREM):
     paper: ClassVar[str] = LaRD.paper
 
     def _probe(self) -> Probe:
-        return Pooled(self._subject().latent_layer)
+        return Pooled(self._model_info().latent_layer)

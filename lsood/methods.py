@@ -37,7 +37,7 @@ def chosen(names: Iterable[str]) -> tuple[str, ...]:
             found |= dict.fromkeys(
                 n
                 for n, kind in registered().items()
-                if kind.protocols[0] == "no-ood" and (name == "all" or kind.companions is None)
+                if kind.protocols[0] == "no-ood" and (name == "all" or kind.auxiliary_networks is None)
             )
         else:
             create(name)

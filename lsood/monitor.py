@@ -16,11 +16,11 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lsood.extraction.activations import Activations
 from lsood.detector import Detector
-from lsood.metrics.points import threshold_at
+from lsood.extraction.activations import Activations
 from lsood.extraction.one_pass import OnePass
-from lsood.probes.image import Subject
+from lsood.metrics.points import threshold_at
+from lsood.probes.image import ModelInfo
 
 
 @dataclass
@@ -94,8 +94,8 @@ class Monitor:
         kind = type(self.detector)
         content = {
             "detector": f"{kind.__module__}:{kind.__qualname__}",
-            "params": self.detector.params(),
-            "subject": asdict(replace(self.detector._subject(), head=None)),
+            "params": self.detector.get_params(),
+            "subject": asdict(replace(self.detector._model_info(), head=None)),
             "threshold": self.threshold,
             "false_alarm_rate": self.false_alarm_rate,
             "calibration_size": self.calibration_size,
@@ -129,11 +129,11 @@ class Monitor:
         kind = getattr(importlib.import_module(module), name, None)
         if not (isinstance(kind, type) and issubclass(kind, Detector)):
             raise ValueError(f"{folder / 'monitor.json'}: {content['detector']!r} is not a detector")
-        subject: dict[str, Any] = {
+        model_info: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in content["subject"].items()
         }
         detector = kind.from_state(load_file(folder / "state.safetensors"), **content["params"]).attach(
-            Subject(**subject)
+            ModelInfo(**model_info)
         )
         figures = (content["threshold"], content["false_alarm_rate"], content["calibration_size"])
         return cls(network, detector, *figures, device=device)

@@ -5,11 +5,13 @@ from networks.models.deeplab import DeepLabV3Plus
 from networks.models.densenet import DenseNet
 from networks.models.detection.faster_rcnn import FasterRCNN
 from networks.models.lenet import LeNet, LeNetMCD
-from networks.training.losses import focal_loss, outlier_exposure_loss
-from networks.presets import PRESETS, Preset, preset
-from networks.training.config import TrainingRecipe, default_recipe, resolve_precision
-from networks.registry import NETWORKS, NetworkSpec, build, default_network
 from networks.models.resnet import ResNet
+from networks.models.unet import UNet
+from networks.models.vgg import PlainConvNet
+from networks.models.wide_resnet import WideResNet
+from networks.presets import PRESETS, Preset, preset
+from networks.registry import NETWORKS, NetworkSpec, build, default_network
+from networks.training.config import TrainingConfig, default_training_config, resolve_precision
 from networks.training.fit import (
     LAST,
     ClassificationModule,
@@ -18,9 +20,7 @@ from networks.training.fit import (
     fit,
     seed_everything,
 )
-from networks.models.unet import UNet
-from networks.models.vgg import PlainConvNet
-from networks.models.wide_resnet import WideResNet
+from networks.training.losses import focal_loss, outlier_exposure_loss
 
 __all__ = [
     "LAST",
@@ -38,12 +38,12 @@ __all__ = [
     "Preset",
     "ResNet",
     "SegmentationModule",
-    "TrainingRecipe",
+    "TrainingConfig",
     "UNet",
     "WideResNet",
     "build",
     "default_network",
-    "default_recipe",
+    "default_training_config",
     "fit",
     "focal_loss",
     "load_weights",

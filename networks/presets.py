@@ -1,4 +1,4 @@
-"""Named trainings: a network and a recipe each, with their source."""
+"""Named trainings: a network and a training config each, with their source."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
-from networks.training.config import TrainingRecipe
+from networks.training.config import TrainingConfig
 
 FSSD = "Huang et al., SafeAI@AAAI 2021 (FSSD), released code"
 LAREX = "Arnez et al., UAI 2024 (LaREx), released code"
@@ -21,36 +21,36 @@ class Preset:
 
     Attributes:
         network: a name of ``NETWORKS``.
-        recipe: of the training.
+        config: of the training.
         paper: the source, and what is done differently here.
         options: of the network's constructor.
-        extra: what no recipe says, as data (VMDLS: its metric loss and its batches; "head_lr" is the column
+        extra: what no config says, as data (VMDLS: its metric loss and its batches; "head_lr" is the column
             "fine-tune LR" of its table, which does not say for which of the two phases it is).
     """
 
     network: str
-    recipe: TrainingRecipe
+    config: TrainingConfig
     paper: str
     options: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, float] = field(default_factory=dict)
 
 
-def _float32(*args: Any, **settings: Any) -> TrainingRecipe:
-    return TrainingRecipe(*args, **{"precision": "32-true"} | settings)
+def _float32(*args: Any, **settings: Any) -> TrainingConfig:
+    return TrainingConfig(*args, **{"precision": "32-true"} | settings)
 
 
-def _fast(epochs: int, lr: float, weight_decay: float = 5e-4, batch_size: int = 256) -> TrainingRecipe:
-    return TrainingRecipe(
+def _fast(epochs: int, lr: float, weight_decay: float = 5e-4, batch_size: int = 256) -> TrainingConfig:
+    return TrainingConfig(
         epochs, batch_size, "sgd", lr, weight_decay, "one-cycle", channels_last=True, compile=True
     )
 
 
-def _fast_dense(epochs: int, lr: float) -> TrainingRecipe:
-    return TrainingRecipe(epochs, 16, "adam", lr, 1e-4, channels_last=True, compile=True)
+def _fast_dense(epochs: int, lr: float) -> TrainingConfig:
+    return TrainingConfig(epochs, 16, "adam", lr, 1e-4, channels_last=True, compile=True)
 
 
 def _vmdls(network: str, optimizer: str, lr: float, dimension: int, classes: int, images: int) -> Preset:
-    recipe = _float32(
+    config = _float32(
         500,
         classes * images,
         "adam-l2" if optimizer == "adam" else optimizer,
@@ -60,7 +60,7 @@ def _vmdls(network: str, optimizer: str, lr: float, dimension: int, classes: int
         milestones=(100, 200, 300, 400),
     )
     paper = f"{VMDLS}; trained with its own loss; 1/5 of the images per class in the first 150 epochs"
-    return Preset(network, recipe, paper, extra=_vmdls_loss(dimension, classes, images))
+    return Preset(network, config, paper, extra=_vmdls_loss(dimension, classes, images))
 
 
 def _vmdls_loss(dimension: int, classes: int, images: int) -> dict[str, float]:
@@ -74,10 +74,10 @@ def _vmdls_loss(dimension: int, classes: int, images: int) -> dict[str, float]:
 
 
 def _vmdls_tuned(network: str, lr: float, dimension: int, classes: int, images: int) -> Preset:
-    recipe = _float32(130, classes * images, "sgd", lr, 1e-4, "multi-step", milestones=(64, 128))
+    config = _float32(130, classes * images, "sgd", lr, 1e-4, "multi-step", milestones=(64, 128))
     paper = f"{VMDLS}; its own loss, from a trained softmax network, after head_epochs of the new heads alone"
     extra = {**_vmdls_loss(dimension, classes, images), "head_epochs": 20, "head_lr": 0.01}
-    return Preset(network, recipe, paper, extra=extra)
+    return Preset(network, config, paper, extra=extra)
 
 
 PRESETS: dict[str, Preset] = {
@@ -163,7 +163,7 @@ PRESETS: dict[str, Preset] = {
     "vmdls-wrn": _vmdls_tuned("wrn-28-10", 1e-3, 32, 10, 20),
     "vmdls-densenet-cifar100": _vmdls_tuned("densenet-bc-100", 1e-4, 64, 20, 20),
     "fast-lenet": Preset(
-        "lenet", TrainingRecipe(6, 128, "adam", 3e-3, channels_last=True), f"{OWN}, minutes on a CPU"
+        "lenet", TrainingConfig(6, 128, "adam", 3e-3, channels_last=True), f"{OWN}, minutes on a CPU"
     ),
     "fast-resnet18": Preset("resnet18", _fast(35, 0.4), ONE_GPU),
     "fast-resnet34": Preset("resnet34", _fast(35, 0.4), ONE_GPU),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lsood import Activations, Detector, Head
 from lsood.detector import Input, rows
-from lsood.probes.image import Pooled, Probe, Subject
+from lsood.probes.image import ModelInfo, Pooled, Probe
 
 
 class PenultimateDetector(Detector):
@@ -22,15 +22,15 @@ class PenultimateDetector(Detector):
 
     layer: str | None = None
 
-    def attach(self, subject: Subject) -> Self:
-        known = (*subject.layers, subject.latent_layer)
+    def attach(self, model_info: ModelInfo) -> Self:
+        known = (*model_info.layers, model_info.latent_layer)
         if self.layer is not None and self.layer not in known:
             raise ValueError(f"{self.name}: no layer {self.layer!r}; there are: {', '.join(known)}")
-        return super().attach(subject)
+        return super().attach(model_info)
 
     def _probe(self) -> Pooled:
-        subject = self._subject()
-        return Pooled(self.layer or subject.penultimate)
+        model_info = self._model_info()
+        return Pooled(self.layer or model_info.penultimate)
 
     def probes(self) -> list[Probe]:
         return [self._probe()]
@@ -68,16 +68,16 @@ class HeadDetector(PenultimateDetector):
     no other. Logits are computed from the features in float64.
     """
 
-    def attach(self, subject: Subject) -> Self:
-        if subject.head is None and not hasattr(self, "weight_"):
+    def attach(self, model_info: ModelInfo) -> Self:
+        if model_info.head is None and not hasattr(self, "weight_"):
             raise ValueError(
                 f"{self.name} needs a classifier with a linear last layer; this network has none"
             )
-        return super().attach(subject)
+        return super().attach(model_info)
 
     def fit(self, train: Input, labels: Tensor | None = None, head: Head | None = None) -> Self:
         """As :meth:`PenultimateDetector.fit`; ``head`` where no subject is attached."""
-        head = head or self._subject().head
+        head = head or self._model_info().head
         if head is None:
             raise ValueError(f"{self.name} needs the last linear layer: attach a classifier, or pass head")
         self.weight_, self.bias_ = head.weight.double(), head.bias.double()

@@ -12,7 +12,7 @@ from typing import Self
 
 from torch import Tensor
 
-from lsood import Activations, Detector, Subject
+from lsood import Activations, Detector, ModelInfo
 from lsood.detector import Input, rows
 from lsood.probes.image import Pooled, Probe
 
@@ -23,13 +23,13 @@ class Rectified(Detector):
     :meth:`fit` keeps W and b, so that a saved detector needs no network to score features.
     """
 
-    def attach(self, subject: Subject) -> Self:
-        if subject.head is None and not hasattr(self, "weight_"):
+    def attach(self, model_info: ModelInfo) -> Self:
+        if model_info.head is None and not hasattr(self, "weight_"):
             raise ValueError(f"{self.name} needs a classifier that names its last linear layer (head_layer)")
-        return super().attach(subject)
+        return super().attach(model_info)
 
     def probes(self) -> list[Probe]:
-        return [Pooled(self._subject().penultimate)]
+        return [Pooled(self._model_info().penultimate)]
 
     def features(self, x: Input, dimension: int | None = None) -> Tensor:
         """(N, D) float64, checked."""
@@ -37,7 +37,7 @@ class Rectified(Detector):
         return rows(values, f"{self.name}: the features", dimension)
 
     def fit(self, train: Input) -> Self:
-        head = self._subject().head
+        head = self._model_info().head
         if head is None:
             raise ValueError(
                 f"{self.name}: a loaded detector is fitted already; attach a subject with a head"

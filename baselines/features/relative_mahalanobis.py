@@ -12,7 +12,7 @@ from torch import Tensor
 
 from baselines.features.base import PenultimateDetector, class_means
 from lsood.density.kernel import covariance, squared_distances, whitener
-from lsood.probes.image import Subject
+from lsood.probes.image import ModelInfo
 
 
 class RelativeMahalanobis(PenultimateDetector):
@@ -30,12 +30,12 @@ class RelativeMahalanobis(PenultimateDetector):
     def __init__(self, layer: str | None = None) -> None:
         self.layer = layer
 
-    def attach(self, subject: Subject) -> Self:
-        if subject.task != "classification":
+    def attach(self, model_info: ModelInfo) -> Self:
+        if model_info.task != "classification":
             raise ValueError(
                 "relative-mahalanobis is 0 everywhere where images have no class: use mahalanobis"
             )
-        return super().attach(subject)
+        return super().attach(model_info)
 
     def _learn(self, x: Tensor, labels: Tensor) -> None:
         means, classes = class_means(x, labels)

@@ -31,7 +31,7 @@ class Residual(PenultimateDetector):
         self.dimension = dimension
 
     def _learn(self, x: Tensor, labels: Tensor) -> None:
-        head = None if self.subject is None else self.subject.head
+        head = None if self.model_info is None else self.model_info.head
         self.origin_ = x.mean(0) if head is None else zero_logits(head)
         self.complement_ = complement(x - self.origin_, self.dimension, self.name)
 

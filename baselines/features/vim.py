@@ -16,7 +16,7 @@ from baselines.features.base import HeadDetector, PenultimateDetector
 from baselines.features.residual import check_dimension, complement, zero_logits
 from lsood import Activations, Head
 from lsood.detector import Input, rows
-from lsood.probes.image import DetectionScores, Probe, Subject
+from lsood.probes.image import DetectionScores, ModelInfo, Probe
 
 
 class ViM(HeadDetector):
@@ -37,12 +37,12 @@ class ViM(HeadDetector):
     @property
     def _of_images(self) -> bool:
         """Whether it scores images of an object detector."""
-        return self.subject is not None and self.subject.task == "detection"
+        return self.model_info is not None and self.model_info.task == "detection"
 
-    def attach(self, subject: Subject) -> Self:
-        if subject.task == "detection":
-            return PenultimateDetector.attach(self, subject)
-        return super().attach(subject)
+    def attach(self, model_info: ModelInfo) -> Self:
+        if model_info.task == "detection":
+            return PenultimateDetector.attach(self, model_info)
+        return super().attach(model_info)
 
     def probes(self) -> list[Probe]:
         return [*super().probes(), *([DetectionScores()] if self._of_images else [])]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lsood import Activations, Detector
 from lsood.detector import Input
-from lsood.probes.image import Perturbation, Subject, Taps, digest
+from lsood.probes.image import ForwardOutputs, ModelInfo, Perturbation, digest
 
 
 class LayeredDetector(Detector):
@@ -43,23 +43,23 @@ class LayeredDetector(Detector):
             raise ValueError(f"epsilon must not be negative, got {epsilon}")
         self.layer, self.epsilon, self.per_layer = layer, epsilon, per_layer
 
-    def attach(self, subject: Subject) -> Self:
-        known = (*subject.layers, *filter(None, [subject.head_layer]))
+    def attach(self, model_info: ModelInfo) -> Self:
+        known = (*model_info.layers, *filter(None, [model_info.head_layer]))
         if unknown := [layer for layer in (self.layer or "").split("+") if layer and layer not in known]:
             raise ValueError(f"{self.name}: no feature layer {unknown[0]!r}; there are: {', '.join(known)}")
-        return super().attach(subject)
+        return super().attach(model_info)
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The layers used."""
-        return tuple(self.layer.split("+")) if self.layer else self._subject().layers
+        return tuple(self.layer.split("+")) if self.layer else self._model_info().layers
 
     @abstractmethod
     def clean(self, x: Input) -> Tensor:
         """(N, L) float64 anomaly value per layer, higher = more anomalous, without input noise."""
 
     @abstractmethod
-    def live(self, taps: Taps, prepared: Any, layers: Sequence[str]) -> Tensor:
+    def live(self, forward: ForwardOutputs, prepared: Any, layers: Sequence[str]) -> Tensor:
         """(B, len(layers)) the same values of some layers from a pass, differentiable."""
 
     def _fit_scale(self, values: Tensor) -> None:
@@ -78,13 +78,13 @@ class LayeredDetector(Detector):
         self.layer_mean_, self.layer_std_ = moments(self._values(validation))
         return self
 
-    def learn(self, inside: Input, outside: Input) -> Self:
+    def fit_with_outliers(self, ind: Input, ood: Input) -> Self:
         """Weights of the layers: scikit-learn's cross-validated logistic regression, as Lee et al. and Huang et
         al. use it, on values standardised by the inside (they leave them raw).
         """
-        self.calibrate(inside)
-        x = torch.cat([self._standardised(inside), self._standardised(outside)]).numpy()
-        labels = np.r_[np.zeros(len(x) - len(self._values(outside))), np.ones(len(self._values(outside)))]
+        self.calibrate(ind)
+        x = torch.cat([self._standardised(ind), self._standardised(ood)]).numpy()
+        labels = np.r_[np.zeros(len(x) - len(self._values(ood))), np.ones(len(self._values(ood)))]
         with warnings.catch_warnings():  # scikit-learn 1.8 and later announces new defaults at every fit
             warnings.simplefilter("ignore", FutureWarning)
             regression = LogisticRegressionCV(Cs=10, cv=5, random_state=42, max_iter=1000).fit(x, labels)
@@ -115,7 +115,7 @@ class LayeredDetector(Detector):
             confidence=partial(self._confidence, layers=layers),
             read=partial(self.live, layers=layers),
             epsilon=self.epsilon,
-            std=self._subject().std,
+            std=self._model_info().std,
             step=self.step,
             probe=next((probe.name for probe in self.probes() if probe.name.startswith("fss")), None),
         )
@@ -125,9 +125,11 @@ class LayeredDetector(Detector):
         """Names the input step: equal for a method with and without noise by default."""
         return self.name.removesuffix("-noise")
 
-    def _confidence(self, taps: Taps, prepared: Any, layers: Sequence[str]) -> Tensor:
+    def _confidence(self, forward: ForwardOutputs, prepared: Any, layers: Sequence[str]) -> Tensor:
         columns = [self.layers.index(layer) for layer in layers]
-        total = (self.live(taps, prepared, layers) / self.step_std_[columns].to(taps.images.device)).sum(1)
+        total = (
+            self.live(forward, prepared, layers) / self.step_std_[columns].to(forward.images.device)
+        ).sum(1)
         return total if self.towards_anomaly else -total
 
 

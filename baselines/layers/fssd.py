@@ -19,7 +19,7 @@ from baselines.layers.base import LayeredDetector
 from baselines.logits.odin import STEPS
 from lsood import Activations
 from lsood.detector import Input, rows
-from lsood.probes.image import Probe, SingularityDistances, Taps, singularity_distance
+from lsood.probes.image import ForwardOutputs, Probe, SingularityDistances, singularity_distance
 
 
 class FSSD(LayeredDetector):
@@ -29,14 +29,14 @@ class FSSD(LayeredDetector):
 
     name: ClassVar[str] = "fssd"
     paper: ClassVar[str] = "Huang et al., SafeAI 2021"
-    unsuited: ClassVar[Mapping[str, str]] = {
+    unsupported_tasks: ClassVar[Mapping[str, str]] = {
         "detection": "images differ in size, and feature maps are compared with those of noise images of one size"
     }
     towards_anomaly: ClassVar[bool] = True
     step: ClassVar[str] = "standardised"
 
     def _probe(self) -> SingularityDistances:
-        standard = self._subject().layers
+        standard = self._model_info().layers
         return SingularityDistances(standard if set(self.layers) <= set(standard) else self.layers)
 
     def probes(self) -> list[Probe]:
@@ -56,8 +56,8 @@ class FSSD(LayeredDetector):
         columns = [probe.of.index(layer) for layer in self.layers]
         return -rows(x[probe.name], "fssd: the distances")[:, columns]
 
-    def live(self, taps: Taps, prepared: Any, layers: Sequence[str]) -> Tensor:
-        return torch.stack([-singularity_distance(taps, layer, prepared) for layer in layers], dim=1)
+    def live(self, forward: ForwardOutputs, prepared: Any, layers: Sequence[str]) -> Tensor:
+        return torch.stack([-singularity_distance(forward, layer, prepared) for layer in layers], dim=1)
 
 
 class FSSDNoise(FSSD):
@@ -70,5 +70,5 @@ class FSSDNoise(FSSD):
     def __init__(self, layer: str | None = None, epsilon: float = 0.01, per_layer: bool = False) -> None:
         super().__init__(layer, epsilon, per_layer)
 
-    def grid(self) -> list[dict[str, Any]]:
+    def param_grid(self) -> list[dict[str, Any]]:
         return [{"epsilon": epsilon, "per_layer": True} for epsilon in STEPS]

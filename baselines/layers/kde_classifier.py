@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from lsood import Activations, Detector, KDEClassifier
-from lsood.detector import Input, rows
 from lsood.density.pca import PCA
+from lsood.detector import Input, rows
 from lsood.probes.image import LatentEntropy, Probe
 
 
@@ -28,13 +28,13 @@ class KDEClassifierDetector(Detector):
     name: ClassVar[str] = "kde-classifier"
     paper: ClassVar[str] = "Arnez et al., SafeAI 2023"
     protocols: ClassVar[tuple[str, ...]] = ("oracle-val", "fgsm-val")
-    decision: ClassVar[float | None] = 0.0
+    fixed_threshold: ClassVar[float | None] = 0.0
 
     def __init__(self, pca: int = 16, bandwidth: float = 0.8) -> None:
         self.pca, self.bandwidth = pca, bandwidth
 
     def _probe(self) -> LatentEntropy:
-        s = self._subject()
+        s = self._model_info()
         return LatentEntropy(s.latent_layer, s.mc_samples, s.reduction, s.seed)
 
     def probes(self) -> list[Probe]:
@@ -45,9 +45,9 @@ class KDEClassifierDetector(Detector):
             x[self._probe().name] if isinstance(x, Activations) else x, "kde-classifier: the entropies"
         )
 
-    def learn(self, inside: Input, outside: Input) -> Self:
+    def fit_with_outliers(self, ind: Input, ood: Input) -> Self:
         """Learn from validation images of the in-distribution set and of the OoD set under test."""
-        x, y = self._entropies(inside), self._entropies(outside)
+        x, y = self._entropies(ind), self._entropies(ood)
         self._pca = PCA(self.pca).fit(torch.cat([x, y]))
         labels = np.r_[np.ones(len(x)), np.zeros(len(y))]
         self._classifier = KDEClassifier(self.bandwidth).fit(

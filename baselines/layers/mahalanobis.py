@@ -15,12 +15,12 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from baselines.layers.base import LayeredDetector
 from baselines.features.base import class_means
+from baselines.layers.base import LayeredDetector
 from lsood import Activations
 from lsood.density.kernel import covariance, squared_distances, whitener
 from lsood.detector import Input, rows
-from lsood.probes.image import Pooled, Probe, Taps
+from lsood.probes.image import ForwardOutputs, Pooled, Probe
 
 
 class Mahalanobis(LayeredDetector):
@@ -49,7 +49,7 @@ class Mahalanobis(LayeredDetector):
         labels there is one mean.
         """
         features = self._features(train)
-        if isinstance(train, Activations) and self._subject().task == "classification":
+        if isinstance(train, Activations) and self._model_info().task == "classification":
             labels = train["labels"]
         if labels is None:
             labels = torch.zeros(len(features[0]), dtype=torch.int64)
@@ -66,12 +66,12 @@ class Mahalanobis(LayeredDetector):
         pairs = zip(self._features(x), self.whiteners_, self.means_, strict=True)
         return torch.stack([squared_distances(f @ w, m).amin(1) for f, w, m in pairs], dim=1)
 
-    def live(self, taps: Taps, prepared: Any, layers: Sequence[str]) -> Tensor:
+    def live(self, forward: ForwardOutputs, prepared: Any, layers: Sequence[str]) -> Tensor:
         values = []
         for layer in layers:
             place = self.layers.index(layer)
             w, m = self.whiteners_[place], self.means_[place]
-            maps = taps.outputs[layer]
+            maps = forward.outputs[layer]
             pooled = (maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps).double()
             values.append(
                 (pooled @ w.to(pooled.device))[:, None].sub(m.to(pooled.device)).square().sum(2).amin(1)
@@ -94,5 +94,5 @@ class MahalanobisNoise(Mahalanobis):
     def __init__(self, layer: str | None = None, epsilon: float = 0.0014, per_layer: bool = False) -> None:
         super().__init__(layer, epsilon, per_layer)
 
-    def grid(self) -> list[dict[str, Any]]:
+    def param_grid(self) -> list[dict[str, Any]]:
         return [{"epsilon": epsilon, "per_layer": True} for epsilon in STEPS]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lsood import Activations, Detector
 from lsood.detector import Input, rows
-from lsood.probes.image import Probe, Taps
+from lsood.probes.image import ForwardOutputs, Probe
 
 
 def without_rank_one(maps: Tensor) -> Tensor:
@@ -49,22 +49,22 @@ class RankOneRemoved(Probe):
     def name(self) -> str:
         return f"rankfeat.{'+'.join(self.of)}"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        maps = {layer: taps.outputs[layer] for layer in self.of if taps.outputs[layer].ndim == 4}
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        maps = {layer: forward.outputs[layer] for layer in self.of if forward.outputs[layer].ndim == 4}
         if not maps:
             raise ValueError(
                 f"rankfeat needs feature maps (B, C, H, W), none of {', '.join(self.of)} gives any"
             )
-        logits = torch.stack([_logits_with(taps, layer, without_rank_one(x)) for layer, x in maps.items()])
+        logits = torch.stack([_logits_with(forward, layer, without_rank_one(x)) for layer, x in maps.items()])
         mean = logits.float().mean(0)
         return mean if mean.ndim == 2 else -mean.logsumexp(1).double().mean(dim=(1, 2))[:, None]
 
 
-def _logits_with(taps: Taps, layer: str, output: Tensor) -> Tensor:
+def _logits_with(forward: ForwardOutputs, layer: str, output: Tensor) -> Tensor:
     """The network's logits of the batch with a layer's output replaced."""
-    handle = taps.network.get_submodule(layer).register_forward_hook(lambda *_: output)
+    handle = forward.network.get_submodule(layer).register_forward_hook(lambda *_: output)
     try:
-        logits: Tensor = taps.network(taps.images.detach())
+        logits: Tensor = forward.network(forward.images.detach())
     finally:
         handle.remove()
     return logits
@@ -75,12 +75,12 @@ class RankFeat(Detector):
 
     name: ClassVar[str] = "rankfeat"
     paper: ClassVar[str] = "Song et al., NeurIPS 2022"
-    unsuited: ClassVar[Mapping[str, str]] = {
+    unsupported_tasks: ClassVar[Mapping[str, str]] = {
         "detection": "a map without its dominant part moves the boxes, so that there are no logits to compare"
     }
 
     def probes(self) -> list[Probe]:
-        return [RankOneRemoved(self._subject().layers[-2:])]
+        return [RankOneRemoved(self._model_info().layers[-2:])]
 
     def fit_probes(self) -> list[Probe]:
         return []
@@ -89,4 +89,4 @@ class RankFeat(Detector):
         if not isinstance(x, Activations):
             return -rows(x, "rankfeat: the logits").logsumexp(1)
         values = rows(x[self.probes()[0].name], "rankfeat: the logits")
-        return values[:, 0] if self._subject().task == "segmentation" else -values.logsumexp(1)
+        return values[:, 0] if self._model_info().task == "segmentation" else -values.logsumexp(1)

@@ -8,9 +8,9 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from lsood import Activations, Detector
-from lsood.probes.detection_logits import DETECTION_SCORES, OVER
 from lsood.detector import Input, rows
-from lsood.probes.image import PIXEL_SCORES, DetectionScores, Logits, PixelScores, Probe, Subject
+from lsood.probes.detection_logits import DETECTION_SCORES, OVER
+from lsood.probes.image import PIXEL_SCORES, DetectionScores, Logits, ModelInfo, PixelScores, Probe
 
 
 class LogitDetector(Detector):
@@ -26,17 +26,17 @@ class LogitDetector(Detector):
     argument: ClassVar[str] = "over"
     over: str | None = None
 
-    def attach(self, subject: Subject) -> Self:
-        known = {"segmentation": PIXEL_SCORES, "detection": DETECTION_SCORES}.get(subject.task)
+    def attach(self, model_info: ModelInfo) -> Self:
+        known = {"segmentation": PIXEL_SCORES, "detection": DETECTION_SCORES}.get(model_info.task)
         if known is not None and self.averaged not in known:
             raise ValueError(f"{self.name} needs one vector of logits per image: a classifier")
-        if self.over is not None and subject.task != "detection":
-            raise ValueError(f"{self.name}@{self.over} is for object detectors, not for {subject.task}")
-        return super().attach(subject)
+        if self.over is not None and model_info.task != "detection":
+            raise ValueError(f"{self.name}@{self.over} is for object detectors, not for {model_info.task}")
+        return super().attach(model_info)
 
     def probes(self) -> list[Probe]:
         means: dict[str, Probe] = {"segmentation": PixelScores(), "detection": DetectionScores()}
-        return [means.get(self._subject().task, Logits())]
+        return [means.get(self._model_info().task, Logits())]
 
     def fit_probes(self) -> list[Probe]:
         return []
@@ -50,12 +50,12 @@ class LogitDetector(Detector):
 
     def score(self, x: Input) -> Tensor:
         """(N,): from Activations, or from classification logits (N, K)."""
-        if self.averaged is None or not isinstance(x, Activations) or self.subject is None:
+        if self.averaged is None or not isinstance(x, Activations) or self.model_info is None:
             return self._anomaly(self._logits(x))
-        if self.subject.task == "segmentation":
+        if self.model_info.task == "segmentation":
             column = PIXEL_SCORES.index(self.averaged)
             return rows(x[PixelScores().name], f"{self.name}: the pixel scores")[:, column]
-        if self.subject.task == "detection":
+        if self.model_info.task == "detection":
             column = DetectionScores.column(self.averaged, self.over or OVER[0])
             return rows(x[DetectionScores().name], f"{self.name}: the detections' scores")[:, column]
         return self._anomaly(self._logits(x))

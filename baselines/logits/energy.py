@@ -7,8 +7,8 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from baselines.logits.base import LogitDetector, checked_over
+from lsood.probes.image import ModelInfo
 from lsood.probes.logit_scores import energy
-from lsood.probes.image import Subject
 
 
 class Energy(LogitDetector):
@@ -33,11 +33,11 @@ class Energy(LogitDetector):
             raise ValueError(f"temperature must be positive, got {temperature}")
         self.temperature, self.over = temperature, checked_over(over)
 
-    def attach(self, subject: Subject) -> Self:
-        if subject.task != "classification" and self.temperature != 1:
-            what = "pixel" if subject.task == "segmentation" else "detection"
+    def attach(self, model_info: ModelInfo) -> Self:
+        if model_info.task != "classification" and self.temperature != 1:
+            what = "pixel" if model_info.task == "segmentation" else "detection"
             raise ValueError(f"energy: {what} scores are taken at temperature 1, got {self.temperature}")
-        return super().attach(subject)
+        return super().attach(model_info)
 
     def _anomaly(self, z: Tensor) -> Tensor:
         return energy(z, self.temperature)

@@ -7,8 +7,8 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from baselines.logits.base import LogitDetector, checked_over
+from lsood.probes.image import ModelInfo
 from lsood.probes.logit_scores import generalised_entropy
-from lsood.probes.image import Subject
 
 GAMMA, LARGEST = 0.1, 100
 
@@ -33,10 +33,10 @@ class GEN(LogitDetector):
             raise ValueError(f"largest must be at least 1, got {largest}")
         self.gamma, self.largest, self.over = gamma, largest, checked_over(over)
 
-    def attach(self, subject: Subject) -> Self:
-        if subject.task == "detection" and (self.gamma, self.largest) != (GAMMA, LARGEST):
+    def attach(self, model_info: ModelInfo) -> Self:
+        if model_info.task == "detection" and (self.gamma, self.largest) != (GAMMA, LARGEST):
             raise ValueError(f"gen: detections are scored with gamma {GAMMA} and the {LARGEST} largest")
-        return super().attach(subject)
+        return super().attach(model_info)
 
     def _anomaly(self, z: Tensor) -> Tensor:
         return generalised_entropy(z, self.gamma, self.largest)

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from lsood import Activations, Detector
 from lsood.detector import Input
+from lsood.probes.image import ForwardOutputs, Perturbation
 from lsood.probes.logit_scores import other_probability
-from lsood.probes.image import Perturbation, Taps
 
 STEPS = (
     0.2, 0.18, 0.16, 0.14, 0.12, 0.1, 0.08, 0.06, 0.04, 0.02, 0.01, 0.008, 0.006, 0.004, 0.002, 0.001,
@@ -37,7 +37,7 @@ class ODIN(Detector):
     name: ClassVar[str] = "odin"
     paper: ClassVar[str] = "Liang et al., ICLR 2018"
     protocols: ClassVar[tuple[str, ...]] = ("no-ood", "fgsm-val", "oracle-val")
-    unsuited: ClassVar[Mapping[str, str]] = {
+    unsupported_tasks: ClassVar[Mapping[str, str]] = {
         "detection": "its step follows one confidence, and the boxes that have confidences change with the step"
     }
 
@@ -48,7 +48,7 @@ class ODIN(Detector):
             raise ValueError(f"epsilon must not be negative, got {epsilon}")
         self.temperature, self.epsilon = temperature, epsilon
 
-    def grid(self) -> list[dict[str, Any]]:
+    def param_grid(self) -> list[dict[str, Any]]:
         """The grid of Huang et al. (SafeAI 2021): every step of `STEPS` with T = 1, 10, 100, 1000."""
         return [{"temperature": t, "epsilon": e} for e in STEPS for t in (1.0, 10.0, 100.0, 1000.0)]
 
@@ -60,19 +60,19 @@ class ODIN(Detector):
             confidence=self._confidence,
             read=self._read,
             epsilon=self.epsilon,
-            std=self._subject().std,
+            std=self._model_info().std,
         )
 
     def perturbations(self) -> list[Perturbation]:
         return [self._step()]
 
-    def _confidence(self, taps: Taps, state: Any) -> Tensor:
+    def _confidence(self, forward: ForwardOutputs, state: Any) -> Tensor:
         """log max softmax at temperature T: minus the cross-entropy against the predicted class."""
-        z = taps.logits / self.temperature
+        z = forward.logits / self.temperature
         return (z.amax(1) - z.logsumexp(1)).flatten(1).sum(1) if z.ndim == 4 else z.amax(1) - z.logsumexp(1)
 
-    def _read(self, taps: Taps, state: Any) -> Tensor:
-        score = other_probability(taps.logits.float() / self.temperature)
+    def _read(self, forward: ForwardOutputs, state: Any) -> Tensor:
+        score = other_probability(forward.logits.float() / self.temperature)
         return score if score.ndim == 1 else score.mean(dim=(1, 2))
 
     def score(self, x: Input) -> Tensor:

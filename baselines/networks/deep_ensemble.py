@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lsood import Activations, Detector
 from lsood.detector import Input, rows
-from lsood.probes.image import EnsembleProbability, Probe, Subject
+from lsood.probes.image import EnsembleProbability, ModelInfo, Probe
 
 
 class DeepEnsemble(Detector):
@@ -28,15 +28,15 @@ class DeepEnsemble(Detector):
 
     name: ClassVar[str] = "deep-ensemble"
     paper: ClassVar[str] = "Lakshminarayanan et al., NeurIPS 2017"
-    companions: ClassVar[str | None] = "ensemble"
+    auxiliary_networks: ClassVar[str | None] = "ensemble"
 
     def __init__(self, members: tuple[nn.Module, ...] = (), members_hash: str = "") -> None:
         self._members, self.members_hash = tuple(members), members_hash
 
-    def attach(self, subject: Subject) -> Self:
+    def attach(self, model_info: ModelInfo) -> Self:
         if not self._members:
             raise ValueError("needs at least two networks: give several files after --checkpoint")
-        return super().attach(subject)
+        return super().attach(model_info)
 
     def _probe(self) -> EnsembleProbability:
         return EnsembleProbability(self._members, self.members_hash)

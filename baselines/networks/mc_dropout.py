@@ -21,12 +21,12 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from lsood import Activations, Detector, Subject
-from lsood.probes.detection_logits import means_per_image
+from lsood import Activations, Detector, ModelInfo
 from lsood.detector import Input
-from lsood.probes.image import Probe, Taps
 from lsood.extraction.sampling import dropping, random_layers
 from lsood.extraction.trunk import trunk_once
+from lsood.probes.detection_logits import means_per_image
+from lsood.probes.image import ForwardOutputs, Probe
 
 
 def rest_and_entropy(p: Tensor) -> tuple[Tensor, Tensor]:
@@ -55,13 +55,13 @@ class Stochastic(Probe):
     def name(self) -> str:
         return f"mc_dropout.t{self.passes}.s{self.seed}.{self.members_hash[:16] or 'self'}"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        if taps.detections:
-            return self._of_boxes(taps)
-        network, images = (*self.members, taps.network)[0], taps.images.detach()
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        if forward.detections:
+            return self._of_boxes(forward)
+        network, images = (*self.members, forward.network)[0], forward.images.detach()
         passes = self.passes if random_layers(network) else 1  # without dropout all passes are the same
         mean = expected = torch.zeros((), device=images.device)
-        with dropping(network, taps.keys, self.seed, images.device), trunk_once(network):
+        with dropping(network, forward.keys, self.seed, images.device), trunk_once(network):
             for _ in range(passes):
                 z = network(images)
                 p = (z.double() if z.ndim == 2 else z.float()).softmax(1)
@@ -71,11 +71,11 @@ class Stochastic(Probe):
             [score.double().flatten(1).mean(1) if score.ndim > 1 else score for score in scores], 1
         )
 
-    def _of_boxes(self, taps: Taps) -> Tensor:
-        network, images = (*self.members, taps.network)[0], taps.images.detach()
-        boxes = [found.best_boxes() for found in taps.detections]
+    def _of_boxes(self, forward: ForwardOutputs) -> Tensor:
+        network, images = (*self.members, forward.network)[0], forward.images.detach()
+        boxes = [found.best_boxes() for found in forward.detections]
         mean = expected = torch.zeros((), device=images.device)
-        with dropping(network, taps.keys, self.seed, images.device), trunk_once(network):
+        with dropping(network, forward.keys, self.seed, images.device), trunk_once(network):
             for _ in range(self.passes):
                 p = torch.cat(list(network(images, boxes))).double().softmax(1)
                 mean, expected = mean + p / self.passes, expected + rest_and_entropy(p)[1] / self.passes
@@ -111,7 +111,7 @@ class MCDropout(Detector):
         self.passes = passes
 
     def probes(self) -> list[Probe]:
-        return [Stochastic(self.passes, self._subject().seed, self._networks, self.networks_hash)]
+        return [Stochastic(self.passes, self._model_info().seed, self._networks, self.networks_hash)]
 
     def fit_probes(self) -> list[Probe]:
         return []
@@ -150,7 +150,7 @@ class MCDropoutNet(MCDropout):
     """
 
     name: ClassVar[str] = "mc-dropout-net"
-    companions: ClassVar[str | None] = "mc-dropout"
+    auxiliary_networks: ClassVar[str | None] = "mc-dropout"
 
     def __init__(
         self, networks: tuple[nn.Module, ...] = (), networks_hash: str = "", passes: int = 16
@@ -158,7 +158,7 @@ class MCDropoutNet(MCDropout):
         super().__init__(passes)
         self._networks, self.networks_hash = tuple(networks), networks_hash
 
-    def attach(self, subject: Subject) -> Self:
+    def attach(self, model_info: ModelInfo) -> Self:
         if len(self._networks) != 1:
             raise ValueError(f"{self.name} needs one network trained with dropout, got {len(self._networks)}")
-        return super().attach(subject)
+        return super().attach(model_info)

@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from lsood import Activations, Detector, Subject
+from lsood import Activations, Detector, ModelInfo
 from lsood.detector import Input, rows
+from lsood.probes.image import ForwardOutputs, Probe
 from lsood.probes.logit_scores import other_probability
-from lsood.probes.image import Probe, Taps
 
 WHOLE_IMAGES = dict.fromkeys(("segmentation", "detection"), "its network classifies whole images")
 
@@ -33,8 +33,8 @@ class CompanionLogits(Probe):
     def name(self) -> str:
         return f"companion_logits.{self.members_hash[:16]}"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        logits: Tensor = self.members[0](taps.images.detach())
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        logits: Tensor = self.members[0](forward.images.detach())
         return logits.float()
 
 
@@ -48,14 +48,14 @@ class OutlierExposure(Detector):
 
     name: ClassVar[str] = "outlier-exposure"
     paper: ClassVar[str] = "Hendrycks et al., ICLR 2019"
-    companions: ClassVar[str | None] = "outlier-exposure"
-    unsuited: ClassVar[Mapping[str, str]] = WHOLE_IMAGES
+    auxiliary_networks: ClassVar[str | None] = "outlier-exposure"
+    unsupported_tasks: ClassVar[Mapping[str, str]] = WHOLE_IMAGES
 
     def __init__(self, networks: tuple[nn.Module, ...] = (), networks_hash: str = "") -> None:
         self._networks, self.networks_hash = tuple(networks), networks_hash
 
-    def attach(self, subject: Subject) -> Self:
-        super().attach(subject)
+    def attach(self, model_info: ModelInfo) -> Self:
+        super().attach(model_info)
         if len(self._networks) != 1:
             raise ValueError(
                 f"{self.name} needs one network trained with outliers, got {len(self._networks)}"

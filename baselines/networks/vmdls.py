@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from lsood import Activations, Detector
 from lsood.density.kernel import covariance
 from lsood.detector import Input, rows
-from lsood.probes.image import Probe, Subject, Taps
+from lsood.probes.image import ForwardOutputs, ModelInfo, Probe
 
 CUT = 1e-6
 WHOLE_IMAGES = dict.fromkeys(("segmentation", "detection"), "its classes are those of whole images")
@@ -56,9 +56,9 @@ class VMDLSVectors(Probe):
     def name(self) -> str:
         return f"vmdls.{self.members_hash[:16]}"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
         network, autoencoder = self.members
-        images = taps.images.detach()
+        images = forward.images.detach()
         parts = network.describe(images)
         rebuilt = network.describe(autoencoder(images))[0]
         weight = (parts[0] - rebuilt).float().square().mean(1, keepdim=True)
@@ -78,8 +78,8 @@ class VMDLS(Detector):
 
     name: ClassVar[str] = "vmdls"
     paper: ClassVar[str] = "Dinari & Freifeld, UAI 2022"
-    companions: ClassVar[str | None] = "vmdls"
-    unsuited: ClassVar[Mapping[str, str]] = WHOLE_IMAGES
+    auxiliary_networks: ClassVar[str | None] = "vmdls"
+    unsupported_tasks: ClassVar[Mapping[str, str]] = WHOLE_IMAGES
 
     def __init__(self, members: tuple[nn.Module, ...] = (), members_hash: str = "") -> None:
         if len(members) not in (0, 2):
@@ -88,8 +88,8 @@ class VMDLS(Detector):
             )
         self._members, self.members_hash = tuple(member.eval() for member in members), members_hash
 
-    def attach(self, subject: Subject) -> Self:
-        super().attach(subject)
+    def attach(self, model_info: ModelInfo) -> Self:
+        super().attach(model_info)
         if not self._members:
             raise ValueError(
                 f"{self.name}: needs a VMDLS network and an autoencoder, trained by networks.models.vmdls"

@@ -21,14 +21,14 @@ from benchmarks.pipeline.training import (
     cached,
     distinguishing,
     from_checkpoint,
-    recipe_of,
     train,
+    training_config_of,
 )
 from datamodules import BenchmarkDataModule, ImageSet
 from lsood import Detector
 from lsood.methods import create
 from networks.models.vmdls import Autoencoder, VMDLSNet
-from networks.training.vmdls import VMDLSRecipe, fit_autoencoder, fit_vmdls
+from networks.training.vmdls import VMDLSTrainingConfig, fit_autoencoder, fit_vmdls
 
 log = logging.getLogger("lsood-bench")
 MEMBER_SEED = 1000
@@ -52,11 +52,11 @@ def methods_for(settings: Settings, data: BenchmarkDataModule, trained: Trained,
     found = Methods()
     for name in settings.methods:
         detector = create(name)
-        if detector.companions is not None and data.task not in detector.unsuited:
+        if detector.auxiliary_networks is not None and data.task not in detector.unsupported_tasks:
             try:
-                others = COMPANIONS[detector.companions](settings, data, trained, seed)
+                others = AUXILIARY[detector.auxiliary_networks](settings, data, trained, seed)
                 nets = tuple(other.network.to(settings.device) for other in others)
-                given = {k: v for k, v in detector.params().items() if not k.endswith("_hash")}
+                given = {k: v for k, v in detector.get_params().items() if not k.endswith("_hash")}
                 weights = "".join(other.weights for other in others)
                 detector = type(detector)(nets, weights, **given)  # type: ignore[call-arg]
                 found.seconds[name] = sum(other.seconds or 0.0 for other in others)
@@ -91,10 +91,10 @@ def _exposed(settings: Settings, data: BenchmarkDataModule, trained: Trained, se
     """The network under test tuned with auxiliary outliers ("OE-tune"): a quarter of the epochs, a tenth of the
     learning rate.
     """
-    recipe = recipe_of(settings, data, trained.name)
-    epochs = max(1, round(TUNING_SHARE * recipe.epochs))
-    tuning = dataclasses.replace(recipe, epochs=epochs, lr=recipe.lr / 10)
-    loader = data.outlier_dataloader(2 * recipe.batch_size, settings.outliers)
+    config = training_config_of(settings, data, trained.name)
+    epochs = max(1, round(TUNING_SHARE * config.epochs))
+    tuning = dataclasses.replace(config, epochs=epochs, lr=config.lr / 10)
+    loader = data.outlier_dataloader(2 * config.batch_size, settings.outliers)
     outliers: ImageSet = loader.dataset.images  # type: ignore[attr-defined]
     exposure = Exposure(trained, tuning, loader, outliers.name, outliers.fingerprint)
     return [train(settings, data, seed, exposure=exposure)]
@@ -104,7 +104,7 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
     """A VMDLS network with the architecture under test, and an autoencoder. The preset's own batches and margins
     where it has any; else ten classes of twenty images and a margin that is reached half-way.
     """
-    plain = recipe_of(settings, data, trained.name)
+    plain = training_config_of(settings, data, trained.name)
     extra = {} if settings.preset is None else networks.preset(settings.preset).extra
     latent, margin = (int(extra.get(n, 32)) for n in ("latent_dimension", "distancing_margin"))
     classes = min(int(extra.get("classes_per_batch", 10)), data.num_classes)
@@ -114,7 +114,7 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
         "distancing_margin": float(margin),
         "margin_growth": 1.0 if extra else max(1.0, 2 * margin / plain.epochs),
     }
-    recipe = VMDLSRecipe(**{**dataclasses.asdict(plain), **batches})
+    config = VMDLSTrainingConfig(**{**dataclasses.asdict(plain), **batches})
     reconstruct = dataclasses.replace(plain, optimizer="adam", lr=1e-3, schedule="one-cycle", milestones=())
     labels = torch.cat([batch["target"] for batch in data.fit_dataloader()])
     common = {"data": data.fingerprint, "preprocess": data.preprocess.fingerprint, "seed": seed}
@@ -123,8 +123,8 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
         return VMDLSNet(build_network(trained.name, data, settings.preset), latent)
 
     def fit_encoder(network: VMDLSNet, folder: Path) -> dict[str, float]:
-        loaders = data.train_dataloader(recipe.batch_size), labels, data.val_dataloader()
-        return fit_vmdls(network, *loaders, recipe, folder, settings.device, seed)
+        loaders = data.train_dataloader(config.batch_size), labels, data.val_dataloader()
+        return fit_vmdls(network, *loaders, config, folder, settings.device, seed)
 
     def decoder() -> nn.Module:
         return Autoencoder(data.channels, data.image_size)
@@ -136,7 +136,7 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
     vector = {
         "network": f"vmdls-{trained.name}",
         "latent": latent,
-        "recipe": distinguishing(recipe),
+        "recipe": distinguishing(config),
         **common,
     }
     image = {"network": "autoencoder", "recipe": distinguishing(reconstruct), **common}
@@ -147,14 +147,14 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
             f"vmdls-{trained.name}",
             encoder,
             fit_encoder,
-            f"training VMDLS, {recipe.epochs} epochs",
+            f"training VMDLS, {config.epochs} epochs",
         ),
         cached(image, image, "autoencoder", decoder, fit_decoder, "training the autoencoder of VMDLS"),
     ]
 
 
 Maker = Callable[[Settings, BenchmarkDataModule, Trained, int], list[Trained]]
-COMPANIONS: dict[str, Maker] = {
+AUXILIARY: dict[str, Maker] = {
     "ensemble": _ensemble,
     "mc-dropout": _dropout,
     "outlier-exposure": _exposed,

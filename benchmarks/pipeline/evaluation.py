@@ -14,15 +14,15 @@ from functools import partial
 
 import torch
 
-from benchmarks.pipeline.failures import Attempts, Case
 from benchmarks.pipeline.extraction import Extraction
+from benchmarks.pipeline.failures import Attempts, Case
 from benchmarks.pipeline.scoring import Scored, Scoring
 from benchmarks.pipeline.tuning import Adversarial, tuned, validation_rows
 from datamodules import BenchmarkDataModule, ImageSet, Subset
 from datamodules.imagesets.base import fingerprint_of
-from lsood import Activations, Detector, Subject
-from lsood.probes.pixel_neighbours import PixelFeatures, PixelNeighbours
+from lsood import Activations, Detector, ModelInfo
 from lsood.probes.image import Perturbation, Probe, standard_probes
+from lsood.probes.pixel_neighbours import PixelFeatures, PixelNeighbours
 
 Judges = dict[Case, dict[str, Detector]]
 """{case: {OoD set, or "" for all: detector, taught where the protocol allows}}."""
@@ -50,7 +50,7 @@ class Evaluation:
 
     extraction: Extraction
     data: BenchmarkDataModule
-    subject: Subject
+    model_info: ModelInfo
     detectors: Mapping[str, Detector]
     mask_seeds: Sequence[int] = ()
     false_alarm_rate: float = 0.05
@@ -76,9 +76,9 @@ class Evaluation:
                 self.attempts.failures[case] = (
                     "fgsm-val needs the loss of a classifier; an object detector has none per image"
                 )
-            self.attempts.run(case, partial(self.detectors[case[0]].attach, self.subject))
+            self.attempts.run(case, partial(self.detectors[case[0]].attach, self.model_info))
         alive = self.attempts.alive(cases)
-        self.standard = [*standard_probes(self.subject, self.mask_seeds), *self.objects]
+        self.standard = [*standard_probes(self.model_info, self.mask_seeds), *self.objects]
         self._fit(alive)
         fitted = self.attempts.alive(alive)
         stepping = [case for case in fitted if _steps(self._candidates(case))]
@@ -91,7 +91,12 @@ class Evaluation:
         judges |= self._tuned(rest, sets)
         self.sets, self.test = sets, sets["ind-test"]
         scoring = Scoring(
-            self.data, sets, self.subject.seed, self.false_alarm_rate, self.extraction.device, self.attempts
+            self.data,
+            sets,
+            self.model_info.seed,
+            self.false_alarm_rate,
+            self.extraction.device,
+            self.attempts,
         )
         return {case: scoring.of(case, self.detectors[case[0]], judges.get(case, {})) for case in cases}
 
@@ -103,7 +108,7 @@ class Evaluation:
         names = dict.fromkeys(name for name, _ in cases)
         probes = _distinct([*self.standard, *(p for n in names for p in self.detectors[n].fit_probes())])
         masked = any(map(self._pixels_of, self.data.ood_sets))
-        features = PixelFeatures(self.subject.layers[-1], self.subject.num_classes)
+        features = PixelFeatures(self.model_info.layers[-1], self.model_info.num_classes)
         if masked:
             probes.append(features)
         train = self.extraction.measure(
@@ -119,7 +124,7 @@ class Evaluation:
 
     def _candidates(self, case: Case) -> list[Detector]:
         detector = self.detectors[case[0]]
-        return [detector.variant(**choice) for choice in detector.grid()]
+        return [detector.with_params(**choice) for choice in detector.param_grid()]
 
     def _tuned(self, cases: Sequence[Case], sets: Mapping[str, Activations]) -> Judges:
         """Methods tuned on validation images of both sides: adversarial ones, or those of each OoD set.
@@ -131,9 +136,13 @@ class Evaluation:
         for protocol in dict.fromkeys(protocol for _, protocol in cases):
             own = [case for case in cases if case[1] == protocol]
             for ood in self.data.ood_sets if protocol == "oracle-val" else [""]:
-                inside, outside = self._validation(ood, [d for c in own for d in self._candidates(c)], sets)
+                scores_in, scores_out = self._validation(
+                    ood, [d for c in own for d in self._candidates(c)], sets
+                )
                 for case in own:
-                    judge = self.attempts.run(case, partial(tuned, self._candidates(case), inside, outside))
+                    judge = self.attempts.run(
+                        case, partial(tuned, self._candidates(case), scores_in, scores_out)
+                    )
                     judges.setdefault(case, {})
                     if judge is not None:
                         judges[case][ood] = judge
@@ -148,10 +157,10 @@ class Evaluation:
         steps, probes = _steps(candidates), self._probes(candidates)
 
         def measured(title: str, images: ImageSet) -> Activations:
-            chosen = Subset(images, validation_rows(images, self.subject.seed)[0])
+            chosen = Subset(images, validation_rows(images, self.model_info.seed)[0])
             if title in sets:
                 wanted = set(chosen.keys)
-                rows = [i for i, key in enumerate(sets[title].keys_) if key in wanted]
+                rows = [i for i, key in enumerate(sets[title].ids) if key in wanted]
                 return sets[title].select(torch.tensor(rows))
             loader, name = self.data.loader(chosen), f"{title}: validation"
             return self.extraction.measure(name, loader, chosen.fingerprint, probes, steps)
@@ -159,7 +168,7 @@ class Evaluation:
         if ood:
             return measured("ind-test", self.data.sets["test"]), measured(ood, self.data.ood_sets[ood])
         images = self.data.sets["val"]
-        chosen = Subset(images, validation_rows(images, self.subject.seed)[0])
+        chosen = Subset(images, validation_rows(images, self.model_info.seed)[0])
         return measured("ind-val", images), self._adversarial(chosen, probes, steps)
 
     def _adversarial(self, images: ImageSet, probes: list[Probe], steps: list[Perturbation]) -> Activations:

@@ -19,12 +19,12 @@ from benchmarks.pipeline.strata import DRAWN
 from datamodules.imagesets.base import NOT_DRAWN
 from lsood import Activations, OnePass
 from lsood.extraction.activations import concatenate
-from lsood.probes.objects import ObjectPlace, ObjectProbe
 from lsood.extraction.objects import ObjectSet, ObjectTally
-from lsood.probes.pixel_neighbours import LATENT, PixelNeighbours
-from lsood.metrics.pixel_set import PixelSet
 from lsood.extraction.pixel_tally import PixelTally
+from lsood.metrics.pixel_set import PixelSet
 from lsood.probes.image import PIXEL_SCORES, Perturbation, PixelMaps, Probe
+from lsood.probes.objects import ObjectPlace, ObjectProbe
+from lsood.probes.pixel_neighbours import LATENT, PixelNeighbours
 
 log = logging.getLogger("lsood-bench")
 CACHE_VERSION = 2
@@ -78,7 +78,7 @@ class Extraction:
         perturbations: Sequence[Perturbation] = (),
         masked: bool = False,
     ) -> Activations:
-        """The activations of one set; ``made`` says what was drawn on the images, see `benchmarks.pipeline.strata`.
+        """The activations of one set; ``metadata`` says what was drawn on the images, see `benchmarks.pipeline.strata`.
 
         Args:
             title: of the set, for the progress bar and messages.
@@ -97,7 +97,7 @@ class Extraction:
         cached = self._read(folder, names)
         latent = self.latent.name if self.latent is not None else ""
         tallied = PixelSet.load(folder) if masked else None
-        if tallied is not None and tallied.made == latent:
+        if tallied is not None and tallied.metadata == latent:
             self.pixels[title] = tallied
         else:
             tallied = None
@@ -116,10 +116,10 @@ class Extraction:
         with self._tally(folder, masked and tallied is None) as tally:
             fresh = self._pass(title, loader, [*missing, *of_objects], steps, tally, objects)
             if tally is not None:
-                self.pixels[title] = replace(tally.finish(), made=latent)
+                self.pixels[title] = replace(tally.finish(), metadata=latent)
                 self.pixels[title].save(folder)
         self.seconds += time.perf_counter() - start
-        fresh.made |= {
+        fresh.metadata |= {
             "network": self.network_hash,
             "set": fingerprint,
             "title": title,
@@ -127,11 +127,11 @@ class Extraction:
             "precision": self.precision,
         }
         if objects is not None:
-            self.objects[title] = objects.finish({**fresh.made, "drawn": None})
+            self.objects[title] = objects.finish({**fresh.metadata, "drawn": None})
             self.objects[title].save(folder)
         fresh.save(folder)
         kept = {name: cached[name] for name in have} if cached is not None else {}
-        return Activations({**kept, **fresh.tensors}, fresh.keys_, fresh.made)
+        return Activations({**kept, **fresh.tensors}, fresh.ids, fresh.metadata)
 
     def _objects_known(self, title: str, folder: Path, probes: Sequence[ObjectProbe]) -> bool:
         """Read a set's objects from the cache. They come from one pass or not at all: another one may keep
@@ -200,8 +200,8 @@ class Extraction:
         if len(set(keys)) < len(keys):
             repeated = next(key for key in keys if keys.count(key) > 1)
             raise ValueError(f"{title}: the image key {repeated!r} occurs more than once")
-        made = {"drawn": {"key": keys, **drawn}} if drawn["kind"] else {}
-        return Activations(concatenate(parts), keys, made)
+        metadata = {"drawn": {"key": keys, **drawn}} if drawn["kind"] else {}
+        return Activations(concatenate(parts), keys, metadata)
 
     def _tally(self, folder: Path, wanted: bool) -> AbstractContextManager[PixelTally | None]:
         if not wanted:

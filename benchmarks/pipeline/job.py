@@ -9,26 +9,26 @@ from pathlib import Path
 from rich.console import Console
 
 from anomalies.sets.console import recipe_of
-from benchmarks.tasks import box_pictures
+from benchmarks.console import to_file, watch
+from benchmarks.naive import beside_naive
 from benchmarks.pipeline import report
 from benchmarks.pipeline.auxiliary import methods_for
-from benchmarks.console import to_file, watch
+from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
-from benchmarks.naive import beside_naive
-from benchmarks.tasks.objects import ObjectEvaluation, object_subject
 from benchmarks.pipeline.provenance import provenance
-from benchmarks.pipeline.config import Settings
-from benchmarks.tasks.subjects import network_metrics, subject_of
 from benchmarks.pipeline.training import from_checkpoint, network_name, train
+from benchmarks.tasks import box_pictures
+from benchmarks.tasks.objects import ObjectEvaluation, object_model_info
+from benchmarks.tasks.subjects import model_info_of, network_metrics
 from datamodules import DATAMODULES, BenchmarkDataModule, cache_dir
 from leaderboards import load_results, rich_tables
+from leaderboards.analysis.strata import rich_strata
 from leaderboards.build import build
 from leaderboards.object_schema import load_object_results
-from leaderboards.tables.objects import rich_objects
 from leaderboards.pixel_schema import load_pixel_results
+from leaderboards.tables.objects import rich_objects
 from leaderboards.tables.pixels import rich_pixels
-from leaderboards.analysis.strata import rich_strata
 from lsood.probes.objects import object_probes
 
 log = logging.getLogger("lsood-bench")
@@ -62,8 +62,8 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         else train(settings, data, seed)
     )
     methods = methods_for(settings, data, trained, seed)
-    subject = subject_of(trained.network, data, settings, seed)
-    objects = object_subject(trained.network, subject) if data.task == "detection" else None
+    model_info = model_info_of(trained.network, data, settings, seed)
+    objects = object_model_info(trained.network, model_info) if data.task == "detection" else None
     extraction = Extraction(
         trained.network,
         trained.weights,
@@ -77,7 +77,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
     evaluation = Evaluation(
         extraction,
         data,
-        subject,
+        model_info,
         methods.detectors,
         mask_seeds,
         settings.false_alarm_rate,

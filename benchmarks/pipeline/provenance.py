@@ -13,8 +13,8 @@ from typing import Any
 import pytorch_lightning
 import torch
 
-from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.training import Trained
 from leaderboards import Environment, IndInfo, NetworkInfo, ThresholdInfo
 from lsood import Detector
@@ -84,7 +84,7 @@ def provenance(
             name=trained.name,
             checkpoint=trained.weights,
             parameters=sum(p.numel() for p in trained.network.parameters()),
-            latent_layer=evaluation.subject.latent_layer,
+            latent_layer=evaluation.model_info.latent_layer,
             options=trained.options,
         ),
         "environment": environment(settings.device),
@@ -109,7 +109,7 @@ def method_fields(
             "mc_samples": settings.mc_samples,
             "reduction": settings.reduction,
             **chosen,
-            **detector.params(),
+            **detector.get_params(),
             **({} if learnt is None else {"n_components": int(learnt)}),
         },
     }

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pipeline.failures import Case
+from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.evaluation import Evaluation
-from benchmarks.tasks.objects import ObjectScored
-from benchmarks.tasks.pixels import pixel_cells
+from benchmarks.pipeline.failures import Case
 from benchmarks.pipeline.provenance import method_fields
 from benchmarks.pipeline.scoring import Scored
-from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.training import Trained
+from benchmarks.tasks.objects import ObjectScored
+from benchmarks.tasks.pixels import pixel_cells
 from leaderboards import Cost, Result
 from leaderboards.object_schema import ObjectResult
 from leaderboards.pixel_schema import PixelResult
@@ -23,7 +23,7 @@ def write_images(
     settings: Settings,
     evaluation: Evaluation,
     trained: Trained,
-    companions: Mapping[str, float],
+    auxiliary_networks: Mapping[str, float],
     scored: Mapping[Case, Scored],
     forwarded: dict[str, int],
     origin: Mapping[str, Any],
@@ -51,7 +51,7 @@ def write_images(
         )
         if one.tuned:
             told["settings"]["tuned"] = one.tuned
-        training = None if trained.seconds is None else trained.seconds + companions.get(name, 0.0)
+        training = None if trained.seconds is None else trained.seconds + auxiliary_networks.get(name, 0.0)
         cost = Cost(
             one.fit_seconds,
             one.score_seconds,

@@ -82,11 +82,11 @@ class Scoring:
             if scores:
                 calibration = scores.pop("calibration")
                 n_calibration = len(calibration)
-                fixed = judge.decision if judge is not None else None
+                fixed = judge.fixed_threshold if judge is not None else None
                 threshold = fixed if fixed is not None else self._threshold(case, calibration)
             thresholds += [threshold] if threshold is not None else []
-            inside, outside = scores.get("ind-test"), scores.get(ood)
-            cells.append(self._cell(case, ood, images, inside, outside, threshold))
+            scores_in, scores_out = scores.get("ind-test"), scores.get(ood)
+            cells.append(self._cell(case, ood, images, scores_in, scores_out, threshold))
             frames = scores | frames
         score_seconds = time.perf_counter() - start
         empty = pd.DataFrame({"set": [], "key": [], "score": []})
@@ -100,7 +100,7 @@ class Scoring:
             fit_seconds=fit_seconds,
             score_seconds=score_seconds,
             peak_memory_mb=peak_memory_mb(self.device),
-            tuned={} if case[1] == "no-ood" else {ood: d.params() for ood, d in judges.items()},
+            tuned={} if case[1] == "no-ood" else {ood: d.get_params() for ood, d in judges.items()},
         )
 
     def _threshold(self, case: Case, calibration: pd.DataFrame) -> float | None:
@@ -142,20 +142,24 @@ class Scoring:
         case: Case,
         ood: str,
         images: ImageSet,
-        inside: pd.DataFrame | None,
-        outside: pd.DataFrame | None,
+        scores_in: pd.DataFrame | None,
+        scores_out: pd.DataFrame | None,
         threshold: float | None,
     ) -> OodCell:
-        n_in = len(self.data.sets["test"]) if inside is None else len(inside)
-        n_out = len(images) if outside is None else len(outside)
+        n_in = len(self.data.sets["test"]) if scores_in is None else len(scores_in)
+        n_out = len(images) if scores_out is None else len(scores_out)
         failure, metrics, strata = self.attempts.failures.get(case), {}, []
-        if failure is None and inside is not None and outside is not None and threshold is not None:
+        if failure is None and scores_in is not None and scores_out is not None and threshold is not None:
             try:
                 sources = sources_of(
-                    inside, outside, ood == f"{self.data.name}-anomalies" or ood.startswith("generated:")
+                    scores_in,
+                    scores_out,
+                    ood == f"{self.data.name}-anomalies" or ood.startswith("generated:"),
                 )
-                metrics = figures(evaluate(inside["score"], outside["score"], threshold, sources=sources))
-                strata = strata_of(inside, outside, sources)
+                metrics = figures(
+                    evaluate(scores_in["score"], scores_out["score"], threshold, sources=sources)
+                )
+                strata = strata_of(scores_in, scores_out, sources)
             except ValueError as error:
                 failure = str(error)
         elif failure is None:
@@ -164,7 +168,7 @@ class Scoring:
 
 
 def _frame(title: str, x: Activations, values: Tensor) -> pd.DataFrame:
-    frame = pd.DataFrame({"set": title, "key": x.keys_, "score": values.double().numpy()})
+    frame = pd.DataFrame({"set": title, "key": x.ids, "score": values.double().numpy()})
     return frame.join(drawn_on(x), on="key")
 
 

@@ -20,10 +20,10 @@ Name = tuple[str | None, int | None]
 
 def drawn_on(x: Activations) -> pd.DataFrame:
     """Columns kind, severity and source of every image, by key; no column where nothing was drawn."""
-    drawn: dict[str, list[Any]] | None = x.made.get("drawn")
+    drawn: dict[str, list[Any]] | None = x.metadata.get("drawn")
     if not drawn:
-        return pd.DataFrame(index=pd.Index(x.keys_))
-    return pd.DataFrame({name: drawn[name] for name in DRAWN}, index=pd.Index(drawn["key"])).loc[x.keys_]
+        return pd.DataFrame(index=pd.Index(x.ids))
+    return pd.DataFrame({name: drawn[name] for name in DRAWN}, index=pd.Index(drawn["key"])).loc[x.ids]
 
 
 def strata_rows(drawn: pd.DataFrame) -> dict[Name, Sequence[int]]:
@@ -37,25 +37,25 @@ def strata_rows(drawn: pd.DataFrame) -> dict[Name, Sequence[int]]:
     return found | {(kind, int(s)): rows for (kind, s), rows in both.items()}  # type: ignore[misc]
 
 
-def sources_of(inside: pd.DataFrame, outside: pd.DataFrame, paired: bool) -> Sources | None:
+def sources_of(scores_in: pd.DataFrame, scores_out: pd.DataFrame, paired: bool) -> Sources | None:
     """Names of the images that the scored ones were made from; None where nothing was drawn.
 
     Args:
-        inside, outside: scores, with key and source.
+        scores_in, scores_out: scores, with key and source.
         paired: the anomalies were drawn on the in-distribution images.
     """
-    if "source" not in outside:
+    if "source" not in scores_out:
         return None
     prefix = "" if paired else "other set/"
-    return list(inside["key"]), [prefix + source for source in outside["source"]]
+    return list(scores_in["key"]), [prefix + source for source in scores_out["source"]]
 
 
-def strata_of(inside: pd.DataFrame, outside: pd.DataFrame, sources: Sources | None) -> list[Stratum]:
+def strata_of(scores_in: pd.DataFrame, scores_out: pd.DataFrame, sources: Sources | None) -> list[Stratum]:
     """AUROC and FPR95 of every kind, severity and both, of one method's scores."""
-    rows = strata_rows(outside)
+    rows = strata_rows(scores_out)
     if sources is None or not rows:
         return []
-    found = evaluate_strata(inside["score"], outside["score"], rows, sources)
+    found = evaluate_strata(scores_in["score"], scores_out["score"], rows, sources)
     return [Stratum(*name, len(index), figures(found.get(name, {}))) for name, index in rows.items()]
 
 
@@ -67,7 +67,7 @@ def figures(estimates: Mapping[str, Estimate]) -> dict[str, MetricValue]:
 def halves(x: Activations, seed: int) -> tuple[Tensor, Tensor]:
     """Two seeded halves of a set (row indices); images made from the same one stay together."""
     drawn = drawn_on(x)
-    names = list(drawn["source"]) if "source" in drawn else x.keys_
+    names = list(drawn["source"]) if "source" in drawn else x.ids
     group = {name: i for i, name in enumerate(dict.fromkeys(names))}
     order = torch.randperm(len(group), generator=torch.Generator().manual_seed(seed))
     place = torch.empty_like(order)

@@ -19,7 +19,7 @@ from torch import nn
 import networks
 from benchmarks.pipeline.config import Settings
 from datamodules import BenchmarkDataModule, cache_dir
-from networks import TrainingRecipe
+from networks import TrainingConfig
 
 log = logging.getLogger("lsood-bench")
 CACHE_VERSION = 2
@@ -36,7 +36,7 @@ class Exposure:
     """
 
     start: Trained
-    recipe: TrainingRecipe
+    config: TrainingConfig
     loader: Any
     outliers: str
     fingerprint: str
@@ -87,15 +87,15 @@ def from_checkpoint(settings: Settings, data: BenchmarkDataModule, path: Path) -
     return Trained(network.eval(), name, networks.weights_hash(network), {"checkpoint": path.name})
 
 
-def recipe_of(settings: Settings, data: BenchmarkDataModule, name: str) -> TrainingRecipe:
+def training_config_of(settings: Settings, data: BenchmarkDataModule, name: str) -> TrainingConfig:
     """How a network is trained in this run, its precision resolved."""
     if settings.preset is not None:
-        recipe = networks.preset(settings.preset).recipe
+        config = networks.preset(settings.preset).config
     else:
-        recipe = networks.default_recipe(name, data.name, data.origin == "miniature")
+        config = networks.default_training_config(name, data.name, data.origin == "miniature")
     if settings.epochs is not None:
-        recipe = dataclasses.replace(recipe, epochs=settings.epochs)
-    return dataclasses.replace(recipe, precision=networks.resolve_precision(recipe, settings.device))
+        config = dataclasses.replace(config, epochs=settings.epochs)
+    return dataclasses.replace(config, precision=networks.resolve_precision(config, settings.device))
 
 
 def train(
@@ -114,13 +114,13 @@ def train(
         exposure: start from trained weights and train with auxiliary outliers.
     """
     name = name or network_name(settings, data)
-    recipe = recipe_of(settings, data, name) if exposure is None else exposure.recipe
-    options = {**dataclasses.asdict(recipe), "seed": seed}
+    config = training_config_of(settings, data, name) if exposure is None else exposure.config
+    options = {**dataclasses.asdict(config), "seed": seed}
     identity = {
         "network": name,
         "data": data.fingerprint,
         "preprocess": data.preprocess.fingerprint,
-        "recipe": distinguishing(recipe),
+        "recipe": distinguishing(config),
         "seed": seed,
     }
     if exposure is not None:
@@ -134,9 +134,9 @@ def train(
             network,
             data.task,
             data.num_classes,
-            data.train_dataloader(recipe.batch_size),
+            data.train_dataloader(config.batch_size),
             data.val_dataloader(),
-            recipe,
+            config,
             folder,
             device=settings.device,
             seed=seed,
@@ -144,7 +144,7 @@ def train(
             outliers=None if exposure is None else exposure.loader,
         )
 
-    log_line = f"training {name} on {data.name}, seed {seed}, {recipe.epochs} epochs"
+    log_line = f"training {name} on {data.name}, seed {seed}, {config.epochs} epochs"
     return cached(identity, options, name, partial(build_network, name, data, settings.preset), fit, log_line)
 
 
@@ -187,12 +187,12 @@ def cached(
     return Trained(network.eval(), name, networks.weights_hash(network), options, seconds)
 
 
-def distinguishing(recipe: TrainingRecipe) -> dict[str, Any]:
+def distinguishing(config: TrainingConfig) -> dict[str, Any]:
     """What differs from the defaults: an option added later does not make trained networks strangers."""
     return {
-        field.name: getattr(recipe, field.name)
-        for field in dataclasses.fields(recipe)
-        if field.default is dataclasses.MISSING or getattr(recipe, field.name) != field.default
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if field.default is dataclasses.MISSING or getattr(config, field.name) != field.default
     }
 
 

@@ -36,8 +36,8 @@ def validation_rows(images: ImageSet, seed: int, size: int = VALIDATION) -> tupl
     order = np.random.default_rng([seed, len(sources)]).permutation(len(sources))
     share = min(size / len(images), 0.5)
     chosen = {sources[i] for i in order[: max(2, round(share * len(sources)))]}
-    inside = [i for i, source in enumerate(images.sources) if source in chosen]
-    return inside, [i for i, source in enumerate(images.sources) if source not in chosen]
+    ind = [i for i, source in enumerate(images.sources) if source in chosen]
+    return ind, [i for i, source in enumerate(images.sources) if source not in chosen]
 
 
 @dataclass
@@ -80,18 +80,18 @@ class Adversarial:
             yield {**batch, "image": moved.cpu(), "key": [f"fgsm/{key}" for key in batch["key"]]}
 
 
-def tuned(candidates: Sequence[Detector], inside: Activations, outside: Activations) -> Detector:
+def tuned(candidates: Sequence[Detector], ind: Activations, ood: Activations) -> Detector:
     """The candidate with the highest TNR at 95 % TPR, each taught by one half and judged by the other.
 
     The first of equals; taught by the teaching half alone, as in Huang et al. (SafeAI 2021).
     """
-    (teach_in, judge_in), (teach_out, judge_out) = halves(inside, 0), halves(outside, 0)
+    (teach_in, judge_in), (teach_out, judge_out) = halves(ind, 0), halves(ood, 0)
     best: tuple[float, Detector] | None = None
     for candidate in candidates:
-        candidate = copy.copy(candidate).learn(inside.select(teach_in), outside.select(teach_out))
+        candidate = copy.copy(candidate).fit_with_outliers(ind.select(teach_in), ood.select(teach_out))
         if len(candidates) == 1:
             return candidate
-        kept, passed = candidate.score(inside.select(judge_in)), candidate.score(outside.select(judge_out))
+        kept, passed = candidate.score(ind.select(judge_in)), candidate.score(ood.select(judge_out))
         missed = fpr_at_tpr(kept.numpy(), passed.numpy(), tpr=0.95, positive="in")
         if best is None or missed < best[0]:
             best = missed, candidate

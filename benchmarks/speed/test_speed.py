@@ -23,7 +23,7 @@ from baselines import ODIN
 from lsood import Hook, LaRED, LaREM
 from lsood.extraction import entropy
 from lsood.extraction.one_pass import OnePass
-from lsood.probes.image import LatentEntropy, Subject, standard_probes
+from lsood.probes.image import LatentEntropy, ModelInfo, standard_probes
 
 PASSES, K, FLOOR = 16, 5, 1e-5
 SEGMENTATION = ("deeplabv3plus-resnet18", (3, 128, 256))
@@ -48,7 +48,7 @@ def setting(name, shape, images):
         # Blocks of 5 would drop all of its 4x4 map here, where the layer divides by 0.
         network.drop_block.block_size = 2
     x = torch.randn(images, *shape)
-    subject = Subject(
+    model_info = ModelInfo(
         task=networks.NETWORKS[name].task,
         num_classes=10,
         layers=network.feature_layers,
@@ -56,7 +56,7 @@ def setting(name, shape, images):
         std=(0.25, 0.25, 0.25),
         mc_samples=PASSES,
     )
-    return network, x, [str(i) for i in range(images)], subject
+    return network, x, [str(i) for i in range(images)], model_info
 
 
 def compare(benchmark, ours, images, other, other_images, rounds):
@@ -116,9 +116,9 @@ def fitted():
 @pytest.mark.parametrize("network_and_shape", LAREX, ids=lambda p: p[0])
 def test_larex_beside_the_reference_procedure(benchmark, fitted, network_and_shape):
     """Entropies and both scores of images."""
-    network, x, keys, subject = setting(*network_and_shape, images=64)
-    layer = network.get_submodule(subject.latent_layer)
-    probe = LatentEntropy(subject.latent_layer, PASSES, subject.reduction, 0)
+    network, x, keys, model_info = setting(*network_and_shape, images=64)
+    layer = network.get_submodule(model_info.latent_layer)
+    probe = LatentEntropy(model_info.latent_layer, PASSES, model_info.reduction, 0)
 
     def reference():
         layer.train()
@@ -142,9 +142,9 @@ def test_larex_beside_the_reference_procedure(benchmark, fitted, network_and_sha
 @pytest.mark.parametrize("network_and_shape", DETECTION, ids=lambda p: p[0])
 def test_latent_entropies_of_a_detector_beside_the_reference_procedure(benchmark, network_and_shape):
     """Entropies of the proposal head's channel means on five levels; the reference passes images one by one."""
-    network, x, keys, subject = setting(*network_and_shape, images=4)
-    layer = network.get_submodule(subject.latent_layer)
-    probe = LatentEntropy(subject.latent_layer, PASSES, subject.reduction, 0)
+    network, x, keys, model_info = setting(*network_and_shape, images=4)
+    layer = network.get_submodule(model_info.latent_layer)
+    probe = LatentEntropy(model_info.latent_layer, PASSES, model_info.reduction, 0)
 
     def reference():
         layer.train()
@@ -178,13 +178,13 @@ def case(request):
 
 
 def extraction(benchmark, case, perturbations=()):
-    network, x, keys, subject = case
+    network, x, keys, model_info = case
 
     def inference():
         with torch.no_grad():
             return network(x)
 
-    with OnePass(network, standard_probes(subject), perturbations) as one_pass:
+    with OnePass(network, standard_probes(model_info), perturbations) as one_pass:
         compare(benchmark, lambda: one_pass(x, keys), len(x), inference, other_images=len(x), rounds=15)
 
 

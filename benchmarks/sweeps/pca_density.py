@@ -25,10 +25,10 @@ from torch import Tensor
 import networks
 from anomalies.sets.console import BAD_USAGE, FAILED, reporting
 from benchmarks.console import spread, to_terminal, watch
+from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.provenance import environment, git_commit, package_version
-from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.training import train
 from datamodules import DATAMODULES, cache_dir, check_names
 from leaderboards.papers.sweep import sweep_figure
@@ -61,15 +61,15 @@ def sweep(
     found = []
     for n in (n for n in sizes if n < len(pca.variances_)):
         pca.n_components_ = n
-        centres, inside = pca.transform(fit), pca.transform(test)
+        centres, scores_in = pca.transform(fit), pca.transform(test)
         outsides = {name: pca.transform(entropies) for name, entropies in oods.items()}
-        densities = _densities(centres, torch.cat([inside, *outsides.values()]))
-        parts = [len(inside), *(len(outside) for outside in outsides.values())]
+        densities = _densities(centres, torch.cat([scores_in, *outsides.values()]))
+        parts = [len(scores_in), *(len(scores_out) for scores_out in outsides.values())]
         sides = {kind: np.split(values, np.cumsum(parts)[:-1]) for kind, values in densities.items()}
-        for i, (name, outside) in enumerate(outsides.items(), 1):
+        for i, (name, scores_out) in enumerate(outsides.items(), 1):
             row: dict[str, Any] = {"ood": name, "components": n, "picked": n == picked}
             row |= {kind: auroc(-side[0], -side[i]) for kind, side in sides.items()}
-            row["larem"] = auroc(inside.square().sum(1), outside.square().sum(1))
+            row["larem"] = auroc(scores_in.square().sum(1), scores_out.square().sum(1))
             for kind in ("sklearn", "sklearn_brute"):
                 errors = np.concatenate([np.abs(sides[kind][j] - sides["lared"][j]) for j in (0, i)])
                 row |= {f"{kind}_worst": errors.max(), f"{kind}_mean": errors.mean()}

@@ -12,8 +12,8 @@ from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.tasks.objects import CORNERS, ObjectScored
 from datamodules import BenchmarkDataModule, ImageSet, Subset
 from leaderboards.figures.boxes import BoxPicture, boxes_figure
-from leaderboards.tables.object_page import picture_name
 from leaderboards.object_schema import FOLDER
+from leaderboards.tables.object_page import picture_name
 from lsood.probes.objects import image_of
 
 IMAGES = 6

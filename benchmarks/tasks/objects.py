@@ -23,11 +23,11 @@ from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.strata import figures
 from datamodules import NOISE, BenchmarkDataModule
 from leaderboards.object_schema import COLUMNS, ObjectCell, UnknownObjects
-from lsood import Activations, Detector, Head, Subject, threshold_at
-from lsood.metrics.intervals import Estimate, Sources
-from lsood.methods import create
+from lsood import Activations, Detector, Head, ModelInfo, threshold_at
 from lsood.extraction.objects import ObjectSet, rows_of
-from lsood.metrics.open_set_detection import Fates, evaluate_open_set, separation
+from lsood.methods import create
+from lsood.metrics.intervals import Estimate, Sources
+from lsood.metrics.open_set_detection import Outcomes, evaluate_open_set, separation
 
 log = logging.getLogger("lsood-bench")
 CORNERS = ("x1", "y1", "x2", "y2")
@@ -35,13 +35,13 @@ EMPTY = pd.DataFrame(columns=[*COLUMNS, *CORNERS, "predicted", "confidence"])
 OBJECT_METHODS = ("msp", "energy", "knn", "mahalanobis", "lared")
 
 
-def object_subject(network: nn.Module, subject: Subject) -> Subject:
+def object_model_info(network: nn.Module, model_info: ModelInfo) -> ModelInfo:
     """The box head of an object detector as a classifier: its penultimate features are the input of the class layer,
     its latent layer the dropout layer between region pooling and box head.
     """
     named: Any = network
     return replace(
-        subject,
+        model_info,
         task="classification",
         layers=(named.region_dropout,),
         latent_layer=named.region_layer,
@@ -103,7 +103,7 @@ class ObjectEvaluation:
     Args:
         extraction: with ``objects`` of "fit", "ind-val", "ind-test" and of every OoD set.
         data: whose sets they are.
-        subject: see :func:`object_subject`.
+        subject: see :func:`object_model_info`.
         images: {set: activations of its images}.
         false_alarm_rate: of the thresholds.
         confidence: class probability from which a detection counts, in every set; 0: all that the network keeps.
@@ -111,7 +111,7 @@ class ObjectEvaluation:
 
     extraction: Extraction
     data: BenchmarkDataModule
-    subject: Subject
+    model_info: ModelInfo
     images: dict[str, Activations]
     false_alarm_rate: float = 0.05
     confidence: float = 0.0
@@ -123,7 +123,7 @@ class ObjectEvaluation:
             name: self.extraction.objects[name].confident(self.confidence)
             for name in ("fit", "ind-val", *judged)
         }
-        self._sets = {name: self._known[name].on(self.images[name].keys_) for name in judged}
+        self._sets = {name: self._known[name].on(self.images[name].ids) for name in judged}
         return {name: self._method(name) for name in methods}
 
     def _method(self, name: str) -> ObjectScored:
@@ -140,7 +140,7 @@ class ObjectEvaluation:
                 )
             if not held_out.images:
                 raise ValueError(f"no detections of confidence {self.confidence:g} on the validation set")
-            detector.attach(self.subject).fit(train).calibrate(held_out)
+            detector.attach(self.model_info).fit(train).calibrate(held_out)
             fitted = time.perf_counter()
             for part in ("ind-val", "ind-test", *self.data.ood_sets):
                 scores[part] = self._scores(detector, part)
@@ -170,13 +170,13 @@ class ObjectEvaluation:
     def _cell(
         self, ood: str, scores: dict[str, Tensor], threshold: float | None, failure: str | None
     ) -> ObjectCell:
-        known, wild, images = self._sets["ind-test"], self._sets[ood], self.data.ood_sets[ood]
+        known, ood, images = self._sets["ind-test"], self._sets[ood], self.data.ood_sets[ood]
         chosen, sources = self._outside(ood), self._sources(ood)
-        n_out = len(wild.boxes) if chosen is None else int(chosen.sum())
+        n_out = len(ood.boxes) if chosen is None else int(chosen.sum())
         metrics: dict[str, Estimate] = {}
         unknown, open_set, open_failure = None, dict[str, Estimate](), failure
         if threshold is not None:
-            own = (known, scores["ind-test"].numpy(), wild, scores[ood].numpy(), threshold)
+            own = (known, scores["ind-test"].numpy(), ood, scores[ood].numpy(), threshold)
             try:
                 if not (images.boxed or ood in NOISE):
                     raise ValueError("no objects are labelled, so that detections may be of known classes")
@@ -187,8 +187,10 @@ class ObjectEvaluation:
                 failure = str(error)
             try:
                 open_set = evaluate_open_set(*own, sources=sources)
-                fates = Fates.of(wild, own[3], threshold).counts()
-                unknown = UnknownObjects(fates["unknown"], fates["flagged"], fates["taken"], fates["missed"])
+                outcomes = Outcomes.of(ood, own[3], threshold).counts()
+                unknown = UnknownObjects(
+                    outcomes["unknown"], outcomes["flagged"], outcomes["taken"], outcomes["missed"]
+                )
             except ValueError as error:
                 open_failure = str(error)
         return ObjectCell(
@@ -209,22 +211,22 @@ class ObjectEvaluation:
         """Which detections are compared with in-distribution ones: all; where known objects are labelled beside unknown
         ones, those that overlap an unknown one, unless anomalies were drawn: these change known objects too.
         """
-        wild = self._sets[ood]
-        mixed = bool((wild.object_labels >= 0).any()) and len(wild.unknown) > 0
-        return wild.on_unknown if mixed and not self.images[ood].made.get("drawn") else None
+        ood = self._sets[ood]
+        mixed = bool((ood.object_labels >= 0).any()) and len(ood.unknown) > 0
+        return ood.on_unknown if mixed and not self.images[ood].metadata.get("drawn") else None
 
     def _sources(self, ood: str) -> Sources | None:
         """Names of the images that images were made from; None where nothing was drawn."""
-        drawn = self.images[ood].made.get("drawn")
+        drawn = self.images[ood].metadata.get("drawn")
         if not drawn:
             return None
         source = dict(zip(drawn["key"], drawn["source"], strict=True))
         prefix = "" if ood == f"{self.data.name}-anomalies" or ood.startswith("generated:") else "other set/"
-        return self.images["ind-test"].keys_, [prefix + source[key] for key in self.images[ood].keys_]
+        return self.images["ind-test"].ids, [prefix + source[key] for key in self.images[ood].ids]
 
 
 def _frame(title: str, found: Activations, values: Tensor) -> pd.DataFrame:
     corners = dict(zip(CORNERS, found["box"].double().numpy().T, strict=True))
-    named = {"set": [title] * len(values), "key": found.keys_, "score": values.numpy(), **corners}
+    named = {"set": [title] * len(values), "key": found.ids, "score": values.numpy(), **corners}
     named |= {"predicted": found["predicted"].numpy(), "confidence": found["score"].double().numpy()}
     return pd.DataFrame(named)

@@ -9,18 +9,18 @@ from benchmarks.pipeline.strata import drawn_on, figures, strata_rows
 from leaderboards import Stratum
 from leaderboards.pixel_schema import PixelCell
 from lsood import Activations
-from lsood.metrics.pixels import random_baseline
 from lsood.metrics.pixel_set import PixelSet
+from lsood.metrics.pixels import random_baseline
 from lsood.metrics.strata import SMALLEST_STRATUM
 
 STRATUM_RESAMPLES = 50
 
 
 def pixel_cell(
-    score: str, name: str, origin: str, fingerprint: str, of: PixelSet, made: Activations
+    score: str, name: str, origin: str, fingerprint: str, of: PixelSet, metadata: Activations
 ) -> PixelCell:
     """One score on one set; intervals by a bootstrap over the images the anomalies were drawn on."""
-    drawn = drawn_on(made)
+    drawn = drawn_on(metadata)
     sources = list(drawn["source"]) if "source" in drawn else of.keys
     known = of.images[of.images[:, :2].any(1)]
     normal, anomalous, ignored = (int(n) for n in known.sum(0))

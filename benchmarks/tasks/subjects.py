@@ -6,20 +6,20 @@ from typing import Any
 
 from torch import nn
 
+from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.tasks.objects import mean_average_precision
-from benchmarks.pipeline.config import Settings
 from datamodules import BenchmarkDataModule
-from lsood import Activations, Head, Subject
+from lsood import Activations, Head, ModelInfo
 
 
-def subject_of(network: nn.Module, data: BenchmarkDataModule, settings: Settings, seed: int) -> Subject:
+def model_info_of(network: nn.Module, data: BenchmarkDataModule, settings: Settings, seed: int) -> ModelInfo:
     """The network as methods see it that score images. The class layer of an object detector does not work on images,
     so there is none.
     """
     named: Any = network
     detects = data.task == "detection"
-    return Subject(
+    return ModelInfo(
         task=data.task,
         num_classes=data.num_classes,
         layers=tuple(named.feature_layers),
@@ -40,7 +40,7 @@ def network_metrics(evaluation: Evaluation) -> dict[str, float]:
     """
     test, task = evaluation.test, evaluation.data.task
     if task == "detection":
-        return mean_average_precision(evaluation.extraction.objects["ind-test"], test.keys_)
+        return mean_average_precision(evaluation.extraction.objects["ind-test"], test.ids)
     return _miou(test) if task == "segmentation" else _accuracy(test)
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from datamodules.imagesets.boxed import BoxedSet, Size
-from datamodules.imagesets.boxes import Boxes, boxes_of
-from datamodules.imagesets.base import FileSet
-from datamodules.locate import MARKER, origin_of
 from datamodules.formats.reading import image_files
 from datamodules.formats.scalabel import read_json
+from datamodules.imagesets.base import FileSet
+from datamodules.imagesets.boxed import BoxedSet, Size
+from datamodules.imagesets.boxes import Boxes, boxes_of
+from datamodules.locate import MARKER, origin_of
 
 log = logging.getLogger("lsood-bench")
 LABELS = (

@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+from datamodules.formats.reading import image_files
+from datamodules.imagesets.base import FileSet
 from datamodules.imagesets.boxed import BoxedSet, Size
 from datamodules.imagesets.boxes import Boxes, boxes_of
-from datamodules.imagesets.base import FileSet
 from datamodules.locate import origin_of
-from datamodules.formats.reading import image_files
 
 PUBLISHED = 5823
 SIDES = ("xmin", "ymin", "xmax", "ymax")

@@ -12,8 +12,8 @@ from anomalies.base import UNKNOWN
 from anomalies.drawing import AnomalousImage, draw
 from anomalies.validity import Unusable
 from anomalies.variants import variants
-from datamodules.imagesets.boxes import Boxes
 from datamodules.imagesets.base import NOT_DRAWN, ImageSet, Item, fingerprint_of
+from datamodules.imagesets.boxes import Boxes
 
 MOVING = ("geometric", "albumentations")
 """Families of anomalies whose kinds move pixels, or may."""

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.imagesets.boxes import Boxes
 from datamodules.formats.reading import Image, image_shape, read_image, read_label
+from datamodules.imagesets.boxes import Boxes
 
 Target = int | NDArray[np.uint8] | Boxes | None
 NOT_DRAWN = "not drawn"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from datamodules.imagesets.boxes import Boxes, inside
 from datamodules.imagesets.base import FileSet, Item, fingerprint_of
+from datamodules.imagesets.boxes import Boxes, inside
 
 log = logging.getLogger("lsood-bench")
 Size = tuple[int, int]

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule, hold_out
-from datamodules.imagesets.boxed import BoxedSet
-from datamodules.imagesets.boxes import Boxes
-from datamodules.imagesets.base import ImageSet
-from datamodules.locate import origin_of
 from datamodules.formats.reading import image_files
 from datamodules.formats.scalabel import read_scalabel
+from datamodules.imagesets.base import ImageSet
+from datamodules.imagesets.boxed import BoxedSet
+from datamodules.imagesets.boxes import Boxes
+from datamodules.locate import origin_of
 
 log = logging.getLogger("lsood-bench")
 BOX_CLASSES = (

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule, hold_out
-from datamodules.ind.cityscapes import CLASSES
-from datamodules.imagesets.base import FileSet, ImageSet, Labels
-from datamodules.locate import origin_of
 from datamodules.formats.reading import IGNORE, image_files, lookup
+from datamodules.imagesets.base import FileSet, ImageSet, Labels
+from datamodules.ind.cityscapes import CLASSES
+from datamodules.locate import origin_of
 
 CLASS_IDS = lookup({i: i for i in range(19)} | {IGNORE: IGNORE})
 PUBLISHED = {"train": 7000, "val": 1000}

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
+from datamodules.formats.reading import IGNORE, image_files, lookup
 from datamodules.imagesets.base import FileSet, ImageSet, Labels
 from datamodules.locate import origin_of
-from datamodules.formats.reading import IGNORE, image_files, lookup
 
 CLASSES = "sky building pole road pavement tree sign fence car pedestrian bicyclist".split()
 CLASS_IDS = lookup({i: i for i in range(11)} | {11: IGNORE})

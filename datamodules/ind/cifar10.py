@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.base import BenchmarkDataModule, hold_out
+from datamodules.formats.reading import read_batch
 from datamodules.imagesets.base import ArraySet, ImageSet
 from datamodules.locate import origin_of
-from datamodules.formats.reading import read_batch
 
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}

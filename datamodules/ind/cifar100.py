@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from datamodules.base import BenchmarkDataModule, hold_out
-from datamodules.ind.cifar10 import cifar_part
 from datamodules.imagesets.base import ArraySet, ImageSet
+from datamodules.ind.cifar10 import cifar_part
 
 CLASSES = (
     "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly "

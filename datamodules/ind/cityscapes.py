@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule, hold_out
+from datamodules.formats.reading import IGNORE, image_files, lookup
 from datamodules.imagesets.base import FileSet, ImageSet, Labels
 from datamodules.locate import origin_of
-from datamodules.formats.reading import IGNORE, image_files, lookup
 
 CLASSES = (
     "road sidewalk building wall fence pole traffic_light traffic_sign vegetation terrain sky "

@@ -10,12 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from datamodules.loading.augment import shift
 from datamodules.base import BenchmarkDataModule
-from datamodules.imagesets.base import FileSet, ImageSet, Item, Subset, fingerprint_of
-from datamodules.locate import origin_of
 from datamodules.formats.reading import image_files
+from datamodules.imagesets.base import FileSet, ImageSet, Item, Subset, fingerprint_of
+from datamodules.loading.augment import shift
 from datamodules.loading.samples import Augment
+from datamodules.locate import origin_of
 
 CLASSES = (
     "limit_20 limit_30 limit_50 limit_60 limit_70 limit_80 end_of_limit_80 limit_100 limit_120 no_overtaking "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from datamodules.base import BenchmarkDataModule, hold_out
+from datamodules.formats.reading import read_idx
 from datamodules.imagesets.base import ArraySet, ImageSet
 from datamodules.locate import origin_of
-from datamodules.formats.reading import read_idx
 
 FILES = {"train": "train", "test": "t10k"}
 PUBLISHED = {"train": 60_000, "test": 10_000}

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
+from datamodules.formats.reading import image_files, lookup
 from datamodules.imagesets.base import FileSet, ImageSet, Labels, Subset
 from datamodules.locate import origin_of
-from datamodules.formats.reading import image_files, lookup
 
 CLASSES = "void road lanemarks curb person rider vehicles bicycle motorcycle traffic_sign".split()
 CLASS_IDS = lookup({i: i for i in range(10)})

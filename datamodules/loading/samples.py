@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from datamodules.imagesets.boxes import NO_BOXES, Boxes
 from datamodules.imagesets.base import ArraySet, ImageSet, Item, Subset
+from datamodules.imagesets.boxes import NO_BOXES, Boxes
 from datamodules.loading.preprocess import Preprocess
 
 UNLABELLED = -1

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from anomalies.sets.stored import StoredSet
-from datamodules.imagesets.boxes import NO_BOXES
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
+from datamodules.imagesets.boxes import NO_BOXES
 
 NEW_OBJECTS = ("object", "folder_object")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from datamodules.imagesets.boxed import BoxedSet
 from datamodules.imagesets.base import ImageSet, Subset
+from datamodules.imagesets.boxed import BoxedSet
 
 log = logging.getLogger("lsood-bench")
 COCO = "person, bicycle, bus, car, motorcycle, train, pedestrian, rider, truck, traffic light, traffic sign"

@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.formats.reading import image_files
+from datamodules.imagesets.base import ArraySet, FileSet, ImageSet
 from datamodules.ind.cifar10 import CIFAR10DataModule
 from datamodules.ind.cifar100 import CIFAR100DataModule
 from datamodules.ind.fashion_mnist import FashionMNISTDataModule
-from datamodules.imagesets.base import ArraySet, FileSet, ImageSet
-from datamodules.locate import find, missing, origin_of
 from datamodules.ind.mnist import MNISTDataModule
+from datamodules.locate import find, missing, origin_of
 from datamodules.ood.sets import OOD_SETS, check_names
-from datamodules.formats.reading import image_files
 
 log = logging.getLogger("lsood-bench")
 DEAD_LEAVES = "dead-leaves"

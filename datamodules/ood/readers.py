@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.ind.cifar100 import CIFAR100DataModule
-from datamodules.imagesets.base import ArraySet, FileSet, ImageSet, Item, Labels, fingerprint_of
-from datamodules.locate import origin_of
-from datamodules.ind.mnist import idx_files_there, idx_part
 from datamodules.formats.reading import IGNORE, image_files, lookup
+from datamodules.imagesets.base import ArraySet, FileSet, ImageSet, Item, Labels, fingerprint_of
+from datamodules.ind.cifar100 import CIFAR100DataModule
+from datamodules.ind.mnist import idx_files_there, idx_part
+from datamodules.locate import origin_of
 
 OMNIGLOT_TAKEN = 10_000
 MASK_IDS = lookup({0: 0, 1: 1, IGNORE: IGNORE})

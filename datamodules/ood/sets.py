@@ -10,21 +10,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datamodules.formats.coco import coco_boxed
+from datamodules.formats.reading import image_files
+from datamodules.formats.voc import voc, voc_boxed
 from datamodules.imagesets.anomalous import AnomalousSet
+from datamodules.imagesets.base import FileSet, ImageSet, capped
 from datamodules.ind.bdd100k import BDD100kDataModule
 from datamodules.ind.bdd100k_seg import BDD100kSegmentationDataModule
 from datamodules.ind.camvid import CamVidDataModule
 from datamodules.ind.cifar10 import CIFAR10DataModule
 from datamodules.ind.cifar100 import CIFAR100DataModule
 from datamodules.ind.cityscapes import CityscapesDataModule
-from datamodules.formats.coco import coco_boxed
 from datamodules.ind.fashion_mnist import FashionMNISTDataModule
-from datamodules.ood.generated import GeneratedSet
 from datamodules.ind.gtsrb import GTSRBDataModule
-from datamodules.imagesets.base import FileSet, ImageSet, capped
-from datamodules.ood.known_objects import without_known
-from datamodules.locate import find, miniature, missing
 from datamodules.ind.mnist import MNISTDataModule
+from datamodules.ind.woodscape import WoodScapeDataModule, soiling_test
+from datamodules.locate import find, miniature, missing
+from datamodules.ood.generated import GeneratedSet
+from datamodules.ood.known_objects import without_known
 from datamodules.ood.noise import NOISE, noise_set
 from datamodules.ood.readers import (
     OODSet,
@@ -39,9 +42,6 @@ from datamodules.ood.readers import (
     svhn,
     with_masks,
 )
-from datamodules.formats.reading import image_files
-from datamodules.formats.voc import voc, voc_boxed
-from datamodules.ind.woodscape import WoodScapeDataModule, soiling_test
 
 if TYPE_CHECKING:
     from datamodules.base import BenchmarkDataModule

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-from leaderboards.figures.curves import PALETTE, _save
 from leaderboards.analysis.naive import NAIVE
+from leaderboards.figures.curves import PALETTE, _save
 
 LEVEL = 0.05
 FEWEST, ENOUGH = 3, 10

@@ -66,17 +66,17 @@ def _scores(run: Result, cell: OodCell, frame: pd.DataFrame) -> Scores | None:
     """
     if cell.failure is not None or "auroc" not in cell.metrics:
         return None
-    inside, outside = (frame[frame["set"] == name].set_index("key") for name in ("ind-test", cell.name))
-    if (len(inside), len(outside)) != (cell.n_in, cell.n_out) or min(cell.n_in, cell.n_out) < 2:
+    scores_in, scores_out = (frame[frame["set"] == name].set_index("key") for name in ("ind-test", cell.name))
+    if (len(scores_in), len(scores_out)) != (cell.n_in, cell.n_out) or min(cell.n_in, cell.n_out) < 2:
         return None
-    if abs(auroc(inside["score"], outside["score"]) - cell.metrics["auroc"].value) > AGREE:
+    if abs(auroc(scores_in["score"], scores_out["score"]) - cell.metrics["auroc"].value) > AGREE:
         return None
     sources = None
-    if "source" in outside and outside["source"].notna().all():
+    if "source" in scores_out and scores_out["source"].notna().all():
         on_test_images = cell.name == f"{run.ind.name}-anomalies" or cell.name.startswith("generated:")
         prefix = "" if on_test_images else "other set/"
-        sources = {str(key): f"{prefix}{source}" for key, source in outside["source"].items()}
-    return inside["score"], outside["score"], sources
+        sources = {str(key): f"{prefix}{source}" for key, source in scores_out["source"].items()}
+    return scores_in["score"], scores_out["score"], sources
 
 
 def _pairs(key: Key, methods: Mapping[str, Mapping[int, Scores]]) -> list[dict[str, Any]]:
@@ -86,8 +86,8 @@ def _pairs(key: Key, methods: Mapping[str, Mapping[int, Scores]]) -> list[dict[s
     for seed in seeds:
         groups: dict[Any, list[str]] = {}
         for name in sorted(m for m in methods if seed in methods[m]):
-            inside, outside, _ = methods[name][seed]
-            groups.setdefault((frozenset(inside.index), frozenset(outside.index)), []).append(name)
+            scores_in, scores_out, _ = methods[name][seed]
+            groups.setdefault((frozenset(scores_in.index), frozenset(scores_out.index)), []).append(name)
         for names in groups.values():  # methods that scored the same images
             first_in, first_out, sources = methods[names[0]][seed]
             x = np.stack([methods[name][seed][0][first_in.index] for name in names])

@@ -29,12 +29,12 @@ IN, OUT = "#0072B2", "#D55E00"
 
 
 def _curve(
-    inside: NDArray[np.float64], outside: NDArray[np.float64]
+    scores_in: NDArray[np.float64], scores_out: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """False-positive rates, true-positive rates (OoD positive) and the area."""
-    levels = np.unique(np.concatenate([inside, outside]))[::-1]
-    fpr = 1 - np.searchsorted(np.sort(inside), levels, side="left") / len(inside)
-    tpr = 1 - np.searchsorted(np.sort(outside), levels, side="left") / len(outside)
+    levels = np.unique(np.concatenate([scores_in, scores_out]))[::-1]
+    fpr = 1 - np.searchsorted(np.sort(scores_in), levels, side="left") / len(scores_in)
+    tpr = 1 - np.searchsorted(np.sort(scores_out), levels, side="left") / len(scores_out)
     fpr, tpr = np.r_[0, fpr], np.r_[0, tpr]
     return fpr, tpr, float(np.trapezoid(tpr, fpr))
 
@@ -73,11 +73,11 @@ def histogram_figure(scores: Scores, title: str, path: Path) -> None:
     columns = min(4, len(scores))
     lines = -(-len(scores) // columns)
     figure = Figure(figsize=(3.1 * columns, 2.3 * lines + 0.5), dpi=120, layout="constrained")
-    for i, (name, (inside, outside)) in enumerate(scores.items()):
+    for i, (name, (scores_in, scores_out)) in enumerate(scores.items()):
         axes = figure.add_subplot(lines, columns, i + 1)
-        low, high = np.quantile(np.concatenate([inside, outside]), [0.005, 0.975])
+        low, high = np.quantile(np.concatenate([scores_in, scores_out]), [0.005, 0.975])
         bins = np.linspace(low, high if high > low else low + 1, 31).tolist()
-        for values, colour, label in ((inside, IN, "in-distribution"), (outside, OUT, "OoD")):
+        for values, colour, label in ((scores_in, IN, "in-distribution"), (scores_out, OUT, "OoD")):
             axes.hist(
                 np.clip(values, bins[0], bins[-1]),
                 bins=bins,

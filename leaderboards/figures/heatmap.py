@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from leaderboards.figures.curves import _save
 from leaderboards.analysis.naive import NAIVE
+from leaderboards.figures.curves import _save
 
 LOW, HIGH = 0.4, 1.0
 COLOURS = "cividis"

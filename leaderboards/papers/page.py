@@ -13,8 +13,8 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from leaderboards.papers.tables import PROTOCOLS, Caveat, PaperTable
 from leaderboards.papers.reproduction import NOT_COMPARABLE, Cell, Measured, cells, seconds, tally
+from leaderboards.papers.tables import PROTOCOLS, Caveat, PaperTable
 from leaderboards.schema import Result
 from leaderboards.tables.images import BANNER, _cell, is_miniature
 

@@ -23,8 +23,8 @@ from leaderboards.analysis.naive import (
     methods_of,
     naive_auroc,
 )
-from leaderboards.schema import MetricValue, OodCell, Result
 from leaderboards.analysis.significance import TIED, tied_with_best
+from leaderboards.schema import MetricValue, OodCell, Result
 
 METRICS = (
     "auroc", "fpr95", "aupr_in", "aupr_out", "fpr95_in", "fpr80_in", "detection_error", "accuracy", "mcc", "f1",

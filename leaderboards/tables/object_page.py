@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from leaderboards.object_schema import ObjectResult
-from leaderboards.tables.objects import NOTE, TITLES, best, figure, object_groups, object_rows, reason
 from leaderboards.store import slug
+from leaderboards.tables.objects import NOTE, TITLES, best, figure, object_groups, object_rows, reason
 
 
 def object_parts(results: Sequence[ObjectResult], figures: Sequence[str] = ()) -> dict[str, Any]:

@@ -94,12 +94,12 @@ def _row(members: list[tuple[ObjectResult, ObjectCell]]) -> dict[str, Any]:
         "open_set_failure": next((c.open_set_failure for _, c in members if c.open_set_failure), None),
     }
     if cell.unknown is not None:
-        fates = cell.unknown
+        outcomes = cell.unknown
         row |= {
-            "n_unknown": fates.n,
-            "n_flagged": fates.flagged,
-            "n_taken": fates.taken,
-            "n_missed": fates.missed,
+            "n_unknown": outcomes.n,
+            "n_flagged": outcomes.flagged,
+            "n_taken": outcomes.taken,
+            "n_missed": outcomes.missed,
         }
     return row | over_seeds([c.metrics | c.open_set for _, c in members], (*METRICS, *OPEN_SET))
 

@@ -8,16 +8,16 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from leaderboards.figures.heatmap import colour
 from leaderboards.analysis.naive import NAIVE, NAIVE_TITLE, gain_text, has_naive, methods_of
-from leaderboards.tables.object_page import object_parts
-from leaderboards.object_schema import ObjectResult
-from leaderboards.tables.page_parts import heat_parts, pixel_parts
-from leaderboards.pixel_schema import PixelResult
-from leaderboards.store import slug
-from leaderboards.schema import Result
 from leaderboards.analysis.significance import PAIRED_NOTE, TIED, tied_with_best, untested
+from leaderboards.figures.heatmap import colour
+from leaderboards.object_schema import ObjectResult
+from leaderboards.pixel_schema import PixelResult
+from leaderboards.schema import Result
+from leaderboards.store import slug
 from leaderboards.tables.images import BANNER, conventions, groups, is_miniature, number, rows, spread
+from leaderboards.tables.object_page import object_parts
+from leaderboards.tables.page_parts import heat_parts, pixel_parts
 
 COLUMNS = (
     ("fpr95", "FPR95", "lower"),

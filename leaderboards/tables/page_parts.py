@@ -7,20 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from leaderboards.figures.heatmap import colour
 from leaderboards.analysis.naive import NAIVE
-from leaderboards.pixel_schema import PixelResult
-from leaderboards.tables.pixels import (
-    IMAGES,
-    PIXEL_NOTE,
-    RANDOM,
-    TITLES,
-    kinds_of_pixels,
-    pixel_rows,
-    pooled,
-    spread,
-)
-from leaderboards.schema import Result
 from leaderboards.analysis.strata import (
     ANY,
     MEAN,
@@ -30,6 +17,19 @@ from leaderboards.analysis.strata import (
     comparisons,
     grids,
     strata_rows,
+)
+from leaderboards.figures.heatmap import colour
+from leaderboards.pixel_schema import PixelResult
+from leaderboards.schema import Result
+from leaderboards.tables.pixels import (
+    IMAGES,
+    PIXEL_NOTE,
+    RANDOM,
+    TITLES,
+    kinds_of_pixels,
+    pixel_rows,
+    pooled,
+    spread,
 )
 
 Cells = list[dict[str, Any]]

@@ -18,24 +18,24 @@ INDEX = "activations.json"
 
 
 class Activations(Mapping[str, Tensor]):
-    """Named tensors with leading dimension N, in the order of ``keys``.
+    """Named tensors with leading dimension N, in the order of ``ids``.
 
     Args:
         tensors: {name: (N, ...)}; "labels" (N,) int64 are class indices (-1: none).
-        keys: N stable image ids.
-        made: how it was made, JSON-serialisable.
+        ids: N stable image ids.
+        metadata: how it was made, JSON-serialisable.
 
     Raises:
         ValueError: a tensor whose leading dimension is not N.
     """
 
     def __init__(
-        self, tensors: Mapping[str, Tensor], keys: Iterable[str], made: Mapping[str, Any] | None = None
+        self, tensors: Mapping[str, Tensor], ids: Iterable[str], metadata: Mapping[str, Any] | None = None
     ) -> None:
-        self.tensors, self.keys_, self.made = dict(tensors), list(keys), dict(made or {})
+        self.tensors, self.ids, self.metadata = dict(tensors), list(ids), dict(metadata or {})
         for name, tensor in self.tensors.items():
-            if len(tensor) != len(self.keys_):
-                raise ValueError(f"{name} has {len(tensor)} rows for {len(self.keys_)} images")
+            if len(tensor) != len(self.ids):
+                raise ValueError(f"{name} has {len(tensor)} rows for {len(self.ids)} images")
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.tensors:
@@ -51,12 +51,12 @@ class Activations(Mapping[str, Tensor]):
     @property
     def images(self) -> int:
         """N."""
-        return len(self.keys_)
+        return len(self.ids)
 
     def select(self, rows: Tensor) -> Activations:
         """The images at the given row indices (int64)."""
-        keys = [self.keys_[i] for i in rows.tolist()]
-        return Activations({name: t[rows] for name, t in self.tensors.items()}, keys, self.made)
+        keys = [self.ids[i] for i in rows.tolist()]
+        return Activations({name: t[rows] for name, t in self.tensors.items()}, keys, self.metadata)
 
     def save(self, folder: Path) -> None:
         """Write one safetensors file per tensor and an index with checksums; adds to what the folder holds of
@@ -66,7 +66,7 @@ class Activations(Mapping[str, Tensor]):
         """
         folder.mkdir(parents=True, exist_ok=True)
         index = _read_index(folder)
-        known = index["tensors"] if index and index["keys"] == self.keys_ else {}
+        known = index["tensors"] if index and index["keys"] == self.ids else {}
         for name, tensor in self.tensors.items():
             path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.safetensors"
             part = path.with_suffix(f".{os.getpid()}.part")
@@ -74,7 +74,7 @@ class Activations(Mapping[str, Tensor]):
             checksum = _sha256(part)
             part.replace(path)
             known[name] = {"file": path.name, "sha256": checksum}
-        content = {"keys": self.keys_, "made": self.made, "tensors": known}
+        content = {"keys": self.ids, "made": self.metadata, "tensors": known}
         part = folder / f"{INDEX}.{os.getpid()}.part"
         part.write_text(json.dumps(content), encoding="utf-8")
         part.replace(folder / INDEX)

@@ -58,7 +58,7 @@ class ObjectSet:
 
     def on(self, keys: Sequence[str]) -> DetectionSet:
         """Detections and labelled objects of the images that the keys name, as open-set metrics want them."""
-        owners = [image_of(key) for key in self.found.keys_]
+        owners = [image_of(key) for key in self.found.ids]
         boxes, score = self.found["box"].numpy(), self.found["score"].double().clamp(0, 1).numpy()
         return DetectionSet.of(
             keys, self.targets(keys), owners, boxes, self.found["predicted"].numpy(), score
@@ -68,7 +68,7 @@ class ObjectSet:
 def rows_of(objects: Activations, keys: Sequence[str]) -> list[Tensor]:
     """Row indices (int64) of every image's objects, by its key."""
     own: dict[str, list[int]] = {key: [] for key in keys}
-    for row, key in enumerate(objects.keys_):
+    for row, key in enumerate(objects.ids):
         if image_of(key) in own:
             own[image_of(key)].append(row)
     return [torch.tensor(rows, dtype=torch.int64) for rows in own.values()]
@@ -112,7 +112,7 @@ class ObjectTally:
             self.found_keys += object_keys(keys[i], int((place == i).sum()))
             self.truth_keys += object_keys(keys[i], len(targets[i]["labels"]))
 
-    def finish(self, made: Mapping[str, Any]) -> ObjectSet:
+    def finish(self, metadata: Mapping[str, Any]) -> ObjectSet:
         """The whole set; at least one batch was added."""
-        found = Activations(concatenate(self.found), self.found_keys, made)
-        return ObjectSet(found, Activations(concatenate(self.truth), self.truth_keys, made))
+        found = Activations(concatenate(self.found), self.found_keys, metadata)
+        return ObjectSet(found, Activations(concatenate(self.truth), self.truth_keys, metadata))

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from lsood.extraction.hook import Hook
-from lsood.probes.objects import ObjectProbe, object_keys
 from lsood.extraction.precision import PRECISIONS, ReducedPrecision, single
-from lsood.probes.base import Targets
-from lsood.probes.image import LatentEntropy, Perturbation, Probe, Taps
 from lsood.extraction.sampling import execution_order
+from lsood.probes.base import Targets
+from lsood.probes.image import ForwardOutputs, LatentEntropy, Perturbation, Probe
+from lsood.probes.objects import ObjectProbe, object_keys
 
 
 class ForwardCounter:
@@ -137,7 +137,9 @@ class OnePass:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def forward(self, images: Tensor, keys: Sequence[str] = (), targets: Targets | None = None) -> Taps:
+    def forward(
+        self, images: Tensor, keys: Sequence[str] = (), targets: Targets | None = None
+    ) -> ForwardOutputs:
         """One pass of the network; what passed through the hooked layers."""
         images = images.to(self.device)
         output = self.network(images.contiguous(memory_format=self._layout) if images.ndim == 4 else images)
@@ -150,7 +152,9 @@ class OnePass:
         if missing := [layer for layer in self.hooks if layer not in outputs]:
             raise ValueError(f"layer {missing[0]!r} was not reached by the forward pass")
         random = bool(self.upstream_random)
-        return Taps(self.network, images, logits, keys, targets, inputs, outputs, random, detections)
+        return ForwardOutputs(
+            self.network, images, logits, keys, targets, inputs, outputs, random, detections
+        )
 
     @torch.no_grad()
     def _prepare(self, image_shape: torch.Size) -> None:
@@ -172,44 +176,48 @@ class OnePass:
         images = images.detach().to(self.device)
         targets = targets.to(self.device) if isinstance(targets, Tensor) else targets
         if not self.perturbations and not any(p.needs_network for p in (*self.probes, *self.object_probes)):
-            return self._results(Taps(self.network, images, images.new_empty(0), keys, targets, {}, {}), keys)
+            return self._results(
+                ForwardOutputs(self.network, images, images.new_empty(0), keys, targets, {}, {}), keys
+            )
         need_gradient = bool(self.perturbations)
         with torch.set_grad_enabled(need_gradient):
             images.requires_grad_(need_gradient)
             if self.upstream_random is None:
                 with execution_order(self.network) as order:
-                    taps = self.forward(images, keys, targets)
-                self.upstream_random = taps.upstream_random = self._upstream(order)
+                    forward = self.forward(images, keys, targets)
+                self.upstream_random = forward.upstream_random = self._upstream(order)
             else:
-                taps = self.forward(images, keys, targets)
-        return self._results(taps, keys)
+                forward = self.forward(images, keys, targets)
+        return self._results(forward, keys)
 
-    def _results(self, taps: Taps, keys: Sequence[str]) -> dict[str, Tensor]:
+    def _results(self, forward: ForwardOutputs, keys: Sequence[str]) -> dict[str, Tensor]:
         with torch.no_grad(), self.counter.phase("sampling"):
-            results = {probe.name: probe(taps, self.prepared[probe.name]) for probe in self.probes}
-            self.objects = self._of_objects(taps)
-        results |= self._perturbed(taps, keys)
+            results = {probe.name: probe(forward, self.prepared[probe.name]) for probe in self.probes}
+            self.objects = self._of_objects(forward)
+        results |= self._perturbed(forward, keys)
         for name, value in results.items():
             check_finite(name, value, keys)
         return {name: value.detach().cpu() for name, value in results.items()}
 
-    def _of_objects(self, taps: Taps) -> dict[str, Tensor]:
-        found = {probe.name: probe(taps, None).detach().cpu() for probe in self.object_probes}
+    def _of_objects(self, forward: ForwardOutputs) -> dict[str, Tensor]:
+        found = {probe.name: probe(forward, None).detach().cpu() for probe in self.object_probes}
         if found:
             keys = [
-                f for key, d in zip(taps.keys, taps.detections, strict=True) for f in object_keys(key, len(d))
+                f
+                for key, d in zip(forward.keys, forward.detections, strict=True)
+                for f in object_keys(key, len(d))
             ]
             for name, value in found.items():
                 check_finite(name, value, keys)
         return found
 
-    def _perturbed(self, taps: Taps, keys: Sequence[str]) -> dict[str, Tensor]:
-        images, results = taps.images, {}
+    def _perturbed(self, forward: ForwardOutputs, keys: Sequence[str]) -> dict[str, Tensor]:
+        images, results = forward.images, {}
         first = {step.direction: step for step in reversed(self.perturbations)}
         gradients: dict[str, Tensor] = {}
         for direction, step in first.items():
             with torch.enable_grad():
-                confidence = step.confidence(taps, self.prepared.get(step.probe or "")).sum()
+                confidence = step.confidence(forward, self.prepared.get(step.probe or "")).sum()
                 last = len(gradients) == len(first) - 1
                 (gradients[direction],) = torch.autograd.grad(confidence, images, retain_graph=not last)
         for step in self.perturbations:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsood.metrics.components import Components, components
-from lsood.metrics.pixels import ANOMALOUS, BINS, IGNORED, NORMAL, best_key, histogram, key_scores, score_keys
 from lsood.metrics.pixel_set import PixelScore, PixelSet
+from lsood.metrics.pixels import ANOMALOUS, BINS, IGNORED, NORMAL, best_key, histogram, key_scores, score_keys
 
 
 class PixelTally:

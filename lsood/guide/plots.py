@@ -53,9 +53,9 @@ def plot_samples_pacmap(
     points = reducer.fit_transform(both, init="pca")
     figure = Figure(figsize=(6, 5), layout="constrained")
     axes = figure.add_subplot()
-    inside, outside = points[: len(samples_ind)], points[len(samples_ind) :]
-    axes.scatter(inside[:, 0], inside[:, 1], s=8, alpha=0.7, label="in-distribution")
-    axes.scatter(outside[:, 0], outside[:, 1], s=8, alpha=0.7, label="OoD")
+    scores_in, scores_out = points[: len(samples_ind)], points[len(samples_ind) :]
+    axes.scatter(scores_in[:, 0], scores_in[:, 1], s=8, alpha=0.7, label="in-distribution")
+    axes.scatter(scores_out[:, 0], scores_out[:, 1], s=8, alpha=0.7, label="OoD")
     axes.set(title=title, xticks=[], yticks=[])
     axes.legend()
     return figure

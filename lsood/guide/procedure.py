@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_curve
 from torch import Tensor, nn
 
+from lsood.density.kde_classifier import KDEClassifier
+from lsood.density.pca import PCA
 from lsood.extraction.entropy import entropy, joint_entropy
 from lsood.extraction.hook import Hook
-from lsood.metrics.intervals import evaluate
-from lsood.density.kde_classifier import KDEClassifier
-from lsood.latent import LaRED, LaREM
 from lsood.extraction.masks import RANDOM_LAYERS
-from lsood.metrics.points import fpr_at_tpr, threshold_at
-from lsood.density.pca import PCA
 from lsood.extraction.sampling import execution_order, sample_latents, sample_latents_by_passes
+from lsood.latent import LaRED, LaREM
+from lsood.metrics.intervals import evaluate
+from lsood.metrics.points import fpr_at_tpr, threshold_at
 
 Array = NDArray[np.float64]
 
@@ -175,8 +175,8 @@ def get_ood_detector_results(
     """
     labels = np.asarray(labels_test_ds)
     log_odds = classifier_ood.decision_function(samples_test_ds)
-    inside, outside = -log_odds[labels == 1], -log_odds[labels == 0]
-    figures = evaluate(inside, outside, threshold=0.0, resamples=1)
+    scores_in, scores_out = -log_odds[labels == 1], -log_odds[labels == 0]
+    figures = evaluate(scores_in, scores_out, threshold=0.0, resamples=1)
     fpr, tpr, _ = roc_curve(labels, log_odds)
     row = {
         "fpr": fpr,
@@ -185,7 +185,7 @@ def get_ood_detector_results(
         "acc": figures["accuracy"].value,
         "mcc": figures["mcc"].value,
         "f1": f1_score(labels, classifier_ood.predict(samples_test_ds)),
-        "fpr@95": fpr_at_tpr(inside, outside, 0.95, "in"),
+        "fpr@95": fpr_at_tpr(scores_in, scores_out, 0.95, "in"),
     }
     return pd.DataFrame([row], index=[classifier_name])
 
@@ -223,14 +223,14 @@ def log_evaluate_lared_larem(
         title = type(detector).__name__
         detector.fit(torch.as_tensor(ind_train_h_z))
         threshold = threshold_at(detector.score(torch.as_tensor(ind_train_h_z)).numpy())
-        inside = detector.score(torch.as_tensor(ind_test_h_z)).numpy()
-        densities[title] = {"": -inside}
+        scores_in = detector.score(torch.as_tensor(ind_test_h_z)).numpy()
+        densities[title] = {"": -scores_in}
         for name, entropies in ood_h_z_dict.items():
-            outside = detector.score(torch.as_tensor(entropies)).numpy()
-            densities[title][name] = -outside
-            figures = evaluate(inside, outside, threshold, resamples=1)
+            scores_out = detector.score(torch.as_tensor(entropies)).numpy()
+            densities[title][name] = -scores_out
+            figures = evaluate(scores_in, scores_out, threshold, resamples=1)
             fpr, tpr, _ = roc_curve(
-                np.r_[np.ones(len(inside)), np.zeros(len(outside))], -np.r_[inside, outside]
+                np.r_[np.ones(len(scores_in)), np.zeros(len(scores_out))], -np.r_[scores_in, scores_out]
             )
             rows[f"{name} {title}{experiment_name_extension}"] = {
                 "auroc": figures["auroc"].value,

@@ -23,12 +23,12 @@ class Comparison(NamedTuple):
 
 
 def delong_covariance(
-    inside: ArrayLike, outside: ArrayLike, sources: Sources | None = None
+    scores_in: ArrayLike, scores_out: ArrayLike, sources: Sources | None = None
 ) -> tuple[Array, Array]:
     """AUROCs of K methods on the same images and their covariance, through mid-ranks (Sun & Xu 2014).
 
     Args:
-        inside, outside: (K, N), (K, M) anomaly scores; column = image.
+        scores_in, scores_out: (K, N), (K, M) anomaly scores; column = image.
         sources: N and M names of the images' sources. Images of one source are dependent, whichever side they
             are on; their placements are summed before they are multiplied (Obuchowski 1997, clustered data).
             Without repeated names that is DeLong's covariance.
@@ -40,7 +40,7 @@ def delong_covariance(
         ValueError: shapes that do not fit, fewer than two images (or sources) on a side, or scores that no
             metric can judge (see `lsood.metrics.points.check_scores`).
     """
-    x, y = np.asarray(inside, dtype=np.float64), np.asarray(outside, dtype=np.float64)
+    x, y = np.asarray(scores_in, dtype=np.float64), np.asarray(scores_out, dtype=np.float64)
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
         raise ValueError(f"scores must be (K, N) and (K, M) of the same methods, got {x.shape} and {y.shape}")
     for a, b in zip(x, y, strict=True):
@@ -85,17 +85,17 @@ def compare(aurocs: Array, covariance: Array, a: int, b: int) -> Comparison:
 
 
 def delong_test(
-    inside_a: ArrayLike,
-    outside_a: ArrayLike,
-    inside_b: ArrayLike,
-    outside_b: ArrayLike,
+    scores_in_a: ArrayLike,
+    scores_out_a: ArrayLike,
+    scores_in_b: ArrayLike,
+    scores_out_b: ArrayLike,
     sources: Sources | None = None,
 ) -> Comparison:
     """Paired test of the AUROCs of two methods on the same images (DeLong et al. 1988).
 
     Args:
-        inside_a, inside_b: (N,) anomaly scores of the same in-distribution images in the same order.
-        outside_a, outside_b: (M,) of the same OoD images.
+        scores_in_a, scores_in_b: (N,) anomaly scores of the same in-distribution images in the same order.
+        scores_out_a, scores_out_b: (M,) of the same OoD images.
         sources: see :func:`delong_covariance`.
 
     Raises:
@@ -106,7 +106,7 @@ def delong_test(
         0.375
     """
     sides = []
-    for what, a, b in (("in-distribution", inside_a, inside_b), ("OoD", outside_a, outside_b)):
+    for what, a, b in (("in-distribution", scores_in_a, scores_in_b), ("OoD", scores_out_a, scores_out_b)):
         first, second = np.ravel(a), np.ravel(b)
         if len(first) != len(second):
             raise ValueError(

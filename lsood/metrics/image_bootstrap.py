@@ -50,9 +50,9 @@ class Counts:
         return np.cumsum((weights @ self.table)[:, ::-1], axis=1)
 
 
-def curve(inside: Counts, outside: Counts, at: Array, w_in: Array, w_out: Array) -> Curve:
+def curve(scores_in: Counts, scores_out: Counts, at: Array, w_in: Array, w_out: Array) -> Curve:
     """The curve of resamples that draw the images of each side so often, (R, I) and (R, J)."""
-    return Curve(at[::-1], outside.above(w_out), inside.above(w_in))
+    return Curve(at[::-1], scores_out.above(w_out), scores_in.above(w_in))
 
 
 def image_weights(

@@ -32,11 +32,11 @@ class Estimate:
         return cls(float(value), float(low), float(high))
 
 
-def delong_variance(inside: ArrayLike, outside: ArrayLike) -> float:
+def delong_variance(scores_in: ArrayLike, scores_out: ArrayLike) -> float:
     """Variance of the AUROC (DeLong et al. 1988) through mid-ranks (Sun & Xu 2014), O(n log n). Needs two
     images on each side.
     """
-    x, y = check_scores(inside, outside)
+    x, y = check_scores(scores_in, scores_out)
     n, m = len(x), len(y)
     ranks = rankdata(np.concatenate([x, y]))
     placement_in = 1 - (ranks[:n] - rankdata(x)) / m  # share of OoD above each in-distribution image
@@ -46,12 +46,12 @@ def delong_variance(inside: ArrayLike, outside: ArrayLike) -> float:
     return float(placement_in.var(ddof=1) / n + placement_out.var(ddof=1) / m)
 
 
-def delong_interval(inside: ArrayLike, outside: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+def delong_interval(scores_in: ArrayLike, scores_out: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     """Normal interval of the AUROC with DeLong's variance, cut to [0, 1]; it collapses to a point at AUROC 0
     and 1.
     """
-    value = float(Curve.of(*check_scores(inside, outside)).auroc()[0])
-    half = norm.ppf(0.5 + level / 2) * np.sqrt(delong_variance(inside, outside))
+    value = float(Curve.of(*check_scores(scores_in, scores_out)).auroc()[0])
+    half = norm.ppf(0.5 + level / 2) * np.sqrt(delong_variance(scores_in, scores_out))
     return float(max(0.0, value - half)), float(min(1.0, value + half))
 
 
@@ -59,8 +59,8 @@ Sources = tuple[Sequence[str], Sequence[str]]
 
 
 def evaluate(
-    inside: ArrayLike,
-    outside: ArrayLike,
+    scores_in: ArrayLike,
+    scores_out: ArrayLike,
     threshold: float,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -69,7 +69,7 @@ def evaluate(
     """Every metric with its 95 % interval.
 
     Args:
-        inside, outside: (N,), (M,) anomaly scores.
+        scores_in, scores_out: (N,), (M,) anomaly scores.
         threshold: for accuracy, MCC and F1; from in-distribution validation scores, see
             `lsood.metrics.points.threshold_at`.
         resamples, seed: of the percentile bootstrap, which draws images of each side with replacement.
@@ -79,7 +79,7 @@ def evaluate(
     Raises:
         ValueError: scores that no metric can judge (see `lsood.metrics.points.check_scores`).
     """
-    x, y = check_scores(inside, outside)
+    x, y = check_scores(scores_in, scores_out)
     values = {name: float(v[0]) for name, v in Curve.of(x, y).all(threshold).items()}
     random = np.random.default_rng(seed)
     draws: dict[str, list[Array]] = {name: [] for name in values}

@@ -57,7 +57,7 @@ def detection_scores(of: DetectionSet, scores: ArrayLike, what: str) -> Array:
 
 
 @dataclass(frozen=True)
-class Fates:
+class Outcomes:
     """What became of every unknown object of a set.
 
     Attributes:
@@ -78,7 +78,7 @@ class Fates:
     threshold: float
 
     @classmethod
-    def of(cls, found: DetectionSet, scores: ArrayLike, threshold: float) -> Fates:
+    def of(cls, found: DetectionSet, scores: ArrayLike, threshold: float) -> Outcomes:
         """From OoD scores (N,) of the detections and the threshold they are flagged above.
 
         Raises:
@@ -146,7 +146,7 @@ class Fates:
 def evaluate_open_set(
     known: DetectionSet,
     known_scores: ArrayLike,
-    wild: DetectionSet,
+    ood: DetectionSet,
     wild_scores: ArrayLike,
     threshold: float,
     resamples: int = RESAMPLES,
@@ -171,16 +171,16 @@ def evaluate_open_set(
     Raises:
         ValueError: scores that are not finite or of another number; no unknown object.
     """
-    fates = Fates.of(wild, wild_scores, threshold)
+    outcomes = Outcomes.of(ood, wild_scores, threshold)
     silent = detection_scores(known, known_scores, "known") > threshold
-    wilderness = Wilderness.of(known, silent, wild, fates.called_known)
-    once = np.ones((1, len(known.keys))), np.ones((1, len(wild.keys)))
-    values = fates.metrics(once[1], exact=True) | wilderness.impact(*once)
+    wilderness = Wilderness.of(known, silent, ood, outcomes.called_known)
+    once = np.ones((1, len(known.keys))), np.ones((1, len(ood.keys)))
+    values = outcomes.metrics(once[1], exact=True) | wilderness.impact(*once)
     draws: dict[str, list[Array]] = {name: [] for name in values if np.isfinite(values[name][0])}
     cells = len(known.boxes) + LEVELS
-    for w_known, w_wild in image_weights((known.keys, wild.keys), cells, resamples, seed, sources):
-        there = w_wild[:, fates.image].any(1)
-        drawn = fates.metrics(w_wild[there]) | wilderness.impact(w_known[there], w_wild[there])
+    for w_known, w_ood in image_weights((known.keys, ood.keys), cells, resamples, seed, sources):
+        there = w_ood[:, outcomes.image].any(1)
+        drawn = outcomes.metrics(w_ood[there]) | wilderness.impact(w_known[there], w_ood[there])
         for name, columns in draws.items():
             columns.append(drawn[name][np.isfinite(drawn[name])])
     found = {name: np.concatenate(columns) for name, columns in draws.items()}
@@ -193,7 +193,7 @@ def evaluate_open_set(
 def separation(
     known: DetectionSet,
     known_scores: ArrayLike,
-    wild: DetectionSet,
+    ood: DetectionSet,
     wild_scores: ArrayLike,
     threshold: float,
     chosen: Flags | None = None,
@@ -208,23 +208,23 @@ def separation(
     Args:
         known, known_scores, wild, wild_scores, threshold, resamples, seed, sources: see `evaluate_open_set`.
         chosen: (N,) which detections of the OoD set count; default all, which is right where its images hold no known
-            object; ``wild.on_unknown`` where they do.
+            object; ``ood.on_unknown`` where they do.
 
     Raises:
         ValueError: scores that no metric can judge (see `lsood.metrics.points.check_scores`).
     """
-    inside = detection_scores(known, known_scores, "known")
-    outside = detection_scores(wild, wild_scores, "OoD")
-    chosen = np.ones(len(outside), dtype=bool) if chosen is None else chosen
-    check_scores(inside, outside[chosen])
-    values = Curve.of(inside, outside[chosen]).all(threshold)
-    at = levels(np.concatenate([inside, outside[chosen]]), threshold)
+    scores_in = detection_scores(known, known_scores, "known")
+    scores_out = detection_scores(ood, wild_scores, "OoD")
+    chosen = np.ones(len(scores_out), dtype=bool) if chosen is None else chosen
+    check_scores(scores_in, scores_out[chosen])
+    values = Curve.of(scores_in, scores_out[chosen]).all(threshold)
+    at = levels(np.concatenate([scores_in, scores_out[chosen]]), threshold)
     sides = (
-        Counts.of(known.image, inside, at, len(known.keys)),
-        Counts.of(wild.image[chosen], outside[chosen], at, len(wild.keys)),
+        Counts.of(known.image, scores_in, at, len(known.keys)),
+        Counts.of(ood.image[chosen], scores_out[chosen], at, len(ood.keys)),
     )
     draws: dict[str, list[Array]] = {name: [] for name in values}
-    for weights in image_weights((known.keys, wild.keys), 4 * len(at), resamples, seed, sources):
+    for weights in image_weights((known.keys, ood.keys), 4 * len(at), resamples, seed, sources):
         drawn = curve(*sides, at, *weights)
         there = (drawn.n_in > 0) & (drawn.n_out > 0)
         for name, column in (

@@ -23,8 +23,8 @@ from scipy.sparse import csr_array
 
 from lsood.metrics.components import component_metrics
 from lsood.metrics.intervals import Estimate, blocks, source_weights
-from lsood.metrics.points import Array
 from lsood.metrics.pixels import curve, curve_metrics
+from lsood.metrics.points import Array
 
 RESAMPLES = 200
 VERSION = 2
@@ -93,13 +93,13 @@ class PixelSet:
 
     Args:
         keys: N image keys. images: (N, 3) int64 pixels that are not anomalous, anomalous, ignored.
-        scores: {name: what it gave}. made: by what, e.g. the name of a fitted score.
+        scores: {name: what it gave}. metadata: by what, e.g. the name of a fitted score.
     """
 
     keys: list[str]
     images: NDArray[np.int64]
     scores: dict[str, PixelScore]
-    made: str = ""
+    metadata: str = ""
 
     def estimates(
         self,
@@ -161,7 +161,7 @@ class PixelSet:
             "version": VERSION,
             "keys": self.keys,
             "scores": list(self.scores),
-            "made": self.made,
+            "made": self.metadata,
             "sha256": _sha256(part),
         }
         part.replace(folder / "pixels.safetensors")

@@ -27,14 +27,14 @@ METRICS = (
 )
 
 
-def check_scores(inside: ArrayLike, outside: ArrayLike) -> tuple[Array, Array]:
+def check_scores(scores_in: ArrayLike, scores_out: ArrayLike) -> tuple[Array, Array]:
     """Both as float64 vectors.
 
     Raises:
         ValueError: empty, not finite, or all scores equal (such a detector has no ranking to judge).
     """
     vectors = []
-    for what, scores in (("in-distribution", inside), ("OoD", outside)):
+    for what, scores in (("in-distribution", scores_in), ("OoD", scores_out)):
         vector = np.asarray(scores, dtype=np.float64).ravel()
         if len(vector) == 0:
             raise ValueError(f"no {what} scores")
@@ -63,19 +63,19 @@ class Curve:
 
     @classmethod
     def of(
-        cls, inside: Array, outside: Array, w_in: Array | None = None, w_out: Array | None = None
+        cls, scores_in: Array, scores_out: Array, w_in: Array | None = None, w_out: Array | None = None
     ) -> Curve:
         """From scores and (R, N), (R, M) weights (how often each image was drawn; default once)."""
-        w_in = np.ones((1, len(inside))) if w_in is None else w_in
-        w_out = np.ones((1, len(outside))) if w_out is None else w_out
-        scores = np.concatenate([inside, outside])
+        w_in = np.ones((1, len(scores_in))) if w_in is None else w_in
+        w_out = np.ones((1, len(scores_out))) if w_out is None else w_out
+        scores = np.concatenate([scores_in, scores_out])
         order = np.argsort(-scores, kind="stable")
         ordered = scores[order]
         last = np.append(ordered[1:] != ordered[:-1], True)  # last member of each group of ties
-        is_out = order >= len(inside)
+        is_out = order >= len(scores_in)
         hits = np.zeros((len(w_out), len(scores)))
         alarms = np.zeros_like(hits)
-        hits[:, is_out] = w_out[:, order[is_out] - len(inside)]
+        hits[:, is_out] = w_out[:, order[is_out] - len(scores_in)]
         alarms[:, ~is_out] = w_in[:, order[~is_out]]
         np.cumsum(hits, axis=1, out=hits)
         np.cumsum(alarms, axis=1, out=alarms)
@@ -163,11 +163,11 @@ class Curve:
         }
 
 
-def _curve(inside: ArrayLike, outside: ArrayLike) -> Curve:
-    return Curve.of(*check_scores(inside, outside))
+def _curve(scores_in: ArrayLike, scores_out: ArrayLike) -> Curve:
+    return Curve.of(*check_scores(scores_in, scores_out))
 
 
-def auroc(inside: ArrayLike, outside: ArrayLike) -> float:
+def auroc(scores_in: ArrayLike, scores_out: ArrayLike) -> float:
     """Probability that an OoD image scores higher than an in-distribution one, ties counted half. Shown as it
     is below 0.5.
 
@@ -175,17 +175,19 @@ def auroc(inside: ArrayLike, outside: ArrayLike) -> float:
         >>> auroc([0.0, 1.0], [1.0, 2.0])
         0.875
     """
-    return float(_curve(inside, outside).auroc()[0])
+    return float(_curve(scores_in, scores_out).auroc()[0])
 
 
-def aupr(inside: ArrayLike, outside: ArrayLike, positive: str = "out") -> float:
+def aupr(scores_in: ArrayLike, scores_out: ArrayLike, positive: str = "out") -> float:
     """Area under precision-recall as a step sum; ``positive`` is "out" (AUPR-out) or "in" (AUPR-in). Depends
     on the prevalence.
     """
-    return float(_curve(inside, outside).aupr(_side(positive))[0])
+    return float(_curve(scores_in, scores_out).aupr(_side(positive))[0])
 
 
-def fpr_at_tpr(inside: ArrayLike, outside: ArrayLike, tpr: float = 0.95, positive: str = "out") -> float:
+def fpr_at_tpr(
+    scores_in: ArrayLike, scores_out: ArrayLike, tpr: float = 0.95, positive: str = "out"
+) -> float:
     """False-positive rate at the first threshold with true-positive rate >= ``tpr`` (0 < tpr <= 1).
 
     ``positive="out"`` (OpenOOD v1.5): share of in-distribution images flagged when 95 % of OoD is caught.
@@ -193,12 +195,12 @@ def fpr_at_tpr(inside: ArrayLike, outside: ArrayLike, tpr: float = 0.95, positiv
     """
     if not 0 < tpr <= 1:
         raise ValueError(f"tpr must lie in (0, 1], got {tpr}")
-    return float(_curve(inside, outside).fpr_at_tpr(tpr, _side(positive))[0])
+    return float(_curve(scores_in, scores_out).fpr_at_tpr(tpr, _side(positive))[0])
 
 
-def detection_error(inside: ArrayLike, outside: ArrayLike) -> float:
+def detection_error(scores_in: ArrayLike, scores_out: ArrayLike) -> float:
     """Lowest mean of miss rate and false-alarm rate over all thresholds, in [0, 0.5]."""
-    return float(_curve(inside, outside).detection_error()[0])
+    return float(_curve(scores_in, scores_out).detection_error()[0])
 
 
 def _side(positive: str) -> str:

@@ -18,8 +18,8 @@ Name = TypeVar("Name")
 
 
 def evaluate_strata(
-    inside: ArrayLike,
-    outside: ArrayLike,
+    scores_in: ArrayLike,
+    scores_out: ArrayLike,
     strata: Mapping[Name, Sequence[int]],
     sources: Sources,
     resamples: int = RESAMPLES,
@@ -32,14 +32,14 @@ def evaluate_strata(
     replacement, each with all images made from it; resamples without an image of the stratum do not count.
 
     Args:
-        inside, outside: (N,), (M,) anomaly scores.
-        strata: indices into ``outside``; they may overlap.
+        scores_in, scores_out: (N,), (M,) anomaly scores.
+        strata: indices into ``scores_out``; they may overlap.
         sources: N and M names of the images' sources.
 
     Raises:
         ValueError: scores that no metric can judge (see `lsood.metrics.points.check_scores`).
     """
-    x, y = check_scores(inside, outside)
+    x, y = check_scores(scores_in, scores_out)
     members = {name: _falling(y, rows) for name, rows in strata.items() if len(rows) >= SMALLEST_STRATUM}
     at_or_above, above = _levels(x, y)
     once = np.ones((1, len(x))), np.ones((1, len(y)))

@@ -53,7 +53,7 @@ class Wilderness:
         cls,
         known: DetectionSet,
         flagged: NDArray[np.bool_],
-        wild: DetectionSet,
+        ood: DetectionSet,
         errors: NDArray[np.bool_],
     ) -> Wilderness:
         """From detections of the known side, those flagged among them (they claim no class), and the
@@ -69,22 +69,22 @@ class Wilderness:
         for label in np.unique(known.object_labels[known.object_labels >= 0]):
             rows = np.flatnonzero((known.predicted == label) & ~flagged)
             rows = rows[np.argsort(rank[rows])]
-            wrong = np.flatnonzero((wild.predicted == label) & errors)
-            wrong = wrong[np.argsort(-wild.confidence[wrong], kind="stable")]
-            level, sure = known.confidence[rows], wild.confidence[wrong]
+            wrong = np.flatnonzero((ood.predicted == label) & errors)
+            wrong = wrong[np.argsort(-ood.confidence[wrong], kind="stable")]
+            level, sure = known.confidence[rows], ood.confidence[wrong]
             found.append(
                 _Class(
                     known.object_image[known.object_labels == label],
                     known.image[rows],
                     true[rows],
                     np.append(level[1:] != level[:-1], True)[: len(rows)],
-                    wild.image[wrong],
+                    ood.image[wrong],
                     np.searchsorted(-sure, -level, "right"),
                 )
             )
         return cls(tuple(found))
 
-    def impact(self, w_known: Array, w_wild: Array) -> dict[str, Array]:
+    def impact(self, w_known: Array, w_ood: Array) -> dict[str, Array]:
         """{"wi": (R,)} for resamples that hold each image so often, (R, I) and (R, J); NaN where nothing on
         the known side claims a class.
         """
@@ -99,8 +99,6 @@ class Wilderness:
             enough = recalled >= RECALL * total[:, None] - 1e-9
             at = np.where(enough.any(1), enough.argmax(1), enough.shape[1] - 1)
             kept += np.cumsum(drawn, axis=1)[:, one.last][each, at] * (total > 0)
-            errors = np.concatenate(
-                [np.zeros((len(each), 1)), np.cumsum(w_wild[:, one.open], axis=1)], axis=1
-            )
+            errors = np.concatenate([np.zeros((len(each), 1)), np.cumsum(w_ood[:, one.open], axis=1)], axis=1)
             wrong += errors[each, one.reached[one.last][at]] * (total > 0)
         return {"wi": np.divide(wrong, kept, out=np.full(len(kept), np.nan), where=kept > 0)}

@@ -18,7 +18,7 @@ Targets = Tensor | Sequence[Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelInfo:
     """The network under test, as far as detectors need to know it.
 
     Attributes:
@@ -55,7 +55,7 @@ class Subject:
 
 
 @dataclass
-class Taps:
+class ForwardOutputs:
     """What one forward pass of a batch left behind: the images, the logits (of an object detector: detections
     instead), every hooked layer's input and output: a tensor, or a list where the layer is called several times in a
     pass. Where no probe needs the network it was not run, and all of these are empty.
@@ -93,12 +93,12 @@ class Probe(ABC):
     def name(self) -> str:
         """Unique for the probe and its parameters."""
 
-    def prepare(self, run: Callable[[Tensor], Taps], image_shape: torch.Size) -> Any:
+    def prepare(self, run: Callable[[Tensor], ForwardOutputs], image_shape: torch.Size) -> Any:
         """Anything the probe must know of the network beforehand; ``run`` forwards images and returns their
-        taps.
+        forward.
         """
         return None
 
     @abstractmethod
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        """(B, ...) for the batch in ``taps``."""
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        """(B, ...) for the batch in ``forward``."""

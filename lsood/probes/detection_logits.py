@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lsood.probes.base import ForwardOutputs, Probe
 from lsood.probes.logit_scores import LOGIT_SCORES
-from lsood.probes.base import Probe, Taps
 
 DETECTION_SCORES = tuple(LOGIT_SCORES)
 OVER = ("kept", "proposals")
@@ -35,11 +35,11 @@ class DetectionScores(Probe):
         """Where the mean of a score is."""
         return len(DETECTION_SCORES) * OVER.index(over) + DETECTION_SCORES.index(score)
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
         def means(logits: Tensor) -> Tensor:
             return torch.stack([score(logits.double()).mean() for score in LOGIT_SCORES.values()])
 
-        found = taps.detections
+        found = forward.detections
         return torch.stack([torch.cat([means(d.best()[0]), means(d.proposals()[0])]) for d in found])
 
 
@@ -49,12 +49,12 @@ def means_per_image(values: Tensor, boxes: Sequence[Tensor], without: Tensor) ->
     return torch.stack([part.mean(0) if len(part) else without.to(part) for part in parts])
 
 
-def ensemble_doubt(taps: Taps, members: Sequence[nn.Module]) -> Tensor:
+def ensemble_doubt(forward: ForwardOutputs, members: Sequence[nn.Module]) -> Tensor:
     """(B, 1) float64: mean over an image's boxes of 1 - max of the mean softmax of the network under test and of
     members, which classify the same boxes: ``member(images, boxes)`` -> [(m, K) logits]. 1 - 1/K without a box.
     """
-    boxes, images = [found.best_boxes() for found in taps.detections], taps.images.detach()
-    own = [d.best()[0][: len(b)] for d, b in zip(taps.detections, boxes, strict=True)]
+    boxes, images = [found.best_boxes() for found in forward.detections], forward.images.detach()
+    own = [d.best()[0][: len(b)] for d, b in zip(forward.detections, boxes, strict=True)]
     logits = [torch.cat(own), *(torch.cat(list(member(images, boxes))) for member in members)]
     mean = torch.stack([z.double().softmax(1) for z in logits]).mean(0)
     doubt = mean.scatter(1, mean.argmax(1, keepdim=True), 0).sum(1, keepdim=True)

@@ -1,6 +1,6 @@
 """Probes: what is measured while a batch passes through the network, a few numbers per image each.
 
-A probe names the layers it listens to and turns what passed through them (`Taps`) into a tensor with one row
+A probe names the layers it listens to and turns what passed through them (`ForwardOutputs`) into a tensor with one row
 per image. Its ``name`` holds every parameter that changes its values, so equal probes are one probe and a
 cache can tell them apart.
 """
@@ -14,30 +14,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lsood.probes.detection_logits import DetectionScores, ensemble_doubt
 from lsood.extraction.entropy import entropy
+from lsood.extraction.reductions import fullmean
+from lsood.extraction.sampling import sample_latents, sample_latents_by_passes
+from lsood.probes.base import ForwardOutputs, ModelInfo, Probe
+from lsood.probes.detection_logits import DetectionScores, ensemble_doubt
 from lsood.probes.logit_scores import other_probability
 from lsood.probes.perturbation import Perturbation, digest
 from lsood.probes.pixels import PIXEL_SCORES, Confusion, PixelMaps, PixelScores, pixel_scores
-from lsood.probes.base import Probe, Subject, Taps
-from lsood.extraction.reductions import fullmean
-from lsood.extraction.sampling import sample_latents, sample_latents_by_passes
 
 __all__ = [
     "PIXEL_SCORES",
     "Confusion",
     "DetectionScores",
     "EnsembleProbability",
+    "ForwardOutputs",
     "LatentEntropy",
     "Logits",
+    "ModelInfo",
     "Perturbation",
     "PixelMaps",
     "PixelScores",
     "Pooled",
     "Probe",
     "SingularityDistances",
-    "Subject",
-    "Taps",
     "digest",
     "other_probability",
     "pixel_scores",
@@ -54,8 +54,8 @@ class Logits(Probe):
     def name(self) -> str:
         return "logits"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        return taps.logits.float()
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        return forward.logits.float()
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Pooled(Probe):
     def name(self) -> str:
         return f"pooled.{self.layer}"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        found = taps.outputs[self.layer]
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        found = forward.outputs[self.layer]
         levels = [maps.float() for maps in (found if isinstance(found, list) else [found])]
         return torch.cat([fullmean(maps) if maps.ndim == 4 else maps for maps in levels], dim=1)
 
@@ -105,15 +105,15 @@ class LatentEntropy(Probe):
     def name(self) -> str:
         return f"entropy.{self.layer}.{self.reduction}.t{self.samples}.s{self.seed}"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
         layer, args = (
-            taps.network.get_submodule(self.layer),
-            (self.samples, taps.keys, self.seed, self.reduction),
+            forward.network.get_submodule(self.layer),
+            (self.samples, forward.keys, self.seed, self.reduction),
         )
-        if taps.upstream_random:
-            samples = sample_latents_by_passes(taps.network, taps.images.detach(), self.layer, *args)
+        if forward.upstream_random:
+            samples = sample_latents_by_passes(forward.network, forward.images.detach(), self.layer, *args)
         else:
-            samples = sample_latents(taps.inputs[self.layer], layer, *args)
+            samples = sample_latents(forward.inputs[self.layer], layer, *args)
         return entropy(samples).float()
 
 
@@ -140,7 +140,7 @@ class SingularityDistances(Probe):
     def name(self) -> str:
         return f"fss.{'+'.join(self.of)}.n{self.noise}.s{self.seed}"
 
-    def prepare(self, run: Callable[[Tensor], Taps], image_shape: torch.Size) -> dict[str, Tensor]:
+    def prepare(self, run: Callable[[Tensor], ForwardOutputs], image_shape: torch.Size) -> dict[str, Tensor]:
         random = torch.Generator().manual_seed(self.seed)
         pixels = torch.randint(0, 255, (self.noise, *image_shape), generator=random)
         total: dict[str, Tensor] = {}
@@ -150,13 +150,15 @@ class SingularityDistances(Probe):
                 total[layer] = total.get(layer, torch.tensor(0.0)) + outputs[layer].detach().double().sum(0)
         return {layer: (value / self.noise).float() for layer, value in total.items()}
 
-    def __call__(self, taps: Taps, prepared: dict[str, Tensor]) -> Tensor:
-        return torch.stack([singularity_distance(taps, layer, prepared) for layer in self.of], dim=1)
+    def __call__(self, forward: ForwardOutputs, prepared: dict[str, Tensor]) -> Tensor:
+        return torch.stack([singularity_distance(forward, layer, prepared) for layer in self.of], dim=1)
 
 
-def singularity_distance(taps: Taps, layer: str, singularity: dict[str, Tensor]) -> Tensor:
+def singularity_distance(forward: ForwardOutputs, layer: str, singularity: dict[str, Tensor]) -> Tensor:
     """(B,): Euclidean distance of a layer's output to F*; differentiable."""
-    return (taps.outputs[layer].float() - singularity[layer].to(taps.images.device)).flatten(1).norm(dim=1)
+    return (
+        (forward.outputs[layer].float() - singularity[layer].to(forward.images.device)).flatten(1).norm(dim=1)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,32 +177,32 @@ class EnsembleProbability(Probe):
     def name(self) -> str:
         return f"ensemble.m{len(self.members) + 1}.{self.members_hash[:16]}"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        if taps.detections:
-            return ensemble_doubt(taps, self.members)
-        total = taps.logits.detach().float().softmax(1)
-        images = taps.images.detach()
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        if forward.detections:
+            return ensemble_doubt(forward, self.members)
+        total = forward.logits.detach().float().softmax(1)
+        images = forward.images.detach()
         for member in self.members:
             total = total + member(images).float().softmax(1)
         mean = total / (len(self.members) + 1)
         return mean.double() if mean.ndim == 2 else (1 - mean.amax(1)).double().mean(dim=(1, 2))[:, None]
 
 
-def standard_probes(subject: Subject, seeds: Sequence[int] = ()) -> list[Probe]:
+def standard_probes(model_info: ModelInfo, seeds: Sequence[int] = ()) -> list[Probe]:
     """Everything the clean pass can give every detector, so that a further method forwards no image.
 
     ``seeds`` are further Monte-Carlo seeds beside the subject's own.
     """
     heads: list[Probe] = [Logits()]
-    if subject.task == "segmentation":
-        heads = [PixelScores(), Confusion(subject.num_classes)]
-    elif subject.task == "detection":
+    if model_info.task == "segmentation":
+        heads = [PixelScores(), Confusion(model_info.num_classes)]
+    elif model_info.task == "detection":
         heads = [DetectionScores()]
     entropies = [
-        LatentEntropy(subject.latent_layer, subject.mc_samples, subject.reduction, seed)
-        for seed in dict.fromkeys((subject.seed, *seeds))
+        LatentEntropy(model_info.latent_layer, model_info.mc_samples, model_info.reduction, seed)
+        for seed in dict.fromkeys((model_info.seed, *seeds))
     ]
-    pooled = map(Pooled, dict.fromkeys((*subject.layers, subject.latent_layer)))
+    pooled = map(Pooled, dict.fromkeys((*model_info.layers, model_info.latent_layer)))
     # a detector's images differ in size, so that noise images of one size have no feature map to compare theirs with
-    singularity = [] if subject.task == "detection" else [SingularityDistances(subject.layers)]
+    singularity = [] if model_info.task == "detection" else [SingularityDistances(model_info.layers)]
     return [*heads, *pooled, *singularity, *entropies]

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from lsood.probes.detections import Detections
 from lsood.extraction.entropy import entropy
-from lsood.probes.base import Probe, Subject, Taps
-from lsood.probes.image import LatentEntropy, Logits, Pooled
 from lsood.extraction.reductions import fullmean, reduce
 from lsood.extraction.sampling import sample_latents
+from lsood.probes.base import ForwardOutputs, ModelInfo, Probe
+from lsood.probes.detections import Detections
+from lsood.probes.image import LatentEntropy, Logits, Pooled
 
 SAME_OBJECT = 0.5
 
@@ -29,12 +29,12 @@ class ObjectProbe(Probe):
     """One quantity per kept detection: (n, ...) for the n detections of a batch, image after image, best first."""
 
     @abstractmethod
-    def of(self, found: Detections, key: str, taps: Taps, place: int) -> Tensor:
+    def of(self, found: Detections, key: str, forward: ForwardOutputs, place: int) -> Tensor:
         """(m, ...) of one image, the one at a place of the batch."""
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        pairs = zip(taps.detections, taps.keys, strict=True)
-        return torch.cat([self.of(found, key, taps, place) for place, (found, key) in enumerate(pairs)])
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        pairs = zip(forward.detections, forward.keys, strict=True)
+        return torch.cat([self.of(found, key, forward, place) for place, (found, key) in enumerate(pairs)])
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ObjectField(ObjectProbe):
     def name(self) -> str:
         return self.title
 
-    def of(self, found: Detections, key: str, taps: Taps, place: int) -> Tensor:
+    def of(self, found: Detections, key: str, forward: ForwardOutputs, place: int) -> Tensor:
         value: Tensor = getattr(found, self.field)
         return value.float() if value.is_floating_point() else value
 
@@ -61,7 +61,7 @@ class ObjectPlace(ObjectProbe):
     def name(self) -> str:
         return "place"
 
-    def of(self, found: Detections, key: str, taps: Taps, place: int) -> Tensor:
+    def of(self, found: Detections, key: str, forward: ForwardOutputs, place: int) -> Tensor:
         return torch.full((len(found),), place)
 
 
@@ -73,10 +73,10 @@ class ObjectLabels(ObjectProbe):
     def name(self) -> str:
         return "labels"
 
-    def of(self, found: Detections, key: str, taps: Taps, place: int) -> Tensor:
-        if taps.targets is None:
+    def of(self, found: Detections, key: str, forward: ForwardOutputs, place: int) -> Tensor:
+        if forward.targets is None:
             return torch.full((len(found),), -1)
-        truth: dict[str, Tensor] = taps.targets[place]  # type: ignore[assignment]
+        truth: dict[str, Tensor] = forward.targets[place]  # type: ignore[assignment]
         boxes, labels = truth["boxes"].to(found.boxes), truth["labels"].to(found.labels)
         same = (box_iou(found.boxes, boxes) >= SAME_OBJECT) & (found.labels[:, None] == labels)
         return found.labels.where(same.any(1), -1)
@@ -92,7 +92,7 @@ class ObjectMeans(ObjectProbe):
     def name(self) -> str:
         return Pooled(self.layer).name
 
-    def of(self, found: Detections, key: str, taps: Taps, place: int) -> Tensor:
+    def of(self, found: Detections, key: str, forward: ForwardOutputs, place: int) -> Tensor:
         return fullmean(found.regions.float())
 
 
@@ -108,12 +108,12 @@ class ObjectEntropy(ObjectProbe):
     def name(self) -> str:
         return self.as_image.name
 
-    def of(self, found: Detections, key: str, taps: Taps, place: int) -> Tensor:
+    def of(self, found: Detections, key: str, forward: ForwardOutputs, place: int) -> Tensor:
         p = self.as_image
         if not len(found):
             return reduce(found.regions, p.reduction).float()
         keys = object_keys(key, len(found))
-        layer = taps.network.get_submodule(p.layer)
+        layer = forward.network.get_submodule(p.layer)
         return entropy(sample_latents(found.regions, layer, p.samples, keys, p.seed, p.reduction)).float()
 
 
@@ -127,11 +127,11 @@ def image_of(key: str) -> str:
     return key.rpartition("#")[0]
 
 
-def object_probes(subject: Subject) -> list[ObjectProbe]:
+def object_probes(model_info: ModelInfo) -> list[ObjectProbe]:
     """All that is measured of objects, for a subject of task "classification" that stands for the network's box head:
     its last layer names the box head, its latent layer the dropout layer of the regions.
     """
-    s = subject
+    s = model_info
     latent = LatentEntropy(s.latent_layer, s.mc_samples, s.reduction, s.seed)
     fields: Sequence[tuple[str, str]] = (
         ("logits", Logits().name),

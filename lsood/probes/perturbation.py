@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lsood.probes.base import Taps
+from lsood.probes.base import ForwardOutputs
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Perturbation:
         direction: names the gradient, which does not depend on epsilon: steps of equal direction share one
             backward pass.
         layers: names of the layers that ``confidence`` and ``read`` look at.
-        confidence: taps -> (B,), differentiable.
-        read: taps of the perturbed images -> (B, ...).
+        confidence: forward -> (B,), differentiable.
+        read: forward of the perturbed images -> (B, ...).
         epsilon: step size in [0, 1] pixel units.
         std: per-channel input standard deviation.
         step: "sign", or "standardised" (per image zero mean, unit standard deviation).
@@ -36,8 +36,8 @@ class Perturbation:
     name: str
     direction: str
     layers: tuple[str, ...]
-    confidence: Callable[[Taps, Any], Tensor]
-    read: Callable[[Taps, Any], Tensor]
+    confidence: Callable[[ForwardOutputs, Any], Tensor]
+    read: Callable[[ForwardOutputs, Any], Tensor]
     epsilon: float
     std: tuple[float, ...]
     step: str = "sign"

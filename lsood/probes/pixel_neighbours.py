@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lsood.extraction.masks import image_generator
-from lsood.probes.image import Probe, Taps, digest
+from lsood.probes.image import ForwardOutputs, Probe, digest
 
 LATENT = "latent"
 STRIDE = 4
@@ -52,14 +52,16 @@ class PixelFeatures(Probe):
     def name(self) -> str:
         return f"pixel_features.{self.layer}.k{self.num_classes}.n{self.per_image}.s{self.seed}"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        maps, stride = position_features(taps.outputs[self.layer], *taps.images.shape[-2:])
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        maps, stride = position_features(forward.outputs[self.layer], *forward.images.shape[-2:])
         drawn = maps.new_zeros((len(maps), self.per_image, maps.shape[1]))
-        for i, key in enumerate(taps.keys):
-            inside = maps[i, :, : -(-taps.images.shape[-2] // stride), : -(-taps.images.shape[-1] // stride)]
+        for i, key in enumerate(forward.keys):
+            inside = maps[
+                i, :, : -(-forward.images.shape[-2] // stride), : -(-forward.images.shape[-1] // stride)
+            ]
             known = torch.ones(inside.shape[-2:], dtype=torch.bool)
-            if taps.label_maps is not None:
-                centre = taps.label_maps[i].cpu()[stride // 2 :: stride, stride // 2 :: stride]
+            if forward.label_maps is not None:
+                centre = forward.label_maps[i].cpu()[stride // 2 :: stride, stride // 2 :: stride]
                 known[:] = False
                 known[: centre.shape[0], : centre.shape[1]] = (centre >= 0) & (centre < self.num_classes)
             places = known.flatten().nonzero()[:, 0]
@@ -107,9 +109,9 @@ class PixelNeighbours(Probe):
     def name(self) -> str:
         return f"pixel_neighbours.{self.layer}.{digest(self.bank)}"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        height, width = taps.images.shape[-2:]
-        maps, stride = position_features(taps.outputs[self.layer], height, width)
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        height, width = forward.images.shape[-2:]
+        maps, stride = position_features(forward.outputs[self.layer], height, width)
         batch, channels, h, w = maps.shape
         rows, bank = maps.permute(0, 2, 3, 1).reshape(-1, channels), self.bank.to(maps.device).T
         nearest = torch.cat([(part @ bank).amax(1) for part in rows.split(max(1, CELLS // bank.shape[1]))])

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lsood.probes.base import Probe, Taps
+from lsood.probes.base import ForwardOutputs, Probe
 
 PIXEL_SCORES = ("msp", "max_logit", "energy", "entropy")
 
@@ -37,8 +37,8 @@ class PixelScores(Probe):
     def name(self) -> str:
         return "pixel_scores"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        scores = pixel_scores(taps.logits)
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        scores = pixel_scores(forward.logits)
         return torch.stack([score.double().mean(dim=(1, 2)) for score in scores], dim=1)
 
 
@@ -54,8 +54,8 @@ class PixelMaps(Probe):
     def name(self) -> str:
         return "pixel_maps"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        z = taps.logits.float()
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        z = forward.logits.float()
         best, which = z.max(1, keepdim=True)
         odds = z.scatter(1, which, -torch.inf).logsumexp(1) - best[:, 0]
         scores = torch.stack([odds, *pixel_scores(z)[1:]], dim=1)
@@ -75,12 +75,12 @@ class Confusion(Probe):
     def name(self) -> str:
         return "confusion"
 
-    def __call__(self, taps: Taps, prepared: Any) -> Tensor:
-        k, batch = self.num_classes, len(taps.logits)
-        target = taps.label_maps
+    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        k, batch = self.num_classes, len(forward.logits)
+        target = forward.label_maps
         if target is None:
-            return taps.logits.new_zeros((batch, k, k), dtype=torch.int32)
-        image = torch.arange(batch, device=taps.logits.device)[:, None, None]
-        index = image * k * k + target * k + taps.logits.argmax(1)
+            return forward.logits.new_zeros((batch, k, k), dtype=torch.int32)
+        image = torch.arange(batch, device=forward.logits.device)[:, None, None]
+        index = image * k * k + target * k + forward.logits.argmax(1)
         counts = torch.bincount(index[(target >= 0) & (target < k)], minlength=batch * k * k)
         return counts.reshape(batch, k, k).int()

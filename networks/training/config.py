@@ -17,7 +17,7 @@ CHOICES = {
 
 
 @dataclass(frozen=True)
-class TrainingRecipe:
+class TrainingConfig:
     """Everything that determines a training besides network, data, seed and device.
 
     Attributes:
@@ -105,14 +105,14 @@ class TrainingRecipe:
         return self.lr_factor**drops
 
 
-def resolve_precision(recipe: TrainingRecipe, device: torch.device | str) -> str:
-    """ "32-true" or "bf16-mixed": the precision a recipe is trained with on a device.
+def resolve_precision(config: TrainingConfig, device: torch.device | str) -> str:
+    """ "32-true" or "bf16-mixed": the precision a config is trained with on a device.
 
     "auto" is bfloat16 where it is faster: on a GPU, and on a CPU with matrix units for it (AMX); float32
     elsewhere.
     """
-    if recipe.precision != "auto":
-        return recipe.precision
+    if config.precision != "auto":
+        return config.precision
     on_gpu = torch.device(device).type == "cuda"
     return "bf16-mixed" if on_gpu or _cpu_multiplies_bf16() else "32-true"
 
@@ -122,28 +122,28 @@ def _cpu_multiplies_bf16() -> bool:
     return bool(supported and supported())
 
 
-def default_recipe(network: str, ind: str, miniature: bool) -> TrainingRecipe:
-    """The recipe a network is trained with on a data set when nothing else is asked for.
+def default_training_config(network: str, ind: str, miniature: bool) -> TrainingConfig:
+    """The training config a network is trained with on a data set when nothing else is asked for.
 
-    Detectors learn from random weights here; their recipe for real sets has not been run. Miniatures train in one to
+    Detectors learn from random weights here; their training config for real sets has not been run. Miniatures train in one to
     two minutes on two CPU cores, FashionMNIST and CamVid in minutes; the others are meant for a GPU. A network that is
-    none of ours gets the recipe of the classifiers.
+    none of ours gets the training config of the classifiers.
     """
     task = NETWORKS[network].task if network in NETWORKS else "classification"
     if task == "detection":
         return (
-            TrainingRecipe(16, 2, "adam", 2e-3, 1e-4)
+            TrainingConfig(16, 2, "adam", 2e-3, 1e-4)
             if network == "faster-rcnn-small"
-            else TrainingRecipe(36, 16, "sgd", 0.02, 1e-4)
+            else TrainingConfig(36, 16, "sgd", 0.02, 1e-4)
         )
     if task == "segmentation":
         if miniature:
-            return TrainingRecipe(10, 4, "adam", 1e-2, 1e-4)
+            return TrainingConfig(10, 4, "adam", 1e-2, 1e-4)
         if ind == "camvid":
-            return TrainingRecipe(10, 8, "adam", 3e-3, 1e-4)
-        return TrainingRecipe(60, 8, "adam", 2e-3, 1e-4)
+            return TrainingConfig(10, 8, "adam", 3e-3, 1e-4)
+        return TrainingConfig(60, 8, "adam", 2e-3, 1e-4)
     if miniature:
-        return TrainingRecipe(8, 64, "adam", 3e-3, 1e-4)
+        return TrainingConfig(8, 64, "adam", 3e-3, 1e-4)
     if network == "lenet":
-        return TrainingRecipe(6, 128, "adam", 3e-3, channels_last=True)
-    return TrainingRecipe(30, 128, "sgd", 0.2, 5e-4)
+        return TrainingConfig(6, 128, "adam", 3e-3, channels_last=True)
+    return TrainingConfig(30, 128, "sgd", 0.2, 5e-4)

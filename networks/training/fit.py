@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from networks.training.batches import Batches
 from networks.training.callbacks import EpochLog, EpochSeeds
+from networks.training.config import TrainingConfig, resolve_precision
 from networks.training.modules import (
     MODULES,
     ClassificationModule,
@@ -29,7 +30,6 @@ from networks.training.modules import (
     SegmentationModule,
     TrainingModule,
 )
-from networks.training.config import TrainingRecipe, resolve_precision
 
 __all__ = ["ClassificationModule", "DetectionModule", "SegmentationModule", "fit", "seed_everything"]
 
@@ -49,7 +49,7 @@ def fit(
     num_classes: int,
     train_loader: DataLoader[Any],
     val_loader: DataLoader[Any],
-    recipe: TrainingRecipe,
+    config: TrainingConfig,
     work_dir: str | Path,
     device: str = "cpu",
     seed: int = 0,
@@ -66,15 +66,15 @@ def fit(
     Args:
         network: its weights are the starting point.
         task: "classification", "segmentation" or "detection".
-        train_loader: batches of the recipe's size, shuffled by a generator of its own.
+        train_loader: batches of the config's size, shuffled by a generator of its own.
         val_loader: held-out batches; measured about five times in a training.
         work_dir: keeps last.ckpt, a whole training state, after every epoch.
         device: "cpu", "cuda", "cuda:1", ...
         seed: of order, dropout and augmentation.
         progress: a bar on a terminal; elsewhere one line per validation in the log.
         outliers: for outlier exposure (Hendrycks et al., ICLR 2019): images of neither the classes nor the
-            OoD sets tested on, in batches twice the recipe's size, shuffled by a generator of its own. Each
-            step forwards a batch of both at once; loss: that of the recipe on the in-distribution part +
+            OoD sets tested on, in batches twice the config's size, shuffled by a generator of its own. Each
+            step forwards a batch of both at once; loss: that of the config on the in-distribution part +
             ``outlier_weight`` * cross-entropy to the uniform distribution on the outliers. The loader is
             cycled through; its labels are not used.
 
@@ -91,7 +91,7 @@ def fit(
         raise ValueError(f"unknown task {task!r}; tasks: {', '.join(MODULES)}")
     if outliers is not None and task == "detection":
         raise ValueError("outlier exposure trains classification and segmentation networks, not detectors")
-    module: TrainingModule = MODULES[task](network, recipe, num_classes)
+    module: TrainingModule = MODULES[task](network, config, num_classes)
     return fit_module(module, train_loader, val_loader, work_dir, device, seed, progress, outliers)
 
 
@@ -105,12 +105,12 @@ def fit_module(
     progress: bool = True,
     outliers: DataLoader[Any] | None = None,
 ) -> dict[str, float]:
-    """Train the network of a module by the module's recipe; arguments, returns and errors as of :func:`fit`."""
-    where, recipe, network = _device(device), module.recipe, module.network
+    """Train the network of a module by the module's config; arguments, returns and errors as of :func:`fit`."""
+    where, config, network = _device(device), module.config, module.network
     seed_everything(seed)
     batches = Batches(train_loader, outliers)
     module.training_identity = {
-        **dataclasses.asdict(recipe),
+        **dataclasses.asdict(config),
         "seed": seed,
         "batches_per_epoch": len(batches),
         "outlier_batches": 0 if outliers is None else len(outliers),
@@ -119,7 +119,7 @@ def fit_module(
     resume = str(last) if _resumable(last, module) else None
     module.accelerate(where)
     with _quiet(), _repeatable(where.type == "cuda" and not isinstance(module, UNREPEATABLE)):
-        trainer = _trainer(recipe, last.parent, where, seed, progress)
+        trainer = _trainer(config, last.parent, where, seed, progress)
         with _interruptible(trainer):
             trainer.fit(module, batches, val_loader, ckpt_path=resume, weights_only=True)
             figures: dict[str, Any] = dict(trainer.callback_metrics)
@@ -164,21 +164,21 @@ def _resumable(last: Path, module: TrainingModule) -> bool:
 
 
 def _trainer(
-    recipe: TrainingRecipe, folder: Path, device: torch.device, seed: int, progress: bool
+    config: TrainingConfig, folder: Path, device: torch.device, seed: int, progress: bool
 ) -> pl.Trainer:
     bar = progress and rich.get_console().is_terminal
     reports: list[Callback] = [RichProgressBar(leave=False)] if bar else [EpochLog()] if progress else []
     checkpoint = ModelCheckpoint(  # its save_last writes nothing before the end where no other file is kept
         folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False
     )
-    precision: Any = resolve_precision(recipe, device)
+    precision: Any = resolve_precision(config, device)
     return pl.Trainer(
-        max_epochs=recipe.epochs,
+        max_epochs=config.epochs,
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=[device.index or 0] if device.type == "cuda" else 1,
         precision=precision,
         callbacks=[EpochSeeds(seed), checkpoint, *reports],
-        check_val_every_n_epoch=_validation_interval(recipe.epochs),
+        check_val_every_n_epoch=_validation_interval(config.epochs),
         default_root_dir=folder,
         logger=False,
         enable_progress_bar=bar,

@@ -14,12 +14,12 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardInd
 from torchmetrics.detection import MeanAveragePrecision
 
 from networks.models.detection.faster_rcnn import Detector
+from networks.training.config import TrainingConfig
 from networks.training.losses import IGNORE, focal_loss, outlier_exposure_loss
-from networks.training.config import TrainingRecipe
 
 
 class TrainingModule(pl.LightningModule):
-    """Loss, optimiser and schedule of a recipe around a network; subclasses name their metric.
+    """Loss, optimiser and schedule of a config around a network; subclasses name their metric.
 
     Batches are dicts with "image" (B, C, H, W) float32 and "target" int64, those of a training with outliers
     "outliers" (M, C, H, W) too. Logs train_loss, val_loss and the metric.
@@ -32,17 +32,17 @@ class TrainingModule(pl.LightningModule):
         """Names of what a training reports besides the loss."""
         return (self.metric_name,)
 
-    def __init__(self, network: nn.Module, recipe: TrainingRecipe, metric: Metric) -> None:
+    def __init__(self, network: nn.Module, config: TrainingConfig, metric: Metric) -> None:
         super().__init__()
-        self.network, self.recipe, self.metric = network, recipe, metric
+        self.network, self.config, self.metric = network, config, metric
         self.training_identity: dict[str, Any] = {}
         self._run: Callable[[Tensor], Tensor] = network.__call__
 
     def accelerate(self, device: torch.device) -> None:
-        """Memory format and compilation of the recipe; compiled code is kept out of the state dict."""
-        if self.recipe.channels_last:
+        """Memory format and compilation of the config; compiled code is kept out of the state dict."""
+        if self.config.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if self.recipe.compile and device.type == "cuda":
+        if self.config.compile and device.type == "cuda":
             network = self.network
             self._run = torch.compile(lambda images: network(images))
 
@@ -54,12 +54,12 @@ class TrainingModule(pl.LightningModule):
         images, count = batch["image"], len(batch["image"])
         if "outliers" in batch:  # one forward: batch norm sees both
             images = torch.cat([images, batch["outliers"]])
-        if self.recipe.channels_last:
+        if self.config.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         logits = self._run(images).float()
-        loss = focal_loss(logits[:count], batch["target"], self.recipe.gamma)
+        loss = focal_loss(logits[:count], batch["target"], self.config.gamma)
         if "outliers" in batch:
-            loss = loss + self.recipe.outlier_weight * outlier_exposure_loss(logits[count:])
+            loss = loss + self.config.outlier_weight * outlier_exposure_loss(logits[count:])
         return loss, logits[:count]
 
     def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
@@ -81,29 +81,29 @@ class TrainingModule(pl.LightningModule):
         checkpoint["training_identity"] = self.training_identity
 
     def configure_optimizers(self) -> Any:
-        """Optimiser and, per step, schedule of the recipe."""
-        recipe, optimizer = self.recipe, self._optimizer()
-        if recipe.schedule == "none":
+        """Optimiser and, per step, schedule of the config."""
+        config, optimizer = self.config, self._optimizer()
+        if config.schedule == "none":
             return optimizer
         steps = int(self.trainer.estimated_stepping_batches)
         schedule: lr_scheduler.LRScheduler
-        if recipe.schedule == "cosine":
-            schedule = lr_scheduler.CosineAnnealingLR(optimizer, steps, recipe.end_lr)
-        elif recipe.schedule == "one-cycle":
-            schedule = lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=max(steps, 2))
+        if config.schedule == "cosine":
+            schedule = lr_scheduler.CosineAnnealingLR(optimizer, steps, config.end_lr)
+        elif config.schedule == "one-cycle":
+            schedule = lr_scheduler.OneCycleLR(optimizer, config.lr, total_steps=max(steps, 2))
         else:
-            batches = max(steps // recipe.epochs, 1)
-            schedule = lr_scheduler.LambdaLR(optimizer, lambda step: recipe.lr_share(step // batches))
+            batches = max(steps // config.epochs, 1)
+            schedule = lr_scheduler.LambdaLR(optimizer, lambda step: config.lr_share(step // batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        recipe, parameters = self.recipe, self.network.parameters()
-        common: dict[str, Any] = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
-        if recipe.optimizer == "sgd":
-            return torch.optim.SGD(parameters, momentum=recipe.momentum, nesterov=recipe.nesterov, **common)
-        if recipe.optimizer == "adadelta":
+        config, parameters = self.config, self.network.parameters()
+        common: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
+        if config.optimizer == "sgd":
+            return torch.optim.SGD(parameters, momentum=config.momentum, nesterov=config.nesterov, **common)
+        if config.optimizer == "adadelta":
             return torch.optim.Adadelta(parameters, rho=0.9, **common)
-        kind = torch.optim.Adam if recipe.optimizer == "adam-l2" else torch.optim.AdamW
+        kind = torch.optim.Adam if config.optimizer == "adam-l2" else torch.optim.AdamW
         return kind(parameters, **common)
 
 
@@ -112,8 +112,8 @@ class ClassificationModule(TrainingModule):
 
     metric_name = "accuracy"
 
-    def __init__(self, network: nn.Module, recipe: TrainingRecipe, num_classes: int) -> None:
-        super().__init__(network, recipe, MulticlassAccuracy(num_classes, average="micro"))
+    def __init__(self, network: nn.Module, config: TrainingConfig, num_classes: int) -> None:
+        super().__init__(network, config, MulticlassAccuracy(num_classes, average="micro"))
 
 
 class SegmentationModule(TrainingModule):
@@ -123,8 +123,8 @@ class SegmentationModule(TrainingModule):
 
     metric_name = "miou"
 
-    def __init__(self, network: nn.Module, recipe: TrainingRecipe, num_classes: int) -> None:
-        super().__init__(network, recipe, MulticlassJaccardIndex(num_classes, ignore_index=IGNORE))
+    def __init__(self, network: nn.Module, config: TrainingConfig, num_classes: int) -> None:
+        super().__init__(network, config, MulticlassJaccardIndex(num_classes, ignore_index=IGNORE))
 
 
 class DetectionModule(TrainingModule):
@@ -135,23 +135,23 @@ class DetectionModule(TrainingModule):
     the classes. Sampled regions of val_loss are the same in every validation.
 
     Raises:
-        ValueError: a recipe with another loss than cross-entropy, or with compilation.
+        ValueError: a config with another loss than cross-entropy, or with compilation.
     """
 
     network: Detector
     metric_name = "map"
     figures = ("map", "map50")
 
-    def __init__(self, network: Detector, recipe: TrainingRecipe, num_classes: int) -> None:
-        if recipe.loss != "cross-entropy" or recipe.compile:
+    def __init__(self, network: Detector, config: TrainingConfig, num_classes: int) -> None:
+        if config.loss != "cross-entropy" or config.compile:
             raise ValueError("detectors are trained with loss cross-entropy and without compile")
         metric = MeanAveragePrecision(box_format="xyxy", iou_type="bbox")
         metric.warn_on_many_detections = False
-        super().__init__(network, recipe, metric)
+        super().__init__(network, config, metric)
 
     def _losses(self, batch: dict[str, Any]) -> Tensor:
         images = batch["image"]
-        if self.recipe.channels_last:
+        if self.config.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         return torch.stack(list(self.network.losses(images, batch["target"]).values())).sum()
 

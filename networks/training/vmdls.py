@@ -16,18 +16,18 @@ from torch.utils.data import DataLoader, Sampler
 from torchmetrics import MeanSquaredError
 from torchmetrics.classification import MulticlassAccuracy
 
-from networks.training.modules import TrainingModule
-from networks.training.config import TrainingRecipe
-from networks.training.fit import fit_module
 from networks.models.vmdls import Autoencoder, VMDLSNet, sample
+from networks.training.config import TrainingConfig
+from networks.training.fit import fit_module
+from networks.training.modules import TrainingModule
 from networks.training.vmdls_losses import class_kl, metric_margin_loss
 
 FIRST_MARGIN = 0.15
 
 
 @dataclass(frozen=True)
-class VMDLSRecipe(TrainingRecipe):
-    """A training recipe whose batches hold ``classes_per_batch`` classes with equally many images each.
+class VMDLSTrainingConfig(TrainingConfig):
+    """A training config whose batches hold ``classes_per_batch`` classes with equally many images each.
 
     Attributes:
         classes_per_batch: B_c; B_s = batch_size / B_c.
@@ -70,8 +70,8 @@ class VMDLSRecipe(TrainingRecipe):
         return self.batch_size // self.classes_per_batch
 
 
-def _paper(classes: int, images: int, optimizer: str, lr: float) -> VMDLSRecipe:
-    return VMDLSRecipe(
+def _paper(classes: int, images: int, optimizer: str, lr: float) -> VMDLSTrainingConfig:
+    return VMDLSTrainingConfig(
         *(500, classes * images, optimizer, lr),
         weight_decay=1e-4 if optimizer == "sgd" else 0.0,
         schedule="multi-step",
@@ -145,14 +145,14 @@ class VMDLSModule(TrainingModule):
 
     metric_name = "accuracy"
     network: VMDLSNet
-    recipe: VMDLSRecipe
+    config: VMDLSTrainingConfig
     margin: Tensor
     means: Tensor
     sums: Tensor
     counts: Tensor
 
-    def __init__(self, network: VMDLSNet, recipe: VMDLSRecipe, num_classes: int) -> None:
-        super().__init__(network, recipe, MulticlassAccuracy(num_classes, average="micro"))
+    def __init__(self, network: VMDLSNet, config: VMDLSTrainingConfig, num_classes: int) -> None:
+        super().__init__(network, config, MulticlassAccuracy(num_classes, average="micro"))
         self.register_buffer("margin", torch.tensor(FIRST_MARGIN))
         for name in ("means", "sums"):
             self.register_buffer(name, torch.zeros(num_classes, network.mu.out_features))
@@ -167,17 +167,17 @@ class VMDLSModule(TrainingModule):
         self.means.copy_(self.class_means())
         self.sums.zero_()
         self.counts.zero_()
-        margin = FIRST_MARGIN + self.recipe.margin_growth * self.current_epoch
-        self.margin.fill_(min(margin, self.recipe.distancing_margin))
+        margin = FIRST_MARGIN + self.config.margin_growth * self.current_epoch
+        self.margin.fill_(min(margin, self.config.distancing_margin))
 
     def _loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        recipe, target = self.recipe, batch["target"]
+        config, target = self.config, batch["target"]
         mu, log_variance = (value.float() for value in self.network.latents(batch["image"]))
         z = sample(mu, log_variance) if self.training else mu
-        loss = metric_margin_loss(z, target, self.margin, recipe.triplet_margin, recipe.normalise).float()
+        loss = metric_margin_loss(z, target, self.margin, config.triplet_margin, config.normalise).float()
         if self.training:
             if self.current_epoch > 0:
-                loss = loss + recipe.kl_weight * class_kl(mu, log_variance, target, self.means)
+                loss = loss + config.kl_weight * class_kl(mu, log_variance, target, self.means)
             self._count(z.detach(), target)
         return loss, -torch.cdist(mu.detach(), self.class_means())
 
@@ -192,8 +192,8 @@ class AutoencoderModule(TrainingModule):
 
     metric_name = "mse"
 
-    def __init__(self, network: Autoencoder, recipe: TrainingRecipe) -> None:
-        super().__init__(network, recipe, MeanSquaredError())
+    def __init__(self, network: Autoencoder, config: TrainingConfig) -> None:
+        super().__init__(network, config, MeanSquaredError())
 
     def _loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         rebuilt = self.network(batch["image"]).float()
@@ -213,7 +213,7 @@ def fit_vmdls(
     train_loader: DataLoader[Any],
     labels: Tensor,
     val_loader: DataLoader[Any],
-    recipe: VMDLSRecipe,
+    config: VMDLSTrainingConfig,
     work_dir: str | Path,
     device: str = "cpu",
     seed: int = 0,
@@ -229,19 +229,19 @@ def fit_vmdls(
         train_loader: lends its data set, ``collate_fn`` and number of processes; the batches are drawn anew.
         labels: (N,) int64 class index of every image of that data set.
         val_loader: held-out batches.
-        recipe, work_dir, device, seed, progress: see `networks.fit`.
+        config, work_dir, device, seed, progress: see `networks.fit`.
 
     Returns:
         {"accuracy": of the nearest class mean, "loss": ...} on the validation set.
 
     Raises:
-        ValueError: also labels that do not fit the data set or the recipe.
+        ValueError: also labels that do not fit the data set or the config.
     """
     images = len(train_loader.dataset)  # type: ignore[arg-type]
     if len(labels) != images:
         raise ValueError(f"{len(labels)} labels for {images} training images")
     order = torch.Generator().manual_seed(seed)
-    batches = BalancedBatches(labels, recipe.classes_per_batch, recipe.images_per_class, order)
+    batches = BalancedBatches(labels, config.classes_per_batch, config.images_per_class, order)
     balanced = DataLoader(
         train_loader.dataset,
         batch_sampler=batches,
@@ -250,7 +250,7 @@ def fit_vmdls(
         persistent_workers=train_loader.num_workers > 0,
         generator=order,
     )
-    module = VMDLSModule(network, recipe, int(labels.max()) + 1)
+    module = VMDLSModule(network, config, int(labels.max()) + 1)
     return fit_module(module, balanced, val_loader, work_dir, device, seed, progress)
 
 
@@ -258,7 +258,7 @@ def fit_autoencoder(
     network: Autoencoder,
     train_loader: DataLoader[Any],
     val_loader: DataLoader[Any],
-    recipe: TrainingRecipe,
+    config: TrainingConfig,
     work_dir: str | Path,
     device: str = "cpu",
     seed: int = 0,
@@ -270,5 +270,5 @@ def fit_autoencoder(
         {"mse": ..., "loss": ...} on the validation set.
     """
     return fit_module(
-        AutoencoderModule(network, recipe), train_loader, val_loader, work_dir, device, seed, progress
+        AutoencoderModule(network, config), train_loader, val_loader, work_dir, device, seed, progress
     )

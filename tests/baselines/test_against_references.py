@@ -7,11 +7,11 @@ from pytorch_ood import detector as peer
 from sklearn.covariance import EmpiricalCovariance
 
 from baselines import FSSD, MSP, ODIN, DeepEnsemble, KDEClassifierDetector, Mahalanobis
-from lsood import OnePass, Subject
+from lsood import ModelInfo, OnePass
 from lsood.probes.image import EnsembleProbability, PixelScores, SingularityDistances
 
 STD = (0.2, 0.25, 0.3)
-SUBJECT = Subject("classification", 4, ("relu1", "relu2"), "drop", STD)
+MODEL_INFO = ModelInfo("classification", 4, ("relu1", "relu2"), "drop", STD)
 
 
 def images(n, seed=0):
@@ -39,7 +39,7 @@ def test_msp_keeps_the_order_where_float32_softmax_saturates():
 @pytest.mark.parametrize(("temperature", "epsilon"), [(1000.0, 0.0014), (1.0, 0.01), (10.0, 0.0)])
 def test_odin_equals_the_peer(tiny, temperature, epsilon):
     network, x = tiny(), images(16)
-    ours = ODIN(temperature, epsilon).attach(SUBJECT)
+    ours = ODIN(temperature, epsilon).attach(MODEL_INFO)
     with OnePass(network, [], [ours.perturbations()[0]]) as run:
         found = run(x, list(map(str, range(16))))[ours.perturbations()[0].name].double()
     theirs = peer.ODIN(tiny(), eps=epsilon, temperature=temperature, norm_std=list(STD)).predict(x)
@@ -48,8 +48,8 @@ def test_odin_equals_the_peer(tiny, temperature, epsilon):
 
 def test_odin_segmentation_is_the_mean_over_pixels(tiny):
     network, x = tiny(dense=True), images(4)
-    subject = Subject("segmentation", 4, ("relu1",), "drop", STD)
-    ours = ODIN(1.0, 0.002).attach(subject)
+    model_info = ModelInfo("segmentation", 4, ("relu1",), "drop", STD)
+    ours = ODIN(1.0, 0.002).attach(model_info)
     with OnePass(network, [], [ours.perturbations()[0]]) as run:
         found = run(x, list("abcd"))[ours.perturbations()[0].name]
     live = x.clone().requires_grad_()
@@ -103,7 +103,7 @@ def test_deep_ensemble_is_one_minus_the_maximum_of_the_mean(tiny):
     network, other = tiny(), tiny()
     torch.nn.init.normal_(other.head.weight)
     x = images(6)
-    detector = DeepEnsemble((other,), "hash").attach(SUBJECT)
+    detector = DeepEnsemble((other,), "hash").attach(MODEL_INFO)
     with OnePass(network, detector.probes()) as run:
         found = run(x, list("abcdef"))
         assert run.forwarded == {"shared_pass": 6, "members": 6}
@@ -111,7 +111,7 @@ def test_deep_ensemble_is_one_minus_the_maximum_of_the_mean(tiny):
     score = detector.score(next(iter(found.values())))
     torch.testing.assert_close(score.float(), 1 - mean.amax(1))
     with pytest.raises(ValueError, match="at least two networks"):
-        DeepEnsemble().attach(SUBJECT)
+        DeepEnsemble().attach(MODEL_INFO)
 
 
 def test_pixel_scores_are_means_over_pixels(tiny):
@@ -131,7 +131,7 @@ def test_pixel_scores_are_means_over_pixels(tiny):
 
 def test_kde_classifier_needs_both_sides_and_says_so_by_its_protocol():
     inside, outside = features(60), features(60, seed=1) + 4
-    detector = KDEClassifierDetector(pca=3).learn(inside, outside)
+    detector = KDEClassifierDetector(pca=3).fit_with_outliers(inside, outside)
     assert detector.protocols[0] == "oracle-val"
     assert (detector.score(outside) > 0).double().mean() > 0.9
     assert (detector.score(inside) > 0).double().mean() < 0.1

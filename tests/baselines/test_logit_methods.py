@@ -11,12 +11,12 @@ from scipy.special import log_softmax
 from scipy.stats import entropy as scipy_entropy
 
 from baselines import GEN, MSP, Energy, Entropy, KLMatching, MaxLogit, TempScale
-from lsood import Activations, OnePass, Subject
+from lsood import Activations, ModelInfo, OnePass
 from lsood.probes.image import PixelScores
 
 STD = (0.2, 0.25, 0.3)
-CLASSIFIER = Subject("classification", 10, ("relu1", "relu2"), "drop", STD)
-DENSE = Subject("segmentation", 4, ("relu1", "relu2"), "drop", STD)
+CLASSIFIER = ModelInfo("classification", 10, ("relu1", "relu2"), "drop", STD)
+DENSE = ModelInfo("segmentation", 4, ("relu1", "relu2"), "drop", STD)
 
 
 def logits(n=200, k=10, seed=0, scale=2.0):
@@ -155,7 +155,7 @@ def test_activations_tensors_batches_and_state_agree(kind):
     torch.testing.assert_close(detector.score(z[order]), scores[order], rtol=1e-12, atol=1e-12)
     alone = torch.cat([detector.score(row[None]) for row in z])
     torch.testing.assert_close(alone, scores, rtol=1e-12, atol=1e-12)
-    again = kind.from_state(detector.state(), **detector.params())
+    again = kind.from_state(detector.state(), **detector.get_params())
     torch.testing.assert_close(again.score(z), scores, rtol=0, atol=0)
 
 

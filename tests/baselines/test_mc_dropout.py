@@ -9,9 +9,9 @@ from torch import nn
 
 from baselines import MSP, MCDropout, MCDropoutEntropy, MCDropoutMI, MCDropoutNet, OutlierExposure
 from baselines.networks.mc_dropout import Stochastic, rest_and_entropy
-from lsood import Activations, OnePass, Subject
+from lsood import Activations, ModelInfo, OnePass
 
-SUBJECT = Subject("classification", 4, ("relu1", "relu2"), "drop", (1.0, 1.0, 1.0))
+MODEL_INFO = ModelInfo("classification", 4, ("relu1", "relu2"), "drop", (1.0, 1.0, 1.0))
 KINDS = [MCDropout, MCDropoutEntropy, MCDropoutMI]
 
 
@@ -52,7 +52,7 @@ def measured(network, detector, x, keys=None):
 
 def test_converges_to_a_network_with_only_its_dropout_layers_in_training_mode(dropped):
     network, x, passes = dropped(), images(2), 800
-    found, forwarded = measured(network, MCDropout(passes).attach(SUBJECT), x)
+    found, forwarded = measured(network, MCDropout(passes).attach(MODEL_INFO), x)
     assert forwarded == {"shared_pass": 2, "sampling": 2}
     torch.manual_seed(1)
     for layer in (network.block, network.channels, network.units):
@@ -66,7 +66,7 @@ def test_converges_to_a_network_with_only_its_dropout_layers_in_training_mode(dr
     torch.testing.assert_close(next(iter(found.tensors.values())), expected, rtol=0, atol=0.04)
     assert (expected[:, 2] > 0.05).all(), "dropout must matter here, or this test shows nothing"
     for kind in KINDS:
-        ours = kind(passes).attach(SUBJECT).score(found)
+        ours = kind(passes).attach(MODEL_INFO).score(found)
         torch.testing.assert_close(ours, kind(passes).score(p.transpose(0, 1)), rtol=0, atol=0.04)
 
 
@@ -93,46 +93,46 @@ def test_confident_images_keep_their_order():
 
 
 def test_mutual_information_is_not_negative_and_zero_without_dropout(dropped):
-    detector = MCDropoutMI(4).attach(SUBJECT)
+    detector = MCDropoutMI(4).attach(MODEL_INFO)
     x = torch.cat([images(10), 30 * images(10, 1)])
     assert (detector.score(measured(dropped(), detector, x)[0]) >= 0).all()
     found, forwarded = measured(dropped(p=0.0), detector, x)
     assert torch.equal(detector.score(found), torch.zeros(20, dtype=torch.float64))
     assert forwarded["sampling"] == 20
     plain = MSP().score(dropped()(x).detach())
-    torch.testing.assert_close(MCDropout(4).attach(SUBJECT).score(found), plain, rtol=1e-5, atol=0)
+    torch.testing.assert_close(MCDropout(4).attach(MODEL_INFO).score(found), plain, rtol=1e-5, atol=0)
 
 
 def test_one_by_one_equals_a_shuffled_mixed_batch(dropped):
     network, x = dropped(), torch.cat([images(6), 5 * images(6, 1)])
-    detector, keys = MCDropout().attach(SUBJECT), [f"k{i}" for i in range(12)]
+    detector, keys = MCDropout().attach(MODEL_INFO), [f"k{i}" for i in range(12)]
     parts = [measured(network, detector, x[i : i + 1], keys[i : i + 1])[0] for i in range(12)]
     order = torch.randperm(12, generator=torch.Generator().manual_seed(0)).tolist()
     together = measured(network, detector, x[order], [keys[i] for i in order])[0]
     for kind in KINDS:
-        judge = kind().attach(SUBJECT)
+        judge = kind().attach(MODEL_INFO)
         alone = torch.cat([judge.score(part) for part in parts])
         torch.testing.assert_close(judge.score(together), alone[order], rtol=1e-4, atol=1e-6)
 
 
 def test_the_three_share_one_probe_and_leave_the_network_in_evaluation_mode(dropped):
     network = dropped()
-    names = {probe.name for kind in KINDS for probe in kind().attach(SUBJECT).probes()}
+    names = {probe.name for kind in KINDS for probe in kind().attach(MODEL_INFO).probes()}
     assert names == {"mc_dropout.t16.s0.self"}
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    measured(network, MCDropout().attach(SUBJECT), images(2))
+    measured(network, MCDropout().attach(MODEL_INFO), images(2))
     assert not any(module.training or module._forward_hooks for module in network.modules())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 def test_segmentation_is_the_mean_over_pixels(tiny):
     network, x = tiny(dense=True), images(2)
-    subject = Subject("segmentation", 4, ("relu1", "relu2"), "drop", (1.0, 1.0, 1.0))
-    found, _ = measured(network, MCDropout(1).attach(subject), x)
+    model_info = ModelInfo("segmentation", 4, ("relu1", "relu2"), "drop", (1.0, 1.0, 1.0))
+    found, _ = measured(network, MCDropout(1).attach(model_info), x)
     with OnePass(network, [Stochastic(1)]) as run, torch.no_grad():
         run(x, ["k0", "k1"])
     network.drop.drop_prob = 0.0
-    plain, _ = measured(network, MCDropout(1).attach(subject), x)
+    plain, _ = measured(network, MCDropout(1).attach(model_info), x)
     p = network(x).detach().softmax(1)
     expected = [(1 - p.amax(1)).mean(dim=(1, 2)), -(p * p.log()).sum(1).mean(dim=(1, 2)), torch.zeros(2)]
     values = next(iter(plain.tensors.values()))
@@ -142,19 +142,19 @@ def test_segmentation_is_the_mean_over_pixels(tiny):
 
 def test_a_network_of_its_own(dropped, tiny):
     own, x = dropped(), images(4)
-    detector = MCDropoutNet((own.train(),), "hash").attach(SUBJECT)
+    detector = MCDropoutNet((own.train(),), "hash").attach(MODEL_INFO)
     found, forwarded = measured(tiny(), detector, x)
     assert forwarded == {"shared_pass": 4, "members": 4}
-    same, _ = measured(dropped(), MCDropout().attach(SUBJECT), x)
-    torch.testing.assert_close(detector.score(found), MCDropout().attach(SUBJECT).score(same))
-    assert MCDropoutNet.companions == "mc-dropout" and MCDropout.companions is None
+    same, _ = measured(dropped(), MCDropout().attach(MODEL_INFO), x)
+    torch.testing.assert_close(detector.score(found), MCDropout().attach(MODEL_INFO).score(same))
+    assert MCDropoutNet.auxiliary_networks == "mc-dropout" and MCDropout.auxiliary_networks is None
     with pytest.raises(ValueError, match="needs one network trained with dropout, got 0"):
-        MCDropoutNet().attach(SUBJECT)
+        MCDropoutNet().attach(MODEL_INFO)
 
 
 def test_outlier_exposure_is_the_msp_of_its_companion(dropped, tiny):
     own, x = dropped(), images(5)
-    detector = OutlierExposure((own.train(),), "hash").attach(SUBJECT)
+    detector = OutlierExposure((own.train(),), "hash").attach(MODEL_INFO)
     found, forwarded = measured(tiny(), detector, x)
     assert forwarded == {"shared_pass": 5, "members": 5}
     expected = 1 - dropped()(x).detach().double().softmax(1).amax(1)
@@ -162,16 +162,16 @@ def test_outlier_exposure_is_the_msp_of_its_companion(dropped, tiny):
     alone = torch.cat([detector.score(measured(tiny(), detector, image[None])[0]) for image in x])
     torch.testing.assert_close(alone, detector.score(found), rtol=1e-4, atol=1e-7)
     with pytest.raises(ValueError, match="outlier-exposure does not apply to segmentation"):
-        OutlierExposure((own,), "hash").attach(Subject("segmentation", 4, ("relu1",), "drop", (1.0,)))
+        OutlierExposure((own,), "hash").attach(ModelInfo("segmentation", 4, ("relu1",), "drop", (1.0,)))
     with pytest.raises(ValueError, match="needs one network trained with outliers, got 0"):
-        OutlierExposure().attach(SUBJECT)
+        OutlierExposure().attach(MODEL_INFO)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_state_and_bad_parameters(kind):
     p = torch.rand(3, 5, 4, generator=torch.Generator().manual_seed(0)).softmax(2)
     detector = kind(7)
-    again = kind.from_state(detector.state(), **detector.params())
+    again = kind.from_state(detector.state(), **detector.get_params())
     assert again.passes == 7
     assert torch.equal(again.score(p), detector.score(p))
     with pytest.raises(ValueError, match="passes must be at least 1, got 0"):

@@ -24,7 +24,7 @@ from baselines import (
     Residual,
     ViM,
 )
-from lsood import Activations, Head, LaRD, LaRDMahalanobis, LaRED, LaREM, Monitor, OnePass, Subject
+from lsood import Activations, Head, LaRD, LaRDMahalanobis, LaRED, LaREM, ModelInfo, Monitor, OnePass
 from lsood.probes.image import standard_probes
 
 D, K = 16, 5
@@ -98,7 +98,7 @@ def test_relative_mahalanobis_equals_the_peer_and_scikit_learn():
 def test_relative_mahalanobis_of_one_class_is_zero():
     assert (RelativeMahalanobis().fit(TRAIN).score(TEST) == 0).all()
     with pytest.raises(ValueError, match="use mahalanobis"):
-        RelativeMahalanobis().attach(Subject("segmentation", K, ("a", "b"), "drop", STD))
+        RelativeMahalanobis().attach(ModelInfo("segmentation", K, ("a", "b"), "drop", STD))
 
 
 def test_cmd_equals_scikit_learn_per_class_also_with_a_singular_covariance():
@@ -146,11 +146,11 @@ def test_vim_equals_the_peer(dimension):
     ours = fitted(ViM, dimension=dimension)
     theirs = peer.ViM(None, d=dimension or D // 2, w=HEAD.weight, b=HEAD.bias).fit_features(TRAIN, LABELS)
     torch.testing.assert_close(ours.score(TEST), theirs.predict_features(TEST).double(), rtol=1e-3, atol=1e-3)
-    residual = Residual(dimension).attach(subject(HEAD)).fit(TRAIN).score(TEST)
+    residual = Residual(dimension).attach(model_info(HEAD)).fit(TRAIN).score(TEST)
     z = HEAD(TEST)
     expected = ours.alpha_ * residual - z.logsumexp(1)
     torch.testing.assert_close(ours.score(TEST), expected)
-    mean = Residual(dimension).attach(subject(HEAD)).fit(TRAIN).score(TRAIN).mean()
+    mean = Residual(dimension).attach(model_info(HEAD)).fit(TRAIN).score(TRAIN).mean()
     assert ours.alpha_ == pytest.approx(float(HEAD(TRAIN).amax(1).mean() / mean))
 
 
@@ -167,7 +167,7 @@ def test_residual_by_singular_values():
         axes = np.linalg.svd((TRAIN - origin).numpy())[2][:6]
         x = (TEST - origin).numpy()
         expected = np.linalg.norm(x - x @ axes.T @ axes, axis=1)
-        found = Residual(6).attach(subject(head)).fit(TRAIN).score(TEST)
+        found = Residual(6).attach(model_info(head)).fit(TRAIN).score(TEST)
         np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -258,8 +258,8 @@ class Classifier(nn.Module):
         return self.head(self.pool(self.drop(self.relu(self.conv(x)))).flatten(1))
 
 
-def subject(head=None, task="classification"):
-    return Subject(task, K, ("relu", "pool"), "drop", STD, mc_samples=4, head=head)
+def model_info(head=None, task="classification"):
+    return ModelInfo(task, K, ("relu", "pool"), "drop", STD, mc_samples=4, head=head)
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +269,7 @@ def measured():
     shades = torch.rand(80, 3, 1, 1)
     x = shades + 0.3 * torch.randn(80, 3, 8, 8)
     keys = [str(i) for i in range(80)]
-    whole = subject(Head.of(network))
+    whole = model_info(Head.of(network))
     with OnePass(network, standard_probes(whole)) as run:
         found = run(x, keys)
     labels = found["logits"].argmax(1)
@@ -293,7 +293,7 @@ def test_life_of_a_detector(kind, measured, tmp_path):
     alone = torch.cat([detector.score(train.select(torch.tensor([i]))) for i in range(80)])
     torch.testing.assert_close(alone, scores, rtol=1e-9, atol=1e-9)
 
-    again = kind.from_state(detector.state(), **detector.params()).attach(whole)
+    again = kind.from_state(detector.state(), **detector.get_params()).attach(whole)
     torch.testing.assert_close(again.score(train), scores, rtol=0, atol=0)
     Monitor(network, detector, 0.0, 0.05, 80).save(tmp_path / "monitor")
     found, _ = Monitor.load(tmp_path / "monitor", network)(x[:20])
@@ -324,14 +324,14 @@ def test_logits_of_the_head_are_the_networks(measured):
 @pytest.mark.parametrize("kind", WITH_HEAD)
 def test_without_a_linear_last_layer(kind):
     with pytest.raises(ValueError, match=f"{kind.name} needs a classifier with a linear last layer"):
-        kind().attach(subject(None, "segmentation"))
+        kind().attach(model_info(None, "segmentation"))
 
 
 @pytest.mark.parametrize("kind", [KNN, CMD, DDU, Residual, LaRD, LaRDMahalanobis])
 def test_segmentation_features_are_one_class(kind, measured):
     _, _, _, train = measured
-    dense = Activations({**train, "labels": torch.full((80,), -1)}, train.keys_)
-    detector = kind().attach(subject(None, "segmentation")).fit(dense)
+    dense = Activations({**train, "labels": torch.full((80,), -1)}, train.ids)
+    detector = kind().attach(model_info(None, "segmentation")).fit(dense)
     assert detector.score(dense).isfinite().all()
 
 
@@ -340,7 +340,7 @@ def test_another_layer(kind, measured):
     _, whole, _, train = measured
     detector = kind(layer="drop").attach(whole)
     assert [probe.name for probe in detector.probes()] == ["pooled.drop"]
-    assert kind.from_state(detector.fit(train).state(), **detector.params()).layer == "drop"
+    assert kind.from_state(detector.fit(train).state(), **detector.get_params()).layer == "drop"
     with pytest.raises(ValueError, match="no layer 'stem'; there are: relu, pool, drop"):
         kind(layer="stem").attach(whole)
 

@@ -8,7 +8,7 @@ from pytorch_ood import detector as peer
 from torch import nn
 
 from baselines import ASHB, ASHP, ASHS, DICE, SCALE, DICEReAct, ReAct
-from lsood import Activations, Head, OnePass, Subject
+from lsood import Activations, Head, ModelInfo, OnePass
 
 DIMENSION, CLASSES = 37, 6
 
@@ -18,7 +18,7 @@ def uniform(*shape, seed):
 
 
 HEAD = Head(uniform(CLASSES, DIMENSION, seed=0).double() - 0.4, uniform(CLASSES, seed=1).double())
-SUBJECT = Subject("classification", CLASSES, ("relu",), "drop", (1.0,), head=HEAD)
+MODEL_INFO = ModelInfo("classification", CLASSES, ("relu",), "drop", (1.0,), head=HEAD)
 ALL = [ReAct, DICE, DICEReAct, ASHP, ASHB, ASHS, SCALE]
 
 
@@ -32,7 +32,7 @@ TRAIN, HELD_OUT, TEST = features(200, 2), features(90, 3), features(50, 4)
 
 
 def made(kind, **options):
-    return kind(**options).attach(SUBJECT).fit(TRAIN).calibrate(HELD_OUT)
+    return kind(**options).attach(MODEL_INFO).fit(TRAIN).calibrate(HELD_OUT)
 
 
 def energy(x):
@@ -129,7 +129,7 @@ def test_ash_s_and_scale_without_pruning_are_the_same_and_not_energy():
 
 
 def test_the_clip_comes_from_validation_images():
-    fitted = ReAct().attach(SUBJECT).fit(TRAIN)
+    fitted = ReAct().attach(MODEL_INFO).fit(TRAIN)
     before = fitted.clip_
     assert fitted.calibrate(3 * HELD_OUT).clip_ > 2 * before
 
@@ -137,8 +137,8 @@ def test_the_clip_comes_from_validation_images():
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
 def test_state_needs_no_network(kind):
     detector = made(kind)
-    loaded = kind.from_state(detector.state(), **detector.params())
-    loaded.attach(Subject("classification", CLASSES, ("relu",), "drop", (1.0,)))
+    loaded = kind.from_state(detector.state(), **detector.get_params())
+    loaded.attach(ModelInfo("classification", CLASSES, ("relu",), "drop", (1.0,)))
     assert torch.equal(loaded.score(TEST), detector.score(TEST))
     with pytest.raises(ValueError, match="attach a subject with a head"):
         loaded.fit(TRAIN)
@@ -162,8 +162,8 @@ def test_a_dead_image_scores_the_bias(kind):
 def test_it_reads_the_penultimate_layer_of_the_pass(tiny):
     network = tiny()
     head = Head(network.head.weight.flatten(1).double().detach(), network.head.bias.double().detach())
-    subject = Subject("classification", 4, ("relu1", "relu2"), "drop", (1.0,) * 3, head=head)
-    detector, x, keys = ReAct(100).attach(subject), uniform(8, 3, 16, 16, seed=0), list("abcdefgh")
+    model_info = ModelInfo("classification", 4, ("relu1", "relu2"), "drop", (1.0,) * 3, head=head)
+    detector, x, keys = ReAct(100).attach(model_info), uniform(8, 3, 16, 16, seed=0), list("abcdefgh")
     with OnePass(network, detector.probes()) as run:
         found = Activations(run(x, keys), keys)
     with torch.no_grad():
@@ -177,6 +177,6 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"p must lie in 0 to 100 \(percent\), got -1"):
         DICE(-1)
     with pytest.raises(ValueError, match="ash-b needs a classifier that names its last linear layer"):
-        ASHB().attach(Subject("segmentation", 4, ("relu",), "drop", (1.0,)))
+        ASHB().attach(ModelInfo("segmentation", 4, ("relu",), "drop", (1.0,)))
     with pytest.raises(ValueError, match="scale: the features has 5 columns, the fit set had 37"):
         made(SCALE).score(torch.zeros(2, 5))

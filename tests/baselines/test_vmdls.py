@@ -7,12 +7,12 @@ from scipy.stats import multivariate_normal
 from torch.utils.data import DataLoader, Dataset
 
 from baselines.networks.vmdls import VMDLS, VMDLSBase
-from lsood import OnePass, Subject, auroc
-from networks import TrainingRecipe, build
+from lsood import ModelInfo, OnePass, auroc
+from networks import TrainingConfig, build
 from networks.models.vmdls import Autoencoder, VMDLSNet
-from networks.training.vmdls import VMDLSRecipe, fit_autoencoder, fit_vmdls
+from networks.training.vmdls import VMDLSTrainingConfig, fit_autoencoder, fit_vmdls
 
-SUBJECT = Subject("classification", 3, ("relu1", "relu2"), "drop", (0.2, 0.25, 0.3))
+MODEL_INFO = ModelInfo("classification", 3, ("relu1", "relu2"), "drop", (0.2, 0.25, 0.3))
 
 
 def features(n, seed=0, d=6):
@@ -89,7 +89,7 @@ def test_fewer_images_than_dimensions_stay_finite():
 def test_state_restores_the_detector():
     (x, y), (test, _) = features(60), features(9, seed=1)
     detector = VMDLS().fit(x, y)
-    again = VMDLS.from_state(detector.state(), **detector.params())
+    again = VMDLS.from_state(detector.state(), **detector.get_params())
     assert torch.equal(again.score(test), detector.score(test))
     assert torch.equal(again.predict(test), detector.predict(test))
 
@@ -122,13 +122,13 @@ def test_a_training_of_seconds_classifies_and_finds_the_ood_cluster(tmp_path, ti
     network = VMDLSNet(build("lenet", 3, 1, image_size=(16, 16)), 8)
     autoencoder = Autoencoder(1, (16, 16), 8, 8)
     loader, val = DataLoader(train, 24, shuffle=True, generator=torch.Generator()), DataLoader(test, 30)
-    recipe = VMDLSRecipe(5, 24, "adam", 5e-3, classes_per_batch=3)
-    fit_vmdls(network, loader, train.labels, val, recipe, tmp_path / "a", progress=False)
+    config = VMDLSTrainingConfig(5, 24, "adam", 5e-3, classes_per_batch=3)
+    fit_vmdls(network, loader, train.labels, val, config, tmp_path / "a", progress=False)
     fit_autoencoder(
-        autoencoder, loader, val, TrainingRecipe(8, 24, "adam", 5e-3), tmp_path / "b", progress=False
+        autoencoder, loader, val, TrainingConfig(8, 24, "adam", 5e-3), tmp_path / "b", progress=False
     )
     for kind in (VMDLS, VMDLSBase):
-        detector = kind((network, autoencoder), "hash").attach(SUBJECT)
+        detector = kind((network, autoencoder), "hash").attach(MODEL_INFO)
         (probe,) = detector.probes()
         with OnePass(tiny(channels=1), [probe]) as run:
             found = [run(s.images, list(map(str, range(len(s)))))[probe.name] for s in (train, test, ood)]
@@ -147,9 +147,9 @@ def test_a_training_of_seconds_classifies_and_finds_the_ood_cluster(tmp_path, ti
 def test_bad_input_is_named():
     x, y = features(30)
     with pytest.raises(ValueError, match="vmdls: needs a VMDLS network and an autoencoder"):
-        VMDLS().attach(SUBJECT)
+        VMDLS().attach(MODEL_INFO)
     with pytest.raises(ValueError, match="vmdls-base does not apply to segmentation"):
-        VMDLSBase().attach(Subject("segmentation", 3, ("a",), "drop", (1.0,)))
+        VMDLSBase().attach(ModelInfo("segmentation", 3, ("a",), "drop", (1.0,)))
     with pytest.raises(ValueError, match="got 1 networks"):
         VMDLS((torch.nn.Identity(),))
     with pytest.raises(ValueError, match="every image of the fit set needs a label"):

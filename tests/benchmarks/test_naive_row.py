@@ -15,10 +15,10 @@ from anomalies import ANOMALIES, generator
 from anomalies.naive import MAHALANOBIS, STATISTICS, NaiveDetector, statistics
 from benchmarks.console import spread
 from benchmarks.naive import ImageStatistics, Naive, beside_naive
-from benchmarks.run import app
 from benchmarks.pipeline.scoring import Scored
+from benchmarks.run import app
 from leaderboards import OodCell, Result
-from lsood import Activations, OnePass, Subject
+from lsood import Activations, ModelInfo, OnePass
 
 MEAN, STD = (0.49, 0.48, 0.44), (0.2, 0.21, 0.22)
 FAST = [
@@ -71,26 +71,26 @@ def test_alone_it_forwards_nothing(tiny):
         assert not any(run.forwarded.values())
 
 
-def activations(tiny, pixels, subject):
-    detector = Naive().attach(subject)
+def activations(tiny, pixels, model_info):
+    detector = Naive().attach(model_info)
     with OnePass(tiny(), detector.probes()) as run:
         keys = [str(i) for i in range(len(pixels))]
         return Activations(run(batch(pixels), keys), keys)
 
 
 def test_detector_equals_the_plain_one_and_its_state_restores_it(tiny):
-    subject = Subject("classification", 4, ("relu1",), "drop", STD, mean=MEAN)
+    model_info = ModelInfo("classification", 4, ("relu1",), "drop", STD, mean=MEAN)
     clean = images(60)
     noisy = [
         ANOMALIES["fog"](3).render(x, generator(0, "fog", str(i))).image for i, x in enumerate(images(40, 1))
     ]
-    detector = Naive().attach(subject).fit(activations(tiny, clean, subject))
-    scores = detector.score(activations(tiny, np.stack(noisy), subject))
+    detector = Naive().attach(model_info).fit(activations(tiny, clean, model_info))
+    scores = detector.score(activations(tiny, np.stack(noisy), model_info))
     plain = NaiveDetector.fit(np.stack([statistics(x) for x in clean]))
     expected = plain.scores(np.stack([statistics(x) for x in noisy]))[MAHALANOBIS]
     np.testing.assert_allclose(scores, expected, rtol=1e-12)
-    again = Naive.from_state(detector.state()).attach(subject)
-    assert torch.equal(again.score(activations(tiny, np.stack(noisy), subject)), scores)
+    again = Naive.from_state(detector.state()).attach(model_info)
+    assert torch.equal(again.score(activations(tiny, np.stack(noisy), model_info)), scores)
 
 
 def test_a_score_does_not_depend_on_its_batch():
@@ -105,7 +105,7 @@ def test_a_score_does_not_depend_on_its_batch():
 
 def test_a_subject_without_a_mean_is_refused():
     with pytest.raises(ValueError, match="mean of the input normalisation"):
-        Naive().attach(Subject("classification", 4, ("relu1",), "drop", STD))
+        Naive().attach(ModelInfo("classification", 4, ("relu1",), "drop", STD))
 
 
 def scored(name, keys, random, shift):
@@ -204,9 +204,9 @@ def test_added_to_a_cached_run_it_forwards_nothing(runs):
 def test_it_costs_a_few_milliseconds_per_image():
     probe, pixels = ImageStatistics(MEAN, STD), batch(images(8, size=256))
 
-    class Taps:
+    class ForwardOutputs:
         images = pixels
 
     start = time.process_time()
-    probe(Taps, None)
+    probe(ForwardOutputs, None)
     assert (time.process_time() - start) / 8 < 0.03

@@ -12,17 +12,22 @@ from sklearn.metrics import roc_auc_score
 from torch.nn.functional import normalize
 
 from baselines import Residual, ViM
-from benchmarks.tasks import box_pictures
+from benchmarks.naive import Naive
+from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
-from benchmarks.naive import Naive
-from benchmarks.tasks.objects import OBJECT_METHODS, ObjectEvaluation, mean_average_precision, object_subject
-from benchmarks.pipeline.config import Settings
-from benchmarks.tasks.subjects import network_metrics, subject_of
+from benchmarks.tasks import box_pictures
+from benchmarks.tasks.objects import (
+    OBJECT_METHODS,
+    ObjectEvaluation,
+    mean_average_precision,
+    object_model_info,
+)
+from benchmarks.tasks.subjects import model_info_of, network_metrics
 from lsood import Activations
+from lsood.extraction.objects import ObjectSet
 from lsood.methods import create
 from lsood.probes.objects import object_probes
-from lsood.extraction.objects import ObjectSet
 
 MEASURED = (
     "msp", "msp@proposals", "energy", "energy@proposals", "max-logit", "entropy", "gen", "gen@proposals",
@@ -107,16 +112,16 @@ class Data:
 
 def evaluation(network, data, store, names=MEASURED):
     settings = Settings(ind="boxes", ood=("ood",), mc_samples=6)
-    subject = subject_of(network, data, settings, 0)
+    model_info = model_info_of(network, data, settings, 0)
     detectors = {name: FEW_IMAGES.get(name, create)(name) for name in names} | {"naive": Naive()}
-    probes = object_probes(object_subject(network, subject))
+    probes = object_probes(object_model_info(network, model_info))
     extraction = Extraction(network, "h", "p", store)
-    return Evaluation(extraction, data, subject, detectors, objects=probes)
+    return Evaluation(extraction, data, model_info, detectors, objects=probes)
 
 
 def objects_of(run):
-    subject = object_subject(run.extraction.network, run.subject)
-    return ObjectEvaluation(run.extraction, run.data, subject, run.sets)
+    model_info = object_model_info(run.extraction.network, run.model_info)
+    return ObjectEvaluation(run.extraction, run.data, model_info, run.sets)
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +155,7 @@ def test_scores_do_not_depend_on_the_other_rows(done):
     run, scored = done
     both = Activations(
         {name: torch.cat([run.sets["ind-test"][name], run.sets["ood"][name]]) for name in run.sets["ood"]},
-        [*run.sets["ind-test"].keys_, *run.sets["ood"].keys_],
+        [*run.sets["ind-test"].ids, *run.sets["ood"].ids],
     )
     order = torch.randperm(both.images, generator=torch.Generator().manual_seed(0))
     for name in MEASURED:
@@ -169,9 +174,9 @@ def test_vim_of_images_is_residual_and_energy_of_detections(done):
     run, scored = done
     vim = scored["vim", "no-ood"].detector
     train = run.extraction.measure(
-        "fit", [], "train", [*vim.probes(), *object_probes(objects_of(run).subject)]
+        "fit", [], "train", [*vim.probes(), *object_probes(objects_of(run).model_info)]
     )
-    features = f"pooled.{run.subject.layers[-1]}"
+    features = f"pooled.{run.model_info.layers[-1]}"
     x, test = train[features].double().numpy(), run.test[features].double().numpy()
     origin = x.mean(0)
     values, vectors = np.linalg.eigh((x - origin).T @ (x - origin))
@@ -196,15 +201,15 @@ def test_objects_are_scored_by_methods_for_classifiers(done):
     rank = min(int(np.ceil(0.95 * (len(held_out) + 1))), len(held_out))
     assert scored["msp"].threshold == pytest.approx(held_out[rank - 1], rel=1e-6)
     cell = scored["msp"].cells[0]
-    features = f"pooled.{objects_of(run).subject.layers[-1]}"
+    features = f"pooled.{objects_of(run).model_info.layers[-1]}"
     bank = normalize(sets["fit"][features][matched].double())
     knn = (
         torch.cdist(normalize(sets["ood"][features].double()), bank).sort(1).values[:, min(50, len(bank)) - 1]
     )
     mine = scored["knn"].scores
     np.testing.assert_allclose(mine[mine.set == "ood"].score, knn, rtol=1e-5)
-    assert list(mine[mine.set == "ood"].key) == sets["ood"].keys_
-    truth = run.extraction.objects["ood"].on(run.sets["ood"].keys_)
+    assert list(mine[mine.set == "ood"].key) == sets["ood"].ids
+    truth = run.extraction.objects["ood"].on(run.sets["ood"].ids)
     on = truth.on_unknown
     assert (cell.n_in, cell.n_out) == (sets["ind-test"].images, on.sum())
     labels = np.r_[np.zeros(len(msp["ind-test"])), np.ones(on.sum())]
@@ -276,7 +281,7 @@ def test_sets_without_detections(done, detector, tmp_path):
 
 def test_average_precision_of_what_the_network_itself_found_is_one(done):
     run, _ = done
-    objects, keys = run.extraction.objects["ind-test"], run.test.keys_
+    objects, keys = run.extraction.objects["ind-test"], run.test.ids
     with_boxes = keys[:-1]
     assert mean_average_precision(objects, with_boxes) == {"map": 1.0, "map50": 1.0}
     assert 0 < network_metrics(run)["map"] <= 1
@@ -299,7 +304,7 @@ def test_a_second_run_reads_the_cache_and_a_damaged_table_is_made_anew(done, sto
     mended.run()
     assert mended.extraction.forwarded["shared_pass"] == SIZES["test"]
     after = mended.extraction.objects["ind-test"].found
-    assert after.keys_ == before.keys_ and all(torch.equal(after[name], before[name]) for name in before)
+    assert after.ids == before.ids and all(torch.equal(after[name], before[name]) for name in before)
 
 
 def test_adversarial_validation_needs_a_classifier(detector, tmp_path):

@@ -10,20 +10,19 @@ from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
 from baselines import FSSD, ODIN, FSSDNoise, MahalanobisNoise
-from baselines.layers import fssd
-from baselines.layers import mahalanobis
+from baselines.layers import fssd, mahalanobis
 from baselines.logits import odin
 from benchmarks.console import spread
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
-from benchmarks.run import app
 from benchmarks.pipeline.tuning import Adversarial, tuned, validation_rows
+from benchmarks.run import app
 from datamodules import ArraySet, CIFAR10DataModule
 from datamodules.imagesets.anomalous import AnomalousSet
 from leaderboards import Result
-from lsood import Activations, Subject, auroc
-from lsood.methods import create
+from lsood import Activations, ModelInfo, auroc
 from lsood.extraction.one_pass import ForwardCounter
+from lsood.methods import create
 from networks import build
 
 FAST = ["--epochs", "1", "--limit", "40", "--batch-size", "20", "--device", "cpu"]
@@ -80,10 +79,10 @@ def evaluation(tmp_path, protocols, names=METHODS):
 
     torch.manual_seed(0)
     network = build("resnet18-small", 10).eval()
-    subject = Subject("classification", 10, network.feature_layers, network.latent_layer, data.std)
+    model_info = ModelInfo("classification", 10, network.feature_layers, network.latent_layer, data.std)
     extraction = Extraction(network, "h", "p", tmp_path, watch=watch)
     detectors = {name: create(name) for name in names}
-    return Evaluation(extraction, data, subject, detectors, protocols=protocols)
+    return Evaluation(extraction, data, model_info, detectors, protocols=protocols)
 
 
 @pytest.mark.parametrize("protocol", ["no-ood", "fgsm-val"])
@@ -107,12 +106,12 @@ def activations(values, prefix):
 def test_a_logistic_regression_mends_the_sign_that_the_sum_cannot():
     """OoD lies farther from the singularity than in-distribution: the hypothesis of FSSD upside down."""
     random = np.random.default_rng(0)
-    subject = Subject("classification", 2, ("a",), "d", (1.0,))
+    model_info = ModelInfo("classification", 2, ("a",), "d", (1.0,))
     near, far = (activations(random.normal(m, 1, (200, 1)), p) for m, p in ((5, "i"), (8, "o")))
-    detector = FSSD().attach(subject).fit(near)
+    detector = FSSD().attach(model_info).fit(near)
     plain = detector.calibrate(near)
     assert auroc(plain.score(near), plain.score(far)) < 0.1
-    taught = tuned([detector.variant()], near, far)
+    taught = tuned([detector.with_params()], near, far)
     assert auroc(taught.score(near), taught.score(far)) > 0.9
     assert not hasattr(detector, "layer_weight_"), "the prototype is left as it was"
 
@@ -131,17 +130,19 @@ def test_the_best_candidate_is_kept_and_the_first_of_equals():
 
 
 def test_grids_are_the_papers():
-    assert len(ODIN().grid()) == 88 and ODIN().grid()[0] == {"temperature": 1.0, "epsilon": 0.2}
-    assert len(FSSDNoise().grid()) == 22 and len(MahalanobisNoise().grid()) == 14
-    assert FSSD().grid() == [{}]
-    assert MahalanobisNoise().variant(epsilon=0.02).epsilon == 0.02
+    assert len(ODIN().param_grid()) == 88 and ODIN().param_grid()[0] == {"temperature": 1.0, "epsilon": 0.2}
+    assert len(FSSDNoise().param_grid()) == 22 and len(MahalanobisNoise().param_grid()) == 14
+    assert FSSD().param_grid() == [{}]
+    assert MahalanobisNoise().with_params(epsilon=0.02).epsilon == 0.02
 
 
 def test_equal_directions_share_one_backward_pass(tiny):
     from lsood import OnePass
 
-    subject = Subject("classification", 4, ("relu1", "relu2"), "drop", (1.0, 1.0, 1.0))
-    steps = [s for d in (ODIN(1.0, e).attach(subject) for e in (0.0, 0.01, 0.02)) for s in d.perturbations()]
+    model_info = ModelInfo("classification", 4, ("relu1", "relu2"), "drop", (1.0, 1.0, 1.0))
+    steps = [
+        s for d in (ODIN(1.0, e).attach(model_info) for e in (0.0, 0.01, 0.02)) for s in d.perturbations()
+    ]
     calls = []
     network = tiny()
     backward = torch.autograd.grad
@@ -211,7 +212,7 @@ def test_protocols_stand_side_by_side_and_apart(all_protocols):
 def test_what_was_chosen_is_in_the_result(all_protocols):
     run = Result.load(all_protocols / "results" / "fssd-noise-oracle-val-seed0.json")
     assert run.protocol == "oracle-val" and run.settings["tuned"]["svhn"]["per_layer"] is True
-    assert run.settings["tuned"]["svhn"]["epsilon"] in [c["epsilon"] for c in FSSDNoise().grid()]
+    assert run.settings["tuned"]["svhn"]["epsilon"] in [c["epsilon"] for c in FSSDNoise().param_grid()]
     assert run.threshold.n_calibration == 40 and run.ood[0].n_in == run.ood[0].n_out == 20
     adversarial = Result.load(all_protocols / "results" / "fssd-noise-fgsm-val-seed0.json")
     assert adversarial.threshold.n_calibration == 20, "the other half of the validation images taught"

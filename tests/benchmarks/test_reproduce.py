@@ -16,9 +16,9 @@ from benchmarks.console import spread
 from benchmarks.reproduce import app
 from datamodules import known_names
 from leaderboards import Cost, Environment, IndInfo, MetricValue, NetworkInfo, OodCell, Result
-from leaderboards.papers.tables import table_from
-from leaderboards.papers.reproduction import aggregate, cells, judge, tally
 from leaderboards.papers.page import rich_table, write
+from leaderboards.papers.reproduction import aggregate, cells, judge, tally
+from leaderboards.papers.tables import table_from
 from lsood.methods import create
 
 TABLES = papers.tables()
@@ -107,7 +107,7 @@ def test_rows_carry_the_papers_parameters():
     methods = {row.name: row.method for row in papers.load("larex-pca-sweep").rows}
     assert methods["LaRED, PCA 56"] == methods["LaRED, PCA 56 (mean)"] == "lared@pca=56"
     assert methods["LaREM, PCA 256"] == "larem@pca=256"
-    assert create("larem@pca=none").params()["pca"] is None
+    assert create("larem@pca=none").get_params()["pca"] is None
 
 
 def tiny(**changes):

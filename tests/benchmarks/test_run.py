@@ -15,18 +15,18 @@ from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
-from benchmarks.pipeline.auxiliary import MEMBER_SEED, methods_for
 from benchmarks.console import spread
+from benchmarks.pipeline.auxiliary import MEMBER_SEED, methods_for
+from benchmarks.pipeline.config import DETECTION_METHODS, METHODS, Settings
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module
-from benchmarks.tasks.objects import OBJECT_METHODS
-from benchmarks.run import app
-from benchmarks.pipeline.config import DETECTION_METHODS, METHODS, Settings
 from benchmarks.pipeline.training import train
+from benchmarks.run import app
+from benchmarks.tasks.objects import OBJECT_METHODS
 from datamodules import DATAMODULES, CIFAR10DataModule
 from leaderboards import Result
-from lsood import Detector, Subject
+from lsood import Detector, ModelInfo
 from lsood.methods import create
 from networks import build, save_weights
 
@@ -218,10 +218,10 @@ def test_ood_images_reach_neither_fit_nor_calibration(small_miniatures, tmp_path
         data = data_module(chosen)
         torch.manual_seed(0)
         network = build("resnet18-small", 10).eval()
-        subject = Subject("classification", 10, network.feature_layers, network.latent_layer, data.std)
+        model_info = ModelInfo("classification", 10, network.feature_layers, network.latent_layer, data.std)
         detectors = {n: d for n in METHODS if n != "deep-ensemble" for d in [create(n)]}
         extraction = Extraction(network, f"hash-{ood}", "p", tmp_path / ood)
-        scored = Evaluation(extraction, data, subject, detectors).run()
+        scored = Evaluation(extraction, data, model_info, detectors).run()
         found[ood] = {
             name: (s.detector.state(), s.threshold, s.scores[s.scores.set == "ind-test"].score.tolist())
             for name, s in scored.items()
@@ -274,11 +274,11 @@ def test_a_no_op_anomaly_gives_a_half(small_miniatures, tmp_path):
     data.setup()
     torch.manual_seed(0)
     network = build("resnet18-small", 10).eval()
-    subject = Subject("classification", 10, network.feature_layers, network.latent_layer, data.std)
+    model_info = ModelInfo("classification", 10, network.feature_layers, network.latent_layer, data.std)
     names = [n for n in METHODS if n != "deep-ensemble"] + ["mahalanobis-noise", "fssd-noise"]
     detectors = {name: create(name) for name in names}
     for name, scored in (
-        Evaluation(Extraction(network, "h", "p", tmp_path), data, subject, detectors).run().items()
+        Evaluation(Extraction(network, "h", "p", tmp_path), data, model_info, detectors).run().items()
     ):
         assert scored.cells[0].metrics["auroc"].value == pytest.approx(0.5, abs=1e-9), name
 
@@ -300,14 +300,14 @@ def test_images_forwarded_by_a_large_run_stay_below_the_peer(tmp_path, tiny):
     data.batch_size = 250
     data.sets = {"train": images("train", 1000), "val": images("val", 100), "test": images("test", 500)}
     data.ood_sets = {f"ood{i}": images(f"ood{i}", 500) for i in range(6)}
-    subject = Subject("classification", 10, network.feature_layers, network.latent_layer, data.std)
+    model_info = ModelInfo("classification", 10, network.feature_layers, network.latent_layer, data.std)
     detectors = {name: create(name) for name in METHODS if name != "deep-ensemble"}
     extraction = Extraction(network, "h", "p", tmp_path)
-    Evaluation(extraction, data, subject, detectors).run()
+    Evaluation(extraction, data, model_info, detectors).run()
     assert extraction.forwarded == {"preparation": 100, "shared_pass": 5100 - 500, "perturbed": 3600}
     assert sum(extraction.forwarded.values()) < 10_000
     again = Extraction(network, "h", "p", tmp_path)
-    Evaluation(again, data, subject, {"lared": create("lared"), "larem": create("larem")}).run()
+    Evaluation(again, data, model_info, {"lared": create("lared"), "larem": create("larem")}).run()
     assert again.forwarded == {} and again.from_cache == 4600
 
 
@@ -439,5 +439,5 @@ def test_ensemble_members_have_their_own_seeds(small_miniatures):
     data = data_module(chosen)
     detector = methods_for(chosen, data, train(chosen, data, 0), 0).detectors["deep-ensemble"]
     assert len(detector.probes()[0].members) == 1
-    assert json.dumps(detector.params())
+    assert json.dumps(detector.get_params())
     assert MEMBER_SEED > 0

@@ -15,24 +15,24 @@ from typer.testing import CliRunner
 import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
 from anomalies.validity import Unusable
-from benchmarks.pipeline import report
 from benchmarks.console import spread
+from benchmarks.pipeline import report
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
-from benchmarks.run import app
 from benchmarks.pipeline.strata import drawn_on, halves, strata_rows
 from benchmarks.pipeline.tuning import validation_rows
+from benchmarks.run import app
 from datamodules import CityscapesDataModule
 from datamodules.imagesets.anomalous import AnomalousSet
 from datamodules.imagesets.base import NOT_DRAWN, ArraySet
 from leaderboards import IndInfo, NetworkInfo, Result
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.schema import Environment
-from lsood import Activations, Subject
+from lsood import Activations, ModelInfo
 from lsood.extraction.hook import Hook
 from lsood.methods import create
-from lsood.probes.pixel_neighbours import position_features
 from lsood.metrics.pixel_set import PixelSet
+from lsood.probes.pixel_neighbours import position_features
 from networks import build
 
 RECIPE = Recipe("two", (Entry("mud", 2.0), Entry("fog")))
@@ -62,11 +62,11 @@ def evaluation(data, store, *names):
     network = build("deeplabv3plus-small", data.num_classes).eval()
     last = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)][-1]
     last.weight.data *= 100  # logits as far apart as a trained network's, for float16 to tell them apart
-    subject = Subject(
+    model_info = ModelInfo(
         "segmentation", data.num_classes, network.feature_layers, network.latent_layer, data.std
     )
     extraction = Extraction(network, "hash", "p", store)
-    return Evaluation(extraction, data, subject, {name: create(name) for name in names or ("msp",)})
+    return Evaluation(extraction, data, model_info, {name: create(name) for name in names or ("msp",)})
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_a_method_that_sees_anomalies_sees_none_of_the_images_it_is_judged_on(ru
     source = drawn_on(x)["source"].to_numpy()
     assert not set(source[seen]) & set(source[rest]) and len(seen) + len(rest) == x.images
     judged = scored["kde-classifier", "oracle-val"].scores
-    assert set(judged[judged.set == "cityscapes-anomalies"].key) == {x.keys_[i] for i in rest}
+    assert set(judged[judged.set == "cityscapes-anomalies"].key) == {x.ids[i] for i in rest}
 
 
 def test_halves_of_a_set_without_drawn_anomalies_are_a_seeded_permutation():
@@ -191,13 +191,13 @@ def test_the_cache_holds_kinds_and_pixels_and_a_damaged_one_is_made_anew(tmp_pat
     fourth = evaluation(data, tmp_path / "store")
     fourth.run()
     assert fourth.extraction.forwarded == {"shared_pass": len(data.sets["test"])}
-    assert PixelSet.load(path.parent).made == fourth.extraction.latent.name
+    assert PixelSet.load(path.parent).metadata == fourth.extraction.latent.name
 
 
 def test_the_latent_score_knows_only_the_fit_set_and_ranks_like_its_definition(run, tmp_path):
     made, _ = run
     network, data, bank = made.extraction.network, made.data, made.extraction.latent.bank
-    layer = made.subject.layers[-1]
+    layer = made.model_info.layers[-1]
     assert bank.shape[0] == min(1024, 16 * len(data.sets["train"]))
     maps, labels = [], []
     with Hook(network.get_submodule(layer)) as hook:

@@ -22,12 +22,12 @@ from datamodules import (
     known_names,
 )
 from datamodules.base import hold_out
-from datamodules.imagesets.base import ArraySet, FileSet
-from datamodules.miniature import write
-from datamodules.loading.preprocess import Preprocess
 from datamodules.formats.reading import read_batch, read_idx, read_image
-from datamodules.loading.samples import SampleDataset
+from datamodules.imagesets.base import ArraySet, FileSet
 from datamodules.ind.woodscape import split_frames
+from datamodules.loading.preprocess import Preprocess
+from datamodules.loading.samples import SampleDataset
+from datamodules.miniature import write
 
 SIZES = {
     "cityscapes": {"train": 12, "val": 4},

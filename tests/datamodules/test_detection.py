@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 from anomalies import Entry, Recipe
 from anomalies.generate import app as generate
 from datamodules import BDD100kDataModule, CIFAR10DataModule, Preprocess
+from datamodules.formats.voc import voc_boxed
+from datamodules.imagesets.base import ArraySet
 from datamodules.loading.augment import flip_boxes
 from datamodules.loading.equal_shapes import EqualShapes
-from datamodules.imagesets.base import ArraySet
-from datamodules.ood.known_objects import KNOWN
+from datamodules.loading.samples import SampleDataset
 from datamodules.miniature import MINIATURES, write
 from datamodules.miniature.files import save_image
-from datamodules.loading.samples import SampleDataset
-from datamodules.formats.voc import voc_boxed
+from datamodules.ood.known_objects import KNOWN
 
 SIZES = {"10k/train": 1, "10k/val": 1, "100k/train": 20, "100k/val": 6}
 

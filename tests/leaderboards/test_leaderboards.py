@@ -34,13 +34,13 @@ HOSTILE = "<script>alert(1)</script>|x"
 
 def result(method, seed=0, shift=1.0, protocol="no-ood", origin="official", failure=None):
     random = np.random.default_rng([seed, len(method)])
-    inside = random.normal(size=60)
-    frames = [pd.DataFrame({"set": "ind-test", "key": range(60), "score": inside})]
+    scores_in = random.normal(size=60)
+    frames = [pd.DataFrame({"set": "ind-test", "key": range(60), "score": scores_in})]
     cells = []
     for i, ood in enumerate(("near", HOSTILE)):
-        outside = random.normal(shift * (i + 1), 1, 50)
-        frames.append(pd.DataFrame({"set": ood, "key": range(50), "score": outside}))
-        auroc = roc_auc_score(np.r_[np.zeros(60), np.ones(50)], np.r_[inside, outside])
+        scores_out = random.normal(shift * (i + 1), 1, 50)
+        frames.append(pd.DataFrame({"set": ood, "key": range(50), "score": scores_out}))
+        auroc = roc_auc_score(np.r_[np.zeros(60), np.ones(50)], np.r_[scores_in, scores_out])
         values = {name: MetricValue(0.5 + 0.01 * j, 0.4, 0.6) for j, name in enumerate(METRICS)}
         values["auroc"] = MetricValue(auroc, auroc - 0.05, min(1, auroc + 0.05))
         cells.append(OodCell(ood, origin, "f" * 64, 60, 50, {} if failure else values, failure))
@@ -186,9 +186,11 @@ def test_terminal_tables_fit_a_hundred_columns(folder):
 
 def test_curve_equals_scikit_learn():
     random = np.random.default_rng(0)
-    inside, outside = random.integers(0, 9, 40).astype(float), random.integers(2, 12, 30).astype(float)
-    area = _curve(inside, outside)[2]
-    assert area == pytest.approx(roc_auc_score(np.r_[np.zeros(40), np.ones(30)], np.r_[inside, outside]))
+    scores_in, scores_out = random.integers(0, 9, 40).astype(float), random.integers(2, 12, 30).astype(float)
+    area = _curve(scores_in, scores_out)[2]
+    assert area == pytest.approx(
+        roc_auc_score(np.r_[np.zeros(40), np.ones(30)], np.r_[scores_in, scores_out])
+    )
 
 
 def test_command(folder, tmp_path):

@@ -11,10 +11,10 @@ from rich.console import Console
 from test_leaderboards import result
 
 from leaderboards import markdown, rich_tables, rows
-from leaderboards.build import build
 from leaderboards.analysis.naive import NAIVE_NOTE, NAIVE_TITLE, gain, gain_text
-from leaderboards.tables.page import page
+from leaderboards.build import build
 from leaderboards.schema import MetricValue, Result
+from leaderboards.tables.page import page
 
 
 def with_naive(method, auroc, naive, seed=0, protocol="no-ood", failure=None):

@@ -11,12 +11,12 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from leaderboards import Cost, Environment, IndInfo, MetricValue, NetworkInfo, OodCell, Result, ThresholdInfo
-from leaderboards.figures.boxes import BoxPicture, boxes_figure
 from leaderboards.build import build
-from leaderboards.tables.object_page import picture_name
+from leaderboards.figures.boxes import BoxPicture, boxes_figure
 from leaderboards.object_schema import ObjectCell, ObjectResult, UnknownObjects, load_object_results
-from leaderboards.tables.objects import NOTE, OPEN_SET, TITLES, object_groups, object_rows, rich_objects
 from leaderboards.tables.images import METRICS, quality
+from leaderboards.tables.object_page import picture_name
+from leaderboards.tables.objects import NOTE, OPEN_SET, TITLES, object_groups, object_rows, rich_objects
 from lsood.metrics.open_set_detection import OPEN_SET_METRICS
 
 HOSTILE = "<script>alert(1)</script>|x"
@@ -37,8 +37,8 @@ def cell(ood, shift, boxed=True):
             ood, "official", "f" * 64, 9, 500, 80, metrics, None, None, {}, "no unknown objects are labelled"
         )
     open_set = {name: figure(0.3 + shift) for name in OPEN_SET} | {"aose": MetricValue(30, 21.5, 40)}
-    fates = UnknownObjects(40, 12, 8, 20)
-    return ObjectCell(ood, "official", "f" * 64, 9, 500, 80, metrics, None, fates, open_set, None)
+    outcomes = UnknownObjects(40, 12, 8, 20)
+    return ObjectCell(ood, "official", "f" * 64, 9, 500, 80, metrics, None, outcomes, open_set, None)
 
 
 def objects(method, shift=0.0, seed=0, **changes):

@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import friedmanchisquare
 
 from leaderboards import Cost, Environment, IndInfo, MetricValue, NetworkInfo, OodCell, Result
-from leaderboards.build import build
 from leaderboards.analysis.ranks import Ranks, critical_difference, mean_ranks, ranks, ranks_figure
 from leaderboards.analysis.significance import TIED, significance, tied_with_best, untested
+from leaderboards.build import build
 from leaderboards.tables.images import rows
 from lsood.metrics.comparison import delong_test
 from lsood.metrics.points import auroc
@@ -31,15 +31,17 @@ def write(folder, method, sets, seed=0, protocol="no-ood", sources=None, n_in=60
     parts, cells = [], []
     base = np.random.default_rng(seed)
     noise = np.random.default_rng([seed, *method.encode()])
-    inside = base.normal(size=n_in) + 0.3 * noise.normal(size=n_in)
-    parts.append(pd.DataFrame({"set": "ind-test", "key": [f"in{i}" for i in range(n_in)], "score": inside}))
+    scores_in = base.normal(size=n_in) + 0.3 * noise.normal(size=n_in)
+    parts.append(
+        pd.DataFrame({"set": "ind-test", "key": [f"in{i}" for i in range(n_in)], "score": scores_in})
+    )
     for ood, shift in sets.items():
-        outside = base.normal(size=50) + shift + 0.3 * noise.normal(size=50)
-        frame = pd.DataFrame({"set": ood, "key": [f"out{i}" for i in range(50)], "score": outside})
+        scores_out = base.normal(size=50) + shift + 0.3 * noise.normal(size=50)
+        frame = pd.DataFrame({"set": ood, "key": [f"out{i}" for i in range(50)], "score": scores_out})
         if sources is not None:
             frame["source"] = sources
         parts.append(frame)
-        value = auroc(inside, outside)
+        value = auroc(scores_in, scores_out)
         cells.append(
             OodCell(ood, "official", "f" * 64, n_in, 50, {"auroc": MetricValue(value, value, value)}, None)
         )

@@ -21,11 +21,6 @@ from leaderboards import (
     Result,
     Stratum,
 )
-from leaderboards.build import build
-from leaderboards.figures.heatmap import colour
-from leaderboards.tables.page_parts import heat_parts
-from leaderboards.pixel_schema import PixelCell, PixelResult, load_pixel_results
-from leaderboards.tables.pixels import pixel_rows, pooled, rich_pixels
 from leaderboards.analysis.strata import (
     MEAN,
     by_kind,
@@ -37,7 +32,12 @@ from leaderboards.analysis.strata import (
     rich_strata,
     strata_rows,
 )
+from leaderboards.build import build
+from leaderboards.figures.heatmap import colour
+from leaderboards.pixel_schema import PixelCell, PixelResult, load_pixel_results
 from leaderboards.tables.images import METRICS
+from leaderboards.tables.page_parts import heat_parts
+from leaderboards.tables.pixels import pixel_rows, pooled, rich_pixels
 
 HOSTILE = "<script>alert(1)</script>|x"
 KINDS = {"fog": 0.95, "mud": 0.7, HOSTILE: 0.5}

@@ -11,45 +11,47 @@ from lsood.metrics.points import Curve, auroc
 def two_methods(n, m, seed=0, shift=(1.0, 0.7), ties=False):
     random = np.random.default_rng(seed)
     image_in, image_out = random.normal(size=n), random.normal(size=m)
-    inside = np.stack([image_in + 0.8 * random.normal(size=n) for _ in shift])
-    outside = np.stack([image_out + s + 0.8 * random.normal(size=m) for s in shift])
-    return (np.round(inside), np.round(outside)) if ties else (inside, outside)
+    scores_in = np.stack([image_in + 0.8 * random.normal(size=n) for _ in shift])
+    scores_out = np.stack([image_out + s + 0.8 * random.normal(size=m) for s in shift])
+    return (np.round(scores_in), np.round(scores_out)) if ties else (scores_in, scores_out)
 
 
-def brute(inside, outside):
+def brute(scores_in, scores_out):
     """DeLong et al. 1988, equations 4 to 6, word by word."""
-    kernel = (outside[:, None, :] > inside[:, :, None]) + 0.5 * (outside[:, None, :] == inside[:, :, None])
+    kernel = (scores_out[:, None, :] > scores_in[:, :, None]) + 0.5 * (
+        scores_out[:, None, :] == scores_in[:, :, None]
+    )
     theta = kernel.mean((1, 2))
     v10, v01 = kernel.mean(1) - theta[:, None], kernel.mean(2) - theta[:, None]
-    n, m = inside.shape[1], outside.shape[1]
+    n, m = scores_in.shape[1], scores_out.shape[1]
     return theta, v10 @ v10.T / (m - 1) / m + v01 @ v01.T / (n - 1) / n
 
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_covariance_equals_brute_force(ties):
-    inside, outside = two_methods(70, 45, ties=ties)
-    aurocs, covariance = delong_covariance(inside, outside)
-    theta, expected = brute(inside, outside)
+    scores_in, scores_out = two_methods(70, 45, ties=ties)
+    aurocs, covariance = delong_covariance(scores_in, scores_out)
+    theta, expected = brute(scores_in, scores_out)
     np.testing.assert_allclose(aurocs, theta, rtol=1e-12)
     np.testing.assert_allclose(covariance, expected, rtol=1e-10)
-    np.testing.assert_allclose(covariance[0, 0], delong_variance(inside[0], outside[0]), rtol=1e-10)
-    np.testing.assert_allclose(aurocs[0], auroc(inside[0], outside[0]), rtol=1e-12)
+    np.testing.assert_allclose(covariance[0, 0], delong_variance(scores_in[0], scores_out[0]), rtol=1e-10)
+    np.testing.assert_allclose(aurocs[0], auroc(scores_in[0], scores_out[0]), rtol=1e-12)
     difference = theta[0] - theta[1]
     z = difference / np.sqrt(expected[0, 0] + expected[1, 1] - 2 * expected[0, 1])
-    found = delong_test(inside[0], outside[0], inside[1], outside[1])
+    found = delong_test(scores_in[0], scores_out[0], scores_in[1], scores_out[1])
     assert found.difference == pytest.approx(difference) and found.z == pytest.approx(z)
 
 
 def test_it_agrees_with_a_permutation_test():
     """Methods of equal scale: exchanging their scores image by image is a permutation of the null."""
-    inside, outside = two_methods(120, 90, seed=3, shift=(1.0, 0.65))
-    found = delong_test(inside[0], outside[0], inside[1], outside[1])
+    scores_in, scores_out = two_methods(120, 90, seed=3, shift=(1.0, 0.65))
+    found = delong_test(scores_in[0], scores_out[0], scores_in[1], scores_out[1])
     random = np.random.default_rng(0)
     beyond = 0
     for _ in range(1000):
         swap_in, swap_out = random.random(120) < 0.5, random.random(90) < 0.5
-        a = auroc(np.where(swap_in, *inside), np.where(swap_out, *outside))
-        b = auroc(np.where(swap_in, *inside[::-1]), np.where(swap_out, *outside[::-1]))
+        a = auroc(np.where(swap_in, *scores_in), np.where(swap_out, *scores_out))
+        b = auroc(np.where(swap_in, *scores_in[::-1]), np.where(swap_out, *scores_out[::-1]))
         beyond += abs(a - b) >= abs(found.difference)
     assert 0.001 < found.p < 0.5 and beyond / 1000 == pytest.approx(found.p, abs=0.03)
 
@@ -61,18 +63,18 @@ def test_under_the_null_one_in_twenty_is_significant():
 
 
 def test_pairing_matters_and_signs_and_order_are_right():
-    inside, outside = two_methods(200, 200, seed=1)
-    better = delong_test(inside[0], outside[0], inside[1], outside[1])
-    worse = delong_test(inside[1], outside[1], inside[0], outside[0])
+    scores_in, scores_out = two_methods(200, 200, seed=1)
+    better = delong_test(scores_in[0], scores_out[0], scores_in[1], scores_out[1])
+    worse = delong_test(scores_in[1], scores_out[1], scores_in[0], scores_out[0])
     assert better.difference > 0 and worse == Comparison(-better.difference, -better.z, better.p)
-    aurocs, covariance = delong_covariance(inside, outside)
+    aurocs, covariance = delong_covariance(scores_in, scores_out)
     covariance[0, 1] = covariance[1, 0] = 0
     assert compare(aurocs, covariance, 0, 1).p > better.p
 
 
 def test_a_monotone_map_changes_nothing():
-    inside, outside = two_methods(50, 40)
-    same = delong_test(inside[0], outside[0], np.exp(inside[0]), np.exp(outside[0]))
+    scores_in, scores_out = two_methods(50, 40)
+    same = delong_test(scores_in[0], scores_out[0], np.exp(scores_in[0]), np.exp(scores_out[0]))
     assert same == Comparison(0.0, 0.0, 1.0)
 
 
@@ -86,27 +88,31 @@ def test_sources_shared_by_both_sides_equal_the_bootstrap_over_sources():
     random = np.random.default_rng(0)
     images, copies = 150, 3
     scene = random.normal(size=(2, images)) + random.normal(size=images)
-    inside = scene + 0.3 * random.normal(size=(2, images))
+    scores_in = scene + 0.3 * random.normal(size=(2, images))
     common = random.normal(size=images * copies)
-    outside = np.repeat(scene, copies, axis=1) + 0.5 + common + 0.4 * random.normal(size=(2, images * copies))
+    scores_out = (
+        np.repeat(scene, copies, axis=1) + 0.5 + common + 0.4 * random.normal(size=(2, images * copies))
+    )
     names = [f"image{i}" for i in range(images)]
     sources = (names, list(np.repeat(names, copies)))
-    _, covariance = delong_covariance(inside, outside, sources)
+    _, covariance = delong_covariance(scores_in, scores_out, sources)
     w_in, w_out = source_weights(np.random.default_rng(1), 2000, sources)
-    draws = np.stack([Curve.of(a, b, w_in, w_out).auroc() for a, b in zip(inside, outside, strict=True)])
+    draws = np.stack(
+        [Curve.of(a, b, w_in, w_out).auroc() for a, b in zip(scores_in, scores_out, strict=True)]
+    )
     np.testing.assert_allclose(covariance, np.cov(draws), rtol=0.12)
     spread = np.std(draws[0] - draws[1])
-    found = delong_test(inside[0], outside[0], inside[1], outside[1], sources)
+    found = delong_test(scores_in[0], scores_out[0], scores_in[1], scores_out[1], sources)
     assert abs(found.difference / found.z) == pytest.approx(spread, rel=0.1)
-    _, independent = delong_covariance(inside, outside)
+    _, independent = delong_covariance(scores_in, scores_out)
     assert independent[0, 0] > 1.5 * covariance[0, 0], "a clean image and its anomalous copies move together"
 
 
 def test_sources_without_repeats_change_nothing():
-    inside, outside = two_methods(30, 20)
+    scores_in, scores_out = two_methods(30, 20)
     names = [f"a{i}" for i in range(30)], [f"b{i}" for i in range(20)]
     for plain, named in zip(
-        delong_covariance(inside, outside), delong_covariance(inside, outside, names), strict=True
+        delong_covariance(scores_in, scores_out), delong_covariance(scores_in, scores_out, names), strict=True
     ):
         np.testing.assert_allclose(plain, named, rtol=1e-12)
 

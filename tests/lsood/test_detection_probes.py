@@ -6,15 +6,15 @@ import torch
 from scipy.special import logsumexp, softmax
 from scipy.stats import entropy as scipy_entropy
 
-from benchmarks.tasks.objects import object_subject
-from lsood import Activations, OnePass, Subject, sample_latents
+from benchmarks.tasks.objects import object_model_info
+from lsood import Activations, ModelInfo, OnePass, sample_latents
 from lsood.extraction import entropy
+from lsood.extraction.objects import ObjectSet, ObjectTally
+from lsood.probes.base import ForwardOutputs
 from lsood.probes.detection_logits import DETECTION_SCORES
 from lsood.probes.detections import Detections
-from lsood.probes.objects import ObjectLabels, image_of, object_keys, object_probes
-from lsood.extraction.objects import ObjectSet, ObjectTally
-from lsood.probes.base import Taps
 from lsood.probes.image import DetectionScores, EnsembleProbability, standard_probes
+from lsood.probes.objects import ObjectLabels, image_of, object_keys, object_probes
 
 STD = (0.25, 0.25, 0.25)
 
@@ -23,8 +23,8 @@ def images(n, seed=0, size=(64, 80)):
     return torch.randn(n, 3, *size, generator=torch.Generator().manual_seed(seed))
 
 
-def subject(network, **options):
-    return Subject("detection", 3, network.feature_layers[-2:], network.latent_layer, STD, 4, **options)
+def model_info(network, **options):
+    return ModelInfo("detection", 3, network.feature_layers[-2:], network.latent_layer, STD, 4, **options)
 
 
 def brute(logits):
@@ -36,8 +36,8 @@ def brute(logits):
 
 
 def measured(network, x, keys, targets=None, probes=()):
-    s = subject(network)
-    wanted = [*standard_probes(s), *object_probes(object_subject(network, s)), *probes]
+    s = model_info(network)
+    wanted = [*standard_probes(s), *object_probes(object_model_info(network, s)), *probes]
     with OnePass(network, wanted) as run:
         found = run(x, keys, targets)
         return found, run.objects, run.forwarded
@@ -66,9 +66,9 @@ def test_without_detections_the_most_certain_proposal_counts_and_without_proposa
     assert {len(value) for value in objects.values()} == {0}
     assert objects["box"].shape == (0, 4) and objects["logits"].shape == (0, 3)
     none = Detections.none(3, 8, (4, 7, 7))
-    taps = Taps(network, x[:1], torch.empty(0), ["a"], None, {}, {}, detections=[none])
-    np.testing.assert_allclose(DetectionScores()(taps, None)[0, :5], brute([0, 0, 0]), rtol=1e-12)
-    assert EnsembleProbability((lambda x, boxes: [torch.empty(0, 3)],), "h")(taps, None) == pytest.approx(
+    forward = ForwardOutputs(network, x[:1], torch.empty(0), ["a"], None, {}, {}, detections=[none])
+    np.testing.assert_allclose(DetectionScores()(forward, None)[0, :5], brute([0, 0, 0]), rtol=1e-12)
+    assert EnsembleProbability((lambda x, boxes: [torch.empty(0, 3)],), "h")(forward, None) == pytest.approx(
         2 / 3
     )
 
@@ -95,7 +95,7 @@ def test_objects_are_rows_with_the_names_of_classifiers(detector):
     assert counts == {"shared_pass": 2}
     with torch.no_grad():
         first, second = network(x)
-    head = object_subject(network, subject(network)).head
+    head = object_model_info(network, model_info(network)).head
     features = objects[f"pooled.{network.region_dropout}"]
     torch.testing.assert_close(features, torch.cat([first.features, second.features]))
     torch.testing.assert_close(head(features).float(), objects["logits"], rtol=1e-4, atol=1e-4)
@@ -123,7 +123,7 @@ def test_labels_need_a_true_box_of_the_predicted_class():
     )
     truth = [{"boxes": torch.tensor([[0.0, 0, 10, 10], [50, 50, 60, 60]]), "labels": torch.tensor([1, -1])}]
     for target, expected in ((truth, [1, -1, -1, -1]), (None, [-1] * 4)):
-        taps = Taps(
+        forward = ForwardOutputs(
             torch.nn.Identity(),
             torch.zeros(1, 3, 8, 8),
             torch.empty(0),
@@ -134,12 +134,12 @@ def test_labels_need_a_true_box_of_the_predicted_class():
             False,
             [found],
         )
-        assert ObjectLabels()(taps, None).tolist() == expected
+        assert ObjectLabels()(forward, None).tolist() == expected
     empty = [{"boxes": torch.empty(0, 4), "labels": torch.empty(0, dtype=torch.int64)}]
-    taps = Taps(
+    forward = ForwardOutputs(
         torch.nn.Identity(), torch.zeros(1, 3, 8, 8), torch.empty(0), ["a"], empty, {}, {}, False, [found]
     )
-    assert ObjectLabels()(taps, None).tolist() == [-1] * 4
+    assert ObjectLabels()(forward, None).tolist() == [-1] * 4
 
 
 def test_an_ensemble_of_copies_is_msp_and_members_see_the_same_boxes(detector):
@@ -185,8 +185,8 @@ def test_tables_keep_rows_with_their_images_and_leave_out_what_is_not_chosen(tmp
     tally.add(objects, truth, ["a#fog-1", "b", "c"], [0, 2])
     tally.add({name: value[:0] for name, value in objects.items()}, targets([]), ["d"], [0])
     found = tally.finish({"x": 1})
-    assert found.found.keys_ == ["a#fog-1#0", "a#fog-1#1", "c#0"] and "place" not in found.found
-    assert found.truth.keys_ == ["a#fog-1#0"] and image_of("a#fog-1#0") == "a#fog-1"
+    assert found.found.ids == ["a#fog-1#0", "a#fog-1#1", "c#0"] and "place" not in found.found
+    assert found.truth.ids == ["a#fog-1#0"] and image_of("a#fog-1#0") == "a#fog-1"
     own = found.targets(["d", "a#fog-1"])
     assert len(own[0]["labels"]) == 0 and torch.equal(own[1]["boxes"], truth[0]["boxes"])
     found.save(tmp_path)

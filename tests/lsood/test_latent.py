@@ -111,7 +111,7 @@ def test_dead_dimensions_do_no_harm():
 def test_state_round_trip(kind, pca):
     fit, x = torch.from_numpy(normal(60, 9)), torch.from_numpy(normal(7, 9, seed=1))
     detector = kind(pca=pca).fit(fit)
-    again = kind.from_state(detector.state(), **detector.params())
+    again = kind.from_state(detector.state(), **detector.get_params())
     torch.testing.assert_close(again.score(x), detector.score(x), rtol=0, atol=0)
 
 

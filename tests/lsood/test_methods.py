@@ -21,7 +21,7 @@ from lsood.methods import chosen, create, registered
 )
 def test_arguments_follow_the_name(typed, arguments):
     detector = create(typed)
-    assert arguments.items() <= detector.params().items()
+    assert arguments.items() <= detector.get_params().items()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,9 @@ def test_groups():
     post_hoc, everything = chosen(["post-hoc"]), chosen(["all"])
     kinds = registered()
     assert {"lared", "msp", "odin", "vim", "rankfeat", "mc-dropout"} < set(post_hoc) < set(everything)
-    assert set(everything) - set(post_hoc) == {n for n in everything if kinds[n].companions is not None}
+    assert set(everything) - set(post_hoc) == {
+        n for n in everything if kinds[n].auxiliary_networks is not None
+    }
     assert set(kinds) - set(everything) == {"kde-classifier"}, "it needs OoD images"
     assert chosen(["msp", "post-hoc", "msp"])[0] == "msp" and chosen(["msp", "msp"]) == ("msp",)
     assert isinstance(create("lsood.latent:LaRED"), LaRED)

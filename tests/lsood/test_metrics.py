@@ -23,32 +23,34 @@ CASES = [
 ] + [(np.random.default_rng(7).normal(size=300), np.random.default_rng(8).normal(0.7, 2, 200))]  # fmt: skip
 
 
-def labelled(inside, outside):
-    return np.r_[np.zeros(len(inside)), np.ones(len(outside))], np.r_[inside, outside]
+def labelled(scores_in, scores_out):
+    return np.r_[np.zeros(len(scores_in)), np.ones(len(scores_out))], np.r_[scores_in, scores_out]
 
 
-@pytest.mark.parametrize(("inside", "outside"), CASES)
-def test_equal_scikit_learn(inside, outside):
-    labels, scores = labelled(inside, outside)
-    assert auroc(inside, outside) == pytest.approx(roc_auc_score(labels, scores))
-    statistic = mannwhitneyu(outside, inside).statistic
-    assert auroc(inside, outside) == pytest.approx(statistic / len(inside) / len(outside))
-    assert aupr(inside, outside) == pytest.approx(average_precision_score(labels, scores))
-    assert aupr(inside, outside, "in") == pytest.approx(average_precision_score(1 - labels, -scores))
+@pytest.mark.parametrize(("scores_in", "scores_out"), CASES)
+def test_equal_scikit_learn(scores_in, scores_out):
+    labels, scores = labelled(scores_in, scores_out)
+    assert auroc(scores_in, scores_out) == pytest.approx(roc_auc_score(labels, scores))
+    statistic = mannwhitneyu(scores_out, scores_in).statistic
+    assert auroc(scores_in, scores_out) == pytest.approx(statistic / len(scores_in) / len(scores_out))
+    assert aupr(scores_in, scores_out) == pytest.approx(average_precision_score(labels, scores))
+    assert aupr(scores_in, scores_out, "in") == pytest.approx(average_precision_score(1 - labels, -scores))
     for tpr in (0.5, 0.8, 0.95, 1.0):
         fpr, hits, _ = roc_curve(labels, scores, drop_intermediate=False)
-        assert fpr_at_tpr(inside, outside, tpr) == pytest.approx(fpr[np.argmax(hits >= tpr - 1e-12)])
+        assert fpr_at_tpr(scores_in, scores_out, tpr) == pytest.approx(fpr[np.argmax(hits >= tpr - 1e-12)])
         fpr, hits, _ = roc_curve(1 - labels, -scores, drop_intermediate=False)
-        assert fpr_at_tpr(inside, outside, tpr, "in") == pytest.approx(fpr[np.argmax(hits >= tpr - 1e-12)])
+        assert fpr_at_tpr(scores_in, scores_out, tpr, "in") == pytest.approx(
+            fpr[np.argmax(hits >= tpr - 1e-12)]
+        )
     fpr, hits, _ = roc_curve(labels, scores, drop_intermediate=False)
-    assert detection_error(inside, outside) == pytest.approx(((1 - hits + fpr) / 2).min())
+    assert detection_error(scores_in, scores_out) == pytest.approx(((1 - hits + fpr) / 2).min())
 
 
-@pytest.mark.parametrize(("inside", "outside"), CASES)
+@pytest.mark.parametrize(("scores_in", "scores_out"), CASES)
 @pytest.mark.parametrize("threshold", [-100.0, 5.0, 7.5, 100.0])
-def test_decisions_equal_scikit_learn(inside, outside, threshold):
-    labels, scores = labelled(inside, outside)
-    found = evaluate(inside, outside, threshold, resamples=2)
+def test_decisions_equal_scikit_learn(scores_in, scores_out, threshold):
+    labels, scores = labelled(scores_in, scores_out)
+    found = evaluate(scores_in, scores_out, threshold, resamples=2)
     called = scores > threshold
     assert found["accuracy"].value == pytest.approx(accuracy_score(labels, called))
     assert found["mcc"].value == pytest.approx(matthews_corrcoef(labels, called))
@@ -57,17 +59,17 @@ def test_decisions_equal_scikit_learn(inside, outside, threshold):
 
 def test_by_hand_with_ties_and_both_sides():
     """In-distribution 0 1 2, OoD 1 2 3: the positive side of FPR changes the number, and its name says which."""
-    inside, outside = [0.0, 1.0, 2.0], [1.0, 2.0, 3.0, 3.0]
-    assert auroc(inside, outside) == pytest.approx((2 + 3 + 2.5 + 1.5) / 12 + 1 / 12)
-    assert fpr_at_tpr(inside, outside, 0.95, "out") == pytest.approx(2 / 3)
-    assert fpr_at_tpr(inside, outside, 0.95, "in") == pytest.approx(2 / 4)
-    assert fpr_at_tpr(inside, outside, 0.5, "out") == 0.0
+    scores_in, scores_out = [0.0, 1.0, 2.0], [1.0, 2.0, 3.0, 3.0]
+    assert auroc(scores_in, scores_out) == pytest.approx((2 + 3 + 2.5 + 1.5) / 12 + 1 / 12)
+    assert fpr_at_tpr(scores_in, scores_out, 0.95, "out") == pytest.approx(2 / 3)
+    assert fpr_at_tpr(scores_in, scores_out, 0.95, "in") == pytest.approx(2 / 4)
+    assert fpr_at_tpr(scores_in, scores_out, 0.5, "out") == 0.0
 
 
 def test_swapping_the_classes_swaps_the_sides():
-    inside, outside = CASES[3]
-    assert aupr(inside, outside, "out") == pytest.approx(aupr(-outside, -inside, "in"))
-    assert auroc(inside, outside) == pytest.approx(1 - auroc(outside, inside))
+    scores_in, scores_out = CASES[3]
+    assert aupr(scores_in, scores_out, "out") == pytest.approx(aupr(-scores_out, -scores_in, "in"))
+    assert auroc(scores_in, scores_out) == pytest.approx(1 - auroc(scores_out, scores_in))
 
 
 def test_below_a_half_is_shown_as_it_is():
@@ -75,7 +77,7 @@ def test_below_a_half_is_shown_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("inside", "outside", "message"),
+    ("scores_in", "scores_out", "message"),
     [
         ([], [1.0], "no in-distribution scores"),
         ([1.0], [], "no OoD scores"),
@@ -84,17 +86,17 @@ def test_below_a_half_is_shown_as_it_is():
         ([1.0, 1.0], [1.0], "every score is the same"),
     ],
 )
-def test_scores_without_a_ranking_are_no_number(inside, outside, message):
+def test_scores_without_a_ranking_are_no_number(scores_in, scores_out, message):
     with pytest.raises(ValueError, match=message):
-        auroc(inside, outside)
+        auroc(scores_in, scores_out)
 
 
 def test_delong_equals_brute_force():
     random = np.random.default_rng(0)
-    inside, outside = random.integers(0, 9, 40).astype(float), random.integers(2, 12, 30).astype(float)
-    wins = (outside[:, None] > inside).astype(float) + 0.5 * (outside[:, None] == inside)
+    scores_in, scores_out = random.integers(0, 9, 40).astype(float), random.integers(2, 12, 30).astype(float)
+    wins = (scores_out[:, None] > scores_in).astype(float) + 0.5 * (scores_out[:, None] == scores_in)
     expected = wins.mean(0).var(ddof=1) / 40 + wins.mean(1).var(ddof=1) / 30
-    assert delong_variance(inside, outside) == pytest.approx(expected)
+    assert delong_variance(scores_in, scores_out) == pytest.approx(expected)
 
 
 def test_delong_covers_the_true_area():
@@ -109,12 +111,12 @@ def test_delong_covers_the_true_area():
 
 def test_bootstrap_agrees_with_delong():
     random = np.random.default_rng(2)
-    inside, outside = random.normal(size=400), random.normal(1, 1, 300)
-    found = evaluate(inside, outside, 1.0)
+    scores_in, scores_out = random.normal(size=400), random.normal(1, 1, 300)
+    found = evaluate(scores_in, scores_out, 1.0)
     assert set(found) == set(METRICS)
-    half = 1.96 * np.sqrt(delong_variance(inside, outside))
+    half = 1.96 * np.sqrt(delong_variance(scores_in, scores_out))
     assert found["auroc"].high - found["auroc"].value == pytest.approx(half, rel=1e-3)
-    width = np.std([auroc(random.choice(inside, 400), random.choice(outside, 300)) for _ in range(300)])
+    width = np.std([auroc(random.choice(scores_in, 400), random.choice(scores_out, 300)) for _ in range(300)])
     assert width == pytest.approx(half / 1.96, rel=0.15)
     for metric in METRICS:
         assert found[metric].low <= found[metric].value <= found[metric].high

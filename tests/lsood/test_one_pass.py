@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from baselines import FSSD, ODIN, FSSDNoise, Mahalanobis, MahalanobisNoise
-from lsood import Activations, Detector, LaRED, LaREM, Monitor, OnePass, Subject
+from lsood import Activations, Detector, LaRED, LaREM, ModelInfo, Monitor, OnePass
 from lsood.methods import create
 from lsood.probes.image import Confusion, Logits, Pooled, SingularityDistances, standard_probes
 
-SUBJECT = Subject("classification", 4, ("relu1", "relu2"), "drop", (0.25, 0.25, 0.25))
+MODEL_INFO = ModelInfo("classification", 4, ("relu1", "relu2"), "drop", (0.25, 0.25, 0.25))
 
 
 def images(n, seed=0):
@@ -22,7 +22,7 @@ def keys(n, prefix="k"):
 
 
 def measure(network, detectors, x, names, perturbed=True, batch=8):
-    probes = standard_probes(SUBJECT) + [p for d in detectors for p in d.probes()]
+    probes = standard_probes(MODEL_INFO) + [p for d in detectors for p in d.probes()]
     steps = [s for d in detectors for s in d.perturbations()] if perturbed else []
     with OnePass(network, probes, steps) as run:
         starts = range(0, len(x), batch)
@@ -33,7 +33,7 @@ def measure(network, detectors, x, names, perturbed=True, batch=8):
 
 def fitted(network):
     detectors = [
-        kind().attach(SUBJECT)
+        kind().attach(MODEL_INFO)
         for kind in (
             create("msp").__class__,
             ODIN,
@@ -69,7 +69,7 @@ def test_scores_do_not_depend_on_batch_mates(tiny):
     all_names = [*names, *keys(12, "o")]
     alone, _ = measure(network, detectors, x, names, batch=1)
     together, _ = measure(network, detectors, mixed[order], [all_names[i] for i in order], batch=24)
-    place = {name: i for i, name in enumerate(together.keys_)}
+    place = {name: i for i, name in enumerate(together.ids)}
     for detector in detectors:
         again = detector.score(together)[[place[name] for name in names]]
         torch.testing.assert_close(again, detector.score(alone), rtol=1e-4, atol=1e-4, msg=detector.name)
@@ -78,7 +78,7 @@ def test_scores_do_not_depend_on_batch_mates(tiny):
 @pytest.mark.parametrize("kind", [MahalanobisNoise, FSSDNoise])
 def test_no_step_equals_the_shared_pass(tiny, kind):
     network = tiny()
-    detector = kind(epsilon=1e-12).attach(SUBJECT)
+    detector = kind(epsilon=1e-12).attach(MODEL_INFO)
     train, _ = measure(network, [detector], images(40), keys(40), perturbed=False)
     detector.fit(train)
     x, _ = measure(network, [detector], images(10, 3), keys(10))
@@ -90,15 +90,15 @@ def test_no_step_equals_the_shared_pass(tiny, kind):
 def test_input_noise_has_the_right_sign(tiny):
     """ODIN raises the confidence, Mahalanobis lowers the distance, FSSD lowers the distance to the singularity."""
     network = tiny()
-    odin = ODIN(temperature=1.0, epsilon=0.002).attach(SUBJECT)
-    maha = MahalanobisNoise(epsilon=0.002).attach(SUBJECT)
-    fssd = FSSDNoise(epsilon=0.002).attach(SUBJECT)
+    odin = ODIN(temperature=1.0, epsilon=0.002).attach(MODEL_INFO)
+    maha = MahalanobisNoise(epsilon=0.002).attach(MODEL_INFO)
+    fssd = FSSDNoise(epsilon=0.002).attach(MODEL_INFO)
     detectors = [odin, maha, fssd]
     train, _ = measure(network, detectors, images(40), keys(40), perturbed=False)
     maha.fit(train)
     fssd.fit(train)
     x, _ = measure(network, detectors, images(20, 4), keys(20))
-    assert (x[odin.perturbations()[0].name] < create("msp").attach(SUBJECT).score(x)).all()
+    assert (x[odin.perturbations()[0].name] < create("msp").attach(MODEL_INFO).score(x)).all()
     moved = x[maha.perturbations()[0].name].double() / maha.step_std_
     assert (moved.sum(1) < (maha.clean(x) / maha.step_std_).sum(1)).all()
     moved = x[fssd.perturbations()[0].name].double() / fssd.step_std_
@@ -144,7 +144,7 @@ def test_unknown_layers_and_not_finite_values_are_named(tiny):
 
 def test_hooks_are_removed(tiny):
     network = tiny()
-    with OnePass(network, standard_probes(SUBJECT)) as run:
+    with OnePass(network, standard_probes(MODEL_INFO)) as run:
         run(images(2), keys(2))
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
 
@@ -155,7 +155,7 @@ def test_activations_round_trip_add_and_survive_damage(tmp_path):
     Activations({"c": torch.rand(5)}, keys(5), {"network": "x"}).save(tmp_path)
     again = Activations.load(tmp_path)
     assert set(again) == {"a", "b", "c"}
-    assert again.keys_ == first.keys_
+    assert again.ids == first.ids
     torch.testing.assert_close(again["a"], first["a"], rtol=0, atol=0)
     index = json.loads((tmp_path / "activations.json").read_text())
     damaged = tmp_path / index["tensors"]["a"]["file"]
@@ -181,7 +181,7 @@ def test_activations_of_other_images_replace_the_old(tmp_path):
 )
 def test_monitor_round_trip(tiny, tmp_path, name):
     network = tiny()
-    detector = create(name).attach(SUBJECT)
+    detector = create(name).attach(MODEL_INFO)
     train, _ = measure(network, [detector], images(40), keys(40), perturbed=False)
     detector.fit(train)
     held_out, _ = measure(network, [detector], images(40, 1), keys(40, "v"))
@@ -215,7 +215,7 @@ def test_methods_by_name():
     with pytest.raises(ValueError, match=r"not a subclass of lsood\.Detector"):
         create("json:dumps")
     with pytest.raises(ValueError, match="no feature layer 'x'; there are: relu1, relu2"):
-        create("fssd@x").attach(SUBJECT)
+        create("fssd@x").attach(MODEL_INFO)
     with pytest.raises(ValueError, match="over must be one of kept, proposals, got 'relu1'"):
         create("msp@relu1")
     assert issubclass(create("msp").__class__, Detector)

@@ -10,8 +10,8 @@ from lsood.metrics.box_matching import Overlaps, iou
 from lsood.metrics.detection_set import DetectionSet
 from lsood.metrics.image_bootstrap import Counts, curve, levels
 from lsood.metrics.intervals import delong_interval, evaluate
+from lsood.metrics.open_set_detection import OPEN_SET_METRICS, Outcomes, evaluate_open_set, separation
 from lsood.metrics.points import Curve
-from lsood.metrics.open_set_detection import OPEN_SET_METRICS, Fates, evaluate_open_set, separation
 from lsood.metrics.wilderness import Wilderness
 
 BOX = np.array([0.0, 0.0, 10.0, 10.0])
@@ -64,16 +64,16 @@ def greedy(of, order, allowed):
     return pairs
 
 
-def by_hand(known, known_scores, wild, scores, threshold):
+def by_hand(known, known_scores, ood, scores, threshold):
     """Every metric from its definition, in loops."""
-    unknown = list(wild.unknown)
-    order = sorted(range(len(scores)), key=lambda d: (-scores[d], -wild.confidence[d]))
-    pairs = greedy(wild, order, lambda d, g: wild.object_labels[g] == -1)
+    unknown = list(ood.unknown)
+    order = sorted(range(len(scores)), key=lambda d: (-scores[d], -ood.confidence[d]))
+    pairs = greedy(ood, order, lambda d, g: ood.object_labels[g] == -1)
     flagged = [d for d in order if scores[d] > threshold]
     found = {pairs[d] for d in flagged if d in pairs}
 
     def on(d, g):
-        return wild.image[d] == wild.object_image[g] and overlap(wild.boxes[d], wild.object_boxes[g]) >= 0.5
+        return ood.image[d] == ood.object_image[g] and overlap(ood.boxes[d], ood.object_boxes[g]) >= 0.5
 
     claims = [d for d in order if scores[d] <= threshold]
     errors = [d for d in claims if any(on(d, g) for g in unknown)]
@@ -98,7 +98,7 @@ def by_hand(known, known_scores, wild, scores, threshold):
                 break
         if mine:
             kept += len(above)
-            wrong += sum(wild.predicted[d] == label and wild.confidence[d] >= level for d in errors)
+            wrong += sum(ood.predicted[d] == label and ood.confidence[d] >= level for d in errors)
     return {
         "unknown_recall": len(found) / n,
         "unknown_precision": len(found) / len(flagged) if flagged else 0.0,
@@ -129,7 +129,7 @@ def test_a_detection_takes_the_next_best_object_when_its_best_is_taken():
 def test_iou_of_one_half_matches_and_other_images_do_not():
     half = [0.0, 0.0, 10.0, 5.0]
     of = made({"a": ([(half, 0, 0.9)], [(BOX, -1)]), "b": ([], [(BOX, -1)])})
-    assert Fates.of(of, [1.0], 0.0).counts() == {"unknown": 2, "flagged": 1, "taken": 0, "missed": 1}
+    assert Outcomes.of(of, [1.0], 0.0).counts() == {"unknown": 2, "flagged": 1, "taken": 0, "missed": 1}
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def toy():
     """Four unknown objects: flagged, taken for known by two detections, missed, flagged beside a known claim; a
     known object called unknown; a detection of nothing."""
     far = BOX + 50
-    wild = made({
+    ood = made({
         "flagged": ([(BOX, 0, 0.4)], [(BOX, -1)]),
         "taken": ([(BOX, 0, 0.9), (BOX + 1, 1, 0.6)], [(BOX, -1)]),
         "missed": ([(far, 1, 0.3)], [(BOX, -1)]),
@@ -145,13 +145,13 @@ def toy():
         "known": ([(BOX, 1, 0.7)], [(BOX, 1)]),
     })  # fmt: skip
     known = made({"x": ([(BOX, 0, 0.7), (far, 0, 0.95), (BOX, 1, 0.65)], [(BOX, 0), (far, 1)])})
-    return known, [0.0, 0.1, 0.2], wild, [0.9, 0.1, 0.2, 0.3, 0.8, 0.4, 0.7]
+    return known, [0.0, 0.1, 0.2], ood, [0.9, 0.1, 0.2, 0.3, 0.8, 0.4, 0.7]
 
 
 def test_toy_case_by_hand(toy):
-    known, known_scores, wild, scores = toy
-    assert Fates.of(wild, scores, 0.5).counts() == {"unknown": 4, "flagged": 2, "taken": 1, "missed": 1}
-    found = {name: e.value for name, e in evaluate_open_set(known, known_scores, wild, scores, 0.5).items()}
+    known, known_scores, ood, scores = toy
+    assert Outcomes.of(ood, scores, 0.5).counts() == {"unknown": 4, "flagged": 2, "taken": 1, "missed": 1}
+    found = {name: e.value for name, e in evaluate_open_set(known, known_scores, ood, scores, 0.5).items()}
     assert set(found) == set(OPEN_SET_METRICS)
     # falling scores: hit .9, hit .8, miss .7, a second detection .4, nothing .3, hit .2 (rank 6), second .1
     expected = {"unknown_recall": 2 / 4, "unknown_precision": 2 / 3, "unknown_ap": (1 + 1 + 3 / 6) / 4,
@@ -162,11 +162,11 @@ def test_toy_case_by_hand(toy):
 
 
 def test_nothing_flagged_and_everything_flagged(toy):
-    known, known_scores, wild, scores = toy
-    none = evaluate_open_set(known, known_scores, wild, scores, 2.0, resamples=20)
+    known, known_scores, ood, scores = toy
+    none = evaluate_open_set(known, known_scores, ood, scores, 2.0, resamples=20)
     assert none["unknown_recall"].value == none["unknown_precision"].value == 0 and none["aose"].value == 5
     assert none["taken_for_known"].value == 3 / 4
-    every = evaluate_open_set(known, known_scores, wild, scores, -1.0, resamples=20)
+    every = evaluate_open_set(known, known_scores, ood, scores, -1.0, resamples=20)
     assert (
         every["aose"].value == every["taken_for_known"].value == 0 and every["unknown_recall"].value == 3 / 4
     )
@@ -177,18 +177,18 @@ def test_nothing_flagged_and_everything_flagged(toy):
 @pytest.mark.parametrize("seed", range(25))
 def test_against_loops(seed):
     random = np.random.default_rng(seed)
-    known, wild = random_set(random, unknown=False, ties=seed % 2), random_set(random, ties=seed % 2)
-    n, m = len(known.boxes), len(wild.boxes)
-    inside, outside = (
+    known, ood = random_set(random, unknown=False, ties=seed % 2), random_set(random, ties=seed % 2)
+    n, m = len(known.boxes), len(ood.boxes)
+    scores_in, scores_out = (
         random.integers(0, 6, k) / 5 if seed % 3 == 0 else random.normal(0, 1, k) for k in (n, m)
     )
-    found = evaluate_open_set(known, inside, wild, outside, 0.4, resamples=5)
+    found = evaluate_open_set(known, scores_in, ood, scores_out, 0.4, resamples=5)
     assert {name: e.value for name, e in found.items()} == pytest.approx(
-        by_hand(known, inside, wild, outside, 0.4)
+        by_hand(known, scores_in, ood, scores_out, 0.4)
     )
     parts = [found[name].value for name in ("unknown_recall", "missed", "taken_for_known")]
     assert sum(parts) == pytest.approx(1)
-    counts = Fates.of(wild, outside, 0.4).counts()
+    counts = Outcomes.of(ood, scores_out, 0.4).counts()
     assert counts["flagged"] + counts["taken"] + counts["missed"] == counts["unknown"]
 
 
@@ -199,17 +199,17 @@ def test_average_precision_is_scikit_learns_where_every_object_is_found():
         real = bool(random.integers(2))
         images[str(i)] = ([(BOX, 0, 0.5)], [(BOX if real else BOX + 90, -1 if real else 0)])
         truth.append(real)
-    wild, scores = made(images), random.integers(0, 20, 60)
+    ood, scores = made(images), random.integers(0, 20, 60)
     known = made({"x": ([(BOX, 0, 0.7)], [(BOX, 0)])})
-    value = evaluate_open_set(known, [0.0], wild, scores, 5.0, resamples=5)["unknown_ap"].value
+    value = evaluate_open_set(known, [0.0], ood, scores, 5.0, resamples=5)["unknown_ap"].value
     assert value == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
 
 
 def test_matches_are_those_of_the_coco_evaluation():
     """The pairs its mAP50 counts on random boxes, unknown objects as the one class."""
     coco, cocoeval = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
-    wild = random_set(np.random.default_rng(21), images=80)
-    scores = np.random.default_rng(22).normal(0, 1, len(wild.boxes))
+    ood = random_set(np.random.default_rng(21), images=80)
+    scores = np.random.default_rng(22).normal(0, 1, len(ood.boxes))
 
     def rows(boxes, images, **more):
         sized = np.c_[boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]
@@ -219,14 +219,14 @@ def test_matches_are_those_of_the_coco_evaluation():
 
     truth = coco.COCO()
     truth.dataset = {"images": [{"id": i} for i in range(80)], "categories": [{"id": 1}], "info": {},
-                     "annotations": rows(wild.object_boxes[wild.unknown], wild.object_image[wild.unknown])}  # fmt: skip
+                     "annotations": rows(ood.object_boxes[ood.unknown], ood.object_image[ood.unknown])}  # fmt: skip
     truth.createIndex()
-    made = cocoeval.COCOeval(truth, truth.loadRes(rows(wild.boxes, wild.image, score=scores)), "bbox")
+    made = cocoeval.COCOeval(truth, truth.loadRes(rows(ood.boxes, ood.image, score=scores)), "bbox")
     made.evaluate()
     theirs = {
         d for e in made.evalImgs[:80] if e for d, g in zip(e["dtIds"], e["dtMatches"][0], strict=True) if g
     }
-    assert {d - 1 for d in theirs} == set(np.flatnonzero(Fates.of(wild, scores, 0.0).hit)) and len(
+    assert {d - 1 for d in theirs} == set(np.flatnonzero(Outcomes.of(ood, scores, 0.0).hit)) and len(
         theirs
     ) > 20
 
@@ -234,34 +234,34 @@ def test_matches_are_those_of_the_coco_evaluation():
 @pytest.mark.parametrize("ties", [False, True])
 def test_the_order_of_detections_objects_and_images_plays_no_part(ties):
     random = np.random.default_rng(8)
-    known, wild = random_set(random, unknown=False), random_set(random, images=20, ties=ties)
-    scores = random.integers(0, 4, len(wild.boxes)) / 3
-    inside = random.normal(0, 1, len(known.boxes))
-    straight = evaluate_open_set(known, inside, wild, scores, 0.5, resamples=5)
-    rows, keys = random.permutation(len(scores)), random.permutation(len(wild.keys))
+    known, ood = random_set(random, unknown=False), random_set(random, images=20, ties=ties)
+    scores = random.integers(0, 4, len(ood.boxes)) / 3
+    scores_in = random.normal(0, 1, len(known.boxes))
+    straight = evaluate_open_set(known, scores_in, ood, scores, 0.5, resamples=5)
+    rows, keys = random.permutation(len(scores)), random.permutation(len(ood.keys))
     targets = []
     for i in keys:
-        things = random.permutation(np.flatnonzero(wild.object_image == i))
-        targets.append({"boxes": wild.object_boxes[things], "labels": wild.object_labels[things]})
+        things = random.permutation(np.flatnonzero(ood.object_image == i))
+        targets.append({"boxes": ood.object_boxes[things], "labels": ood.object_labels[things]})
     other = DetectionSet.of(
-        [wild.keys[i] for i in keys], targets, [wild.keys[wild.image[r]] for r in rows],
-        torch.from_numpy(wild.boxes[rows]), wild.predicted[rows], wild.confidence[rows],
+        [ood.keys[i] for i in keys], targets, [ood.keys[ood.image[r]] for r in rows],
+        torch.from_numpy(ood.boxes[rows]), ood.predicted[rows], ood.confidence[rows],
     )  # fmt: skip
-    turned = evaluate_open_set(known, inside, other, scores[rows], 0.5, resamples=5)
+    turned = evaluate_open_set(known, scores_in, other, scores[rows], 0.5, resamples=5)
     assert {n: e.value for n, e in turned.items()} == {n: e.value for n, e in straight.items()}
 
 
 def test_no_detection_on_ood_images_misses_every_object():
     known = made({"x": ([(BOX, 0, 0.7)], [(BOX, 0)])})
-    wild = made({"a": ([], [(BOX, -1)]), "b": ([], [])})
-    found = {name: e.value for name, e in evaluate_open_set(known, [0.1], wild, [], 0.5, resamples=9).items()}
+    ood = made({"a": ([], [(BOX, -1)]), "b": ([], [])})
+    found = {name: e.value for name, e in evaluate_open_set(known, [0.1], ood, [], 0.5, resamples=9).items()}
     assert found.pop("missed") == 1 and set(found.values()) == {0} and found["wi"] == 0
 
 
 def test_no_detection_on_known_images_leaves_wilderness_impact_out():
     known = made({"x": ([], [(BOX, 0)])})
-    wild = made({"a": ([(BOX, 0, 0.7)], [(BOX, -1)])})
-    found = evaluate_open_set(known, [], wild, [0.1], 0.5, resamples=9)
+    ood = made({"a": ([(BOX, 0, 0.7)], [(BOX, -1)])})
+    found = evaluate_open_set(known, [], ood, [0.1], 0.5, resamples=9)
     assert "wi" not in found and found["nose"].value == 1
 
 
@@ -269,10 +269,10 @@ def test_intervals_hold_the_value_and_shrink_with_images():
     random = np.random.default_rng(3)
     widths = []
     for images in (20, 400):
-        known, wild = random_set(random, images, unknown=False), random_set(random, images)
-        scores = random.normal(0.5, 1, len(wild.boxes))
+        known, ood = random_set(random, images, unknown=False), random_set(random, images)
+        scores = random.normal(0.5, 1, len(ood.boxes))
         found = evaluate_open_set(
-            known, random.normal(0, 1, len(known.boxes)), wild, scores, 0.5, resamples=200
+            known, random.normal(0, 1, len(known.boxes)), ood, scores, 0.5, resamples=200
         )
         assert all(e.low <= e.value <= e.high and np.isfinite([e.low, e.high]).all() for e in found.values())
         widths.append(found["unknown_recall"].high - found["unknown_recall"].low)
@@ -281,9 +281,9 @@ def test_intervals_hold_the_value_and_shrink_with_images():
 
 def test_resamples_equal_the_metrics_of_the_repeated_images():
     random = np.random.default_rng(11)
-    known, wild = random_set(random, unknown=False, ties=True), random_set(random)
-    scores, silent = random.normal(0, 1, len(wild.boxes)), random.random(len(known.boxes)) < 0.2
-    weights = [random.integers(0, 3, len(side.keys)) for side in (known, wild)]
+    known, ood = random_set(random, unknown=False, ties=True), random_set(random)
+    scores, silent = random.normal(0, 1, len(ood.boxes)), random.random(len(known.boxes)) < 0.2
+    weights = [random.integers(0, 3, len(side.keys)) for side in (known, ood)]
 
     def repeated(side, times, *columns):
         images = [(i, c) for i, count in enumerate(times) for c in range(count)]
@@ -298,17 +298,17 @@ def test_resamples_equal_the_metrics_of_the_repeated_images():
         )
         return of, *(column[flat] for column in columns)
 
-    fates = Fates.of(wild, scores, 0.3)
-    drawn = Wilderness.of(known, silent, wild, fates.called_known).impact(
+    outcomes = Outcomes.of(ood, scores, 0.3)
+    drawn = Wilderness.of(known, silent, ood, outcomes.called_known).impact(
         *(w[None].astype(float) for w in weights)
     )
     more_known, more_silent = repeated(known, weights[0], silent)
-    more_wild, more_scores = repeated(wild, weights[1], scores)
-    more = Fates.of(more_wild, more_scores, 0.3)
-    once = np.ones((1, len(more_known.keys))), np.ones((1, len(more_wild.keys)))
-    expected = Wilderness.of(more_known, more_silent, more_wild, more.called_known).impact(*once)
+    more_ood, more_scores = repeated(ood, weights[1], scores)
+    more = Outcomes.of(more_ood, more_scores, 0.3)
+    once = np.ones((1, len(more_known.keys))), np.ones((1, len(more_ood.keys)))
+    expected = Wilderness.of(more_known, more_silent, more_ood, more.called_known).impact(*once)
     assert drawn["wi"] == pytest.approx(expected["wi"])
-    rest, alone = fates.metrics(weights[1][None].astype(float)), more.metrics(once[1], exact=True)
+    rest, alone = outcomes.metrics(weights[1][None].astype(float)), more.metrics(once[1], exact=True)
     assert {name: v[0] for name, v in rest.items()} == pytest.approx(
         {name: v[0] for name, v in alone.items()}
     )
@@ -316,13 +316,13 @@ def test_resamples_equal_the_metrics_of_the_repeated_images():
 
 def test_separation_draws_whole_images():
     random = np.random.default_rng(2)
-    known, wild = random_set(random, 40, unknown=False), random_set(random, 40)
-    inside = random.normal(0, 1, 40)[known.image]  # objects of an image say the same
-    outside = 1 + random.normal(0, 1, 40)[wild.image]
-    found = separation(known, inside, wild, outside, 0.5)
-    alone = separation(known, inside, wild, outside, 0.5, sources=None, chosen=wild.on_unknown)
+    known, ood = random_set(random, 40, unknown=False), random_set(random, 40)
+    scores_in = random.normal(0, 1, 40)[known.image]  # objects of an image say the same
+    scores_out = 1 + random.normal(0, 1, 40)[ood.image]
+    found = separation(known, scores_in, ood, scores_out, 0.5)
+    alone = separation(known, scores_in, ood, scores_out, 0.5, sources=None, chosen=ood.on_unknown)
     assert found["auroc"].value != alone["auroc"].value
-    low, high = delong_interval(inside, outside)
+    low, high = delong_interval(scores_in, scores_out)
     assert found["auroc"].high - found["auroc"].low > 1.2 * (high - low)
 
 
@@ -343,12 +343,17 @@ def test_separation_agrees_with_the_bootstrap_over_sources():
 
 def test_a_thousand_levels_keep_the_curve_and_the_threshold():
     random = np.random.default_rng(6)
-    inside, outside = random.normal(0, 1, 9000), random.normal(1, 1, 4000)
-    at = levels(np.concatenate([inside, outside]), 1.2345)
+    scores_in, scores_out = random.normal(0, 1, 9000), random.normal(1, 1, 4000)
+    at = levels(np.concatenate([scores_in, scores_out]), 1.2345)
     assert len(at) <= 1001
     owners = np.zeros(9000, int), np.zeros(4000, int)
-    sides = [Counts.of(owner, scores, at, 1) for owner, scores in zip(owners, (inside, outside), strict=True)]
-    coarse, exact = curve(*sides, at, *np.ones((2, 1, 1))).all(1.2345), Curve.of(inside, outside).all(1.2345)
+    sides = [
+        Counts.of(owner, scores, at, 1) for owner, scores in zip(owners, (scores_in, scores_out), strict=True)
+    ]
+    coarse, exact = (
+        curve(*sides, at, *np.ones((2, 1, 1))).all(1.2345),
+        Curve.of(scores_in, scores_out).all(1.2345),
+    )
     for name in ("accuracy", "mcc", "f1"):
         assert coarse[name] == pytest.approx(exact[name])
     for name in ("auroc", "fpr95", "aupr_out", "detection_error"):
@@ -376,10 +381,10 @@ def test_bad_detections_are_refused_in_one_line(change, message):
 
 
 def test_bad_scores_are_refused(toy):
-    known, known_scores, wild, scores = toy
+    known, known_scores, ood, scores = toy
     with pytest.raises(ValueError, match="7 OoD scores are NaN or infinite"):
-        evaluate_open_set(known, known_scores, wild, [*scores[:6], np.nan], 0.5)
+        evaluate_open_set(known, known_scores, ood, [*scores[:6], np.nan], 0.5)
     with pytest.raises(ValueError, match="2 scores for 7 OoD detections"):
-        evaluate_open_set(known, known_scores, wild, scores[:2], 0.5)
+        evaluate_open_set(known, known_scores, ood, scores[:2], 0.5)
     with pytest.raises(ValueError, match="no unknown objects are labelled"):
         evaluate_open_set(known, known_scores, known, known_scores, 0.5)

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from lsood import OnePass
+from lsood.extraction.pixel_tally import PixelTally
 from lsood.metrics.components import component_metrics, components
+from lsood.metrics.pixel_set import PixelSet
 from lsood.metrics.pixels import (
     BINS,
     best_key,
@@ -20,8 +22,6 @@ from lsood.metrics.pixels import (
     score_keys,
     to_float16,
 )
-from lsood.metrics.pixel_set import PixelSet
-from lsood.extraction.pixel_tally import PixelTally
 from lsood.probes.image import PIXEL_SCORES, PixelMaps
 
 
@@ -279,10 +279,10 @@ def test_pixel_maps_rank_like_their_definitions(tiny):
 
 def test_sure_pixels_are_not_tied():
     """1 - p of these is 0 in float32; their log odds are apart."""
-    from lsood.probes.image import Taps
+    from lsood.probes.image import ForwardOutputs
 
     logits = torch.zeros(1, 3, 1, 3)
     logits[0, 0, 0] = torch.tensor([30.0, 40.0, 200_000.0])
-    taps = Taps(None, logits, logits, ["a"], None, {}, {})
-    maps = PixelMaps()(taps, None)[0, 0, 0]
+    forward = ForwardOutputs(None, logits, logits, ["a"], None, {}, {})
+    maps = PixelMaps()(forward, None)[0, 0, 0]
     assert maps[0] > maps[1] > maps[2] and maps.isfinite().all()

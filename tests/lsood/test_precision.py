@@ -9,12 +9,12 @@ from conftest import TinyNet
 from scipy.stats import spearmanr
 from torch import nn
 
-from lsood import Activations, Head, OnePass, Subject, auroc
-from lsood.methods import create, registered
+from lsood import Activations, Head, ModelInfo, OnePass, auroc
 from lsood.extraction.precision import ReducedPrecision
+from lsood.methods import create, registered
 from lsood.probes.image import EnsembleProbability, Logits, Pooled, standard_probes
 
-SUBJECT = Subject("classification", 4, ("relu1", "relu2"), "drop", (0.25,) * 3, mean=(0.5,) * 3)
+MODEL_INFO = ModelInfo("classification", 4, ("relu1", "relu2"), "drop", (0.25,) * 3, mean=(0.5,) * 3)
 AUROC_TOLERANCE, RANK_CORRELATION = 0.01, 0.99
 
 
@@ -68,15 +68,15 @@ def networks_():
 def detectors(networks_):
     """Every registered method that needs no OoD image; not VMDLS, whose network is of another kind."""
     network, member = networks_
-    subject = dataclasses.replace(SUBJECT, head=Head.of(network))
+    model_info = dataclasses.replace(MODEL_INFO, head=Head.of(network))
     found = {}
     for name in registered():
         detector = create(name)
-        if "no-ood" not in detector.protocols or detector.companions == "vmdls":
+        if "no-ood" not in detector.protocols or detector.auxiliary_networks == "vmdls":
             continue
-        if detector.companions is not None:
+        if detector.auxiliary_networks is not None:
             detector = type(detector)((member,), "member")
-        found[name] = detector.attach(subject)
+        found[name] = detector.attach(model_info)
     assert {"deep-ensemble", "mc-dropout-net", "outlier-exposure"} < set(found)
     return found
 
@@ -100,7 +100,7 @@ class Rig:
 
     def measure(self, images, labels, keys=None, of=lambda method: method.probes()):
         keys = keys or [f"k{i}" for i in range(len(images))]
-        probes = standard_probes(SUBJECT) + [
+        probes = standard_probes(MODEL_INFO) + [
             probe for method in self.methods.values() for probe in of(method)
         ]
         network = copy.deepcopy(self.networks_[0])

@@ -12,8 +12,8 @@ from torchvision.ops import DropBlock2d
 
 from lsood import Hook, OnePass, sample_latents
 from lsood.extraction.masks import image_generator, keep_masks
-from lsood.probes.image import LatentEntropy
 from lsood.extraction.sampling import sample_latents_by_passes
+from lsood.probes.image import LatentEntropy
 
 LAYERS = [
     DropBlock2D(0.4, 5),

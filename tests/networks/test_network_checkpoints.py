@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from networks import TrainingRecipe, build, fit, load_weights, save_weights, weights_hash
+from networks import TrainingConfig, build, fit, load_weights, save_weights, weights_hash
 
 
 def lenet(classes=3):
@@ -55,7 +55,7 @@ def test_the_training_state_of_fit_is_a_checkpoint_too(tmp_path):
     network = lenet()
     samples = [{"image": torch.rand(1, 16, 16), "target": torch.tensor(i)} for i in (0, 1)]
     batches = DataLoader(samples, 2)
-    fit(network, "classification", 3, batches, batches, TrainingRecipe(1, 2), tmp_path, progress=False)
+    fit(network, "classification", 3, batches, batches, TrainingConfig(1, 2), tmp_path, progress=False)
     again = lenet()
     load_weights(again, tmp_path / "last.ckpt")
     assert weights_hash(again) == weights_hash(network)

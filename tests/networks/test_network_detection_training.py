@@ -7,12 +7,12 @@ import pytest
 import torch
 from detection_data import loader
 
-from networks import DetectionModule, TrainingRecipe, build, fit, weights_hash
+from networks import DetectionModule, TrainingConfig, build, fit, weights_hash
 
-RECIPE = TrainingRecipe(2, 8, "adam", 2e-3, 1e-4, precision="32-true")
+CONFIG = TrainingConfig(2, 8, "adam", 2e-3, 1e-4, precision="32-true")
 
 
-def train(folder, recipe=RECIPE, images=16, stop_at=None):
+def train(folder, config=CONFIG, images=16, stop_at=None):
     """Weights and figures of a training; ``stop_at``: Ctrl+C in that training batch."""
     torch.manual_seed(5)
     network, batches = build("faster-rcnn-small", 3), 0
@@ -24,12 +24,12 @@ def train(folder, recipe=RECIPE, images=16, stop_at=None):
             raise KeyboardInterrupt
 
     network.backbone.register_forward_pre_hook(count)
-    data = loader(images, shuffle=True, batch=recipe.batch_size), loader(12, 1)
-    return network, fit(network, "detection", 3, *data, recipe, folder, progress=False)
+    data = loader(images, shuffle=True, batch=config.batch_size), loader(12, 1)
+    return network, fit(network, "detection", 3, *data, config, folder, progress=False)
 
 
 def test_coloured_rectangles_are_learnt(tmp_path):
-    network, figures = train(tmp_path, dataclasses.replace(RECIPE, epochs=12, batch_size=4), images=48)
+    network, figures = train(tmp_path, dataclasses.replace(CONFIG, epochs=12, batch_size=4), images=48)
     assert set(figures) == {"map", "map50", "loss"}
     assert figures["map50"] > 0.25 and figures["map"] > 0.05  # untrained: 0
     assert not network.training
@@ -48,7 +48,7 @@ def test_same_seed_same_weights_interrupted_or_not(tmp_path):
 
 @torch.no_grad()
 def test_figures_are_those_of_perfect_and_of_missing_detections(monkeypatch):
-    module = DetectionModule(build("faster-rcnn-small", 3).eval(), RECIPE, 3)
+    module = DetectionModule(build("faster-rcnn-small", 3).eval(), CONFIG, 3)
     logged = {}
     monkeypatch.setattr(module, "log", lambda name, value, **_: logged.update({name: value}))
     batch = next(iter(loader(8)))
@@ -70,7 +70,7 @@ def test_figures_are_those_of_perfect_and_of_missing_detections(monkeypatch):
 def test_what_detectors_cannot_be_trained_with(tmp_path):
     network = build("faster-rcnn-small", 3)
     with pytest.raises(ValueError, match="not detectors"):
-        fit(network, "detection", 3, loader(8), loader(8), RECIPE, tmp_path, outliers=loader(8))
+        fit(network, "detection", 3, loader(8), loader(8), CONFIG, tmp_path, outliers=loader(8))
     for wrong in ({"loss": "focal"}, {"compile": True}):
         with pytest.raises(ValueError, match="loss cross-entropy and without compile"):
-            DetectionModule(network, dataclasses.replace(RECIPE, **wrong), 3)
+            DetectionModule(network, dataclasses.replace(CONFIG, **wrong), 3)

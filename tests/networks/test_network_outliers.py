@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from networks import TrainingRecipe, build, fit, weights_hash
+from networks import TrainingConfig, build, fit, weights_hash
 from networks.training.batches import Batches
 from networks.training.modules import ClassificationModule
 
-RECIPE = TrainingRecipe(3, 8, "adam", 2e-3, precision="32-true")
+CONFIG = TrainingConfig(3, 8, "adam", 2e-3, precision="32-true")
 
 
 class Images(torch.utils.data.Dataset):
@@ -32,7 +32,7 @@ def loader(dataset, batch):
     return DataLoader(dataset, batch, shuffle=True, generator=torch.Generator().manual_seed(9))
 
 
-def train(folder, outliers=40, recipe=RECIPE, stop_at=None):
+def train(folder, outliers=40, config=CONFIG, stop_at=None):
     """Three batches of 8 an epoch; 40 outliers are two batches of 16 and one of 8."""
     torch.manual_seed(5)
     network, batches = build("lenet", 3, image_size=(16, 16)), 0
@@ -52,7 +52,7 @@ def train(folder, outliers=40, recipe=RECIPE, stop_at=None):
         3,
         loader(Images(24), 8),
         DataLoader(Images(12), 12),
-        recipe,
+        config,
         folder,
         progress=False,
         outliers=others,
@@ -63,7 +63,7 @@ def train(folder, outliers=40, recipe=RECIPE, stop_at=None):
 def test_the_loss_of_a_step_written_out():
     torch.manual_seed(0)
     network = build("resnet18-small", 3)
-    module = ClassificationModule(network, TrainingRecipe(1, 4, outlier_weight=0.7), 3)
+    module = ClassificationModule(network, TrainingConfig(1, 4, outlier_weight=0.7), 3)
     module.log = lambda *args, **kwargs: None
     inliers, outliers, target = torch.rand(4, 3, 16, 16), torch.rand(8, 3, 16, 16), torch.tensor([0, 2, 1, 1])
     torch.manual_seed(1)
@@ -91,11 +91,11 @@ def test_an_epoch_is_one_of_the_training_set(outliers):
 
 
 def test_outliers_come_out_closer_to_uniform(tmp_path):
-    recipe = TrainingRecipe(8, 8, "adam", 3e-3, precision="32-true")
+    config = TrainingConfig(8, 8, "adam", 3e-3, precision="32-true")
     unseen = Images(30, outliers=True).images
     entropies, accuracies = [], []
     for name, outliers in (("plain", 0), ("exposed", 40)):
-        network, figures = train(tmp_path / name, outliers, recipe)
+        network, figures = train(tmp_path / name, outliers, config)
         with torch.no_grad():
             p = network(unseen).softmax(1)
         entropies.append(-(p * p.log()).sum(1).mean().item())

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from datamodules import DATAMODULES
-from networks import NETWORKS, PRESETS, TrainingRecipe, build, default_network, default_recipe, preset
+from networks import (
+    NETWORKS,
+    PRESETS,
+    TrainingConfig,
+    build,
+    default_network,
+    default_training_config,
+    preset,
+)
 
 
 def test_a_wrong_name_lists_the_right_ones():
@@ -50,7 +58,7 @@ def test_a_wrong_option_lists_the_right_ones():
 def test_every_data_set_has_a_network_of_its_task_and_a_recipe(ind, miniature):
     name = default_network(ind, miniature)
     assert NETWORKS[name].task == DATAMODULES[ind].task
-    assert default_recipe(name, ind, miniature).epochs >= 1
+    assert default_training_config(name, ind, miniature).epochs >= 1
     if miniature and NETWORKS[name].task == "segmentation":
         assert name == "deeplabv3plus-small"
     if NETWORKS[name].task == "detection":
@@ -60,7 +68,7 @@ def test_every_data_set_has_a_network_of_its_task_and_a_recipe(ind, miniature):
 def test_every_network_has_a_recipe_of_its_own_everywhere():
     for name in NETWORKS:
         for miniature in (True, False):
-            assert isinstance(default_recipe(name, "somebody's", miniature), TrainingRecipe)
+            assert isinstance(default_training_config(name, "somebody's", miniature), TrainingConfig)
 
 
 def test_no_default_for_an_unknown_data_set():
@@ -90,7 +98,7 @@ def test_no_default_for_an_unknown_data_set():
 )
 def test_recipes_refuse_what_they_cannot_do(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        TrainingRecipe(**({"epochs": 1, "batch_size": 2} | wrong))
+        TrainingConfig(**({"epochs": 1, "batch_size": 2} | wrong))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -100,23 +108,23 @@ def test_every_preset_names_a_network_its_options_and_a_source(name):
     with torch.device("meta"):
         build(chosen.network, 10, **options)
     assert set(chosen.options) <= set(NETWORKS[chosen.network].options)
-    assert chosen.paper and all(milestone < chosen.recipe.epochs for milestone in chosen.recipe.milestones)
+    assert chosen.paper and all(milestone < chosen.config.epochs for milestone in chosen.config.milestones)
     own = name.startswith("fast")
-    assert own or chosen.recipe.precision == "32-true", "papers trained in float32"
+    assert own or chosen.config.precision == "32-true", "papers trained in float32"
 
 
 def test_presets_say_what_the_papers_say():
-    recipe = preset("fssd-lenet").recipe
-    assert (recipe.optimizer, recipe.lr, recipe.epochs, recipe.batch_size) == ("adadelta", 1.0, 14, 64)
-    assert recipe.lr_share(13) == pytest.approx(0.7**13)
-    odin = preset("odin-wrn").recipe
+    config = preset("fssd-lenet").config
+    assert (config.optimizer, config.lr, config.epochs, config.batch_size) == ("adadelta", 1.0, 14, 64)
+    assert config.lr_share(13) == pytest.approx(0.7**13)
+    odin = preset("odin-wrn").config
     assert [odin.lr * odin.lr_share(epoch) for epoch in (59, 60, 120, 160, 199)] == pytest.approx(
         [0.1, 0.02, 0.004, 0.0008, 0.0008]
     )
     larex = preset("larex-faster-rcnn")
-    assert larex.recipe.epochs * 69_863 // larex.recipe.batch_size == pytest.approx(52_000, rel=0.01)
+    assert larex.config.epochs * 69_863 // larex.config.batch_size == pytest.approx(52_000, rel=0.01)
     vmdls = preset("vmdls-resnet34")
-    assert vmdls.recipe.batch_size == 80 and vmdls.extra["distancing_margin"] == 32
+    assert vmdls.config.batch_size == 80 and vmdls.extra["distancing_margin"] == 32
     with pytest.raises(
         ValueError, match=r"unknown preset 'fsd-lenet'; did you mean 'fssd-lenet'\? presets: fssd"
     ):

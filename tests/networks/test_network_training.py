@@ -9,10 +9,10 @@ import torch
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, Dataset
 
-from networks import ClassificationModule, TrainingRecipe, build, fit, resolve_precision, weights_hash
+from networks import ClassificationModule, TrainingConfig, build, fit, resolve_precision, weights_hash
 from networks.training.modules import MODULES
 
-RECIPE = TrainingRecipe(3, 8, "adam", 2e-3, precision="32-true")
+CONFIG = TrainingConfig(3, 8, "adam", 2e-3, precision="32-true")
 
 
 class Noisy(Dataset):
@@ -35,7 +35,7 @@ class Noisy(Dataset):
         return {"image": image, "target": target, "key": str(i)}
 
 
-def train(folder, recipe=RECIPE, seed=0, stop_at=None, dense=False, progress=False):
+def train(folder, config=CONFIG, seed=0, stop_at=None, dense=False, progress=False):
     """Weights and figures of a training; ``stop_at``: Ctrl+C in that training batch."""
     torch.manual_seed(5)
     network = build("unet-small", 3, filters=(4, 8)) if dense else build("lenet", 3, image_size=(16, 16))
@@ -57,7 +57,7 @@ def train(folder, recipe=RECIPE, seed=0, stop_at=None, dense=False, progress=Fal
         3,
         loader,
         DataLoader(Noisy(12, dense), 8),
-        recipe,
+        config,
         folder,
         seed=seed,
         progress=progress,
@@ -76,7 +76,7 @@ def test_same_seed_same_weights(tmp_path, dense):
 
 
 def test_figures_are_those_of_the_trained_network(tmp_path):
-    network, figures = train(tmp_path, dataclasses.replace(RECIPE, epochs=8))
+    network, figures = train(tmp_path, dataclasses.replace(CONFIG, epochs=8))
     batch = next(iter(DataLoader(Noisy(12), 12)))
     with torch.no_grad():
         logits = network(batch["image"])
@@ -119,7 +119,7 @@ def test_a_folder_of_another_training_is_refused(tmp_path):
     with pytest.raises(
         ValueError, match=r"last.ckpt is of another training \(lr was 0.002, is 0.1\); remove it"
     ):
-        train(tmp_path, dataclasses.replace(RECIPE, lr=0.1))
+        train(tmp_path, dataclasses.replace(CONFIG, lr=0.1))
     with pytest.raises(ValueError, match=r"another training \(seed was 0, is 3\)"):
         train(tmp_path, seed=3)
     with pytest.raises(ValueError, match="another network"):
@@ -157,11 +157,11 @@ LR = {"sgd": 0.02, "adam": 1e-3, "adam-l2": 1e-3, "adadelta": 1.0}
 )  # fmt: skip
 def test_every_optimizer_and_schedule_lowers_the_loss(tmp_path, optimizer, schedule):
     milestones = (3,) if schedule == "multi-step" else ()
-    recipe = TrainingRecipe(
+    config = TrainingConfig(
         4, 8, optimizer, LR[optimizer], 1e-4, schedule, "focal", lr_factor=0.7, milestones=milestones
     )
-    _, start = train(tmp_path / "start", dataclasses.replace(recipe, lr=1e-9))
-    _, figures = train(tmp_path / "trained", recipe)
+    _, start = train(tmp_path / "start", dataclasses.replace(config, lr=1e-9))
+    _, figures = train(tmp_path / "trained", config)
     assert figures["loss"] < start["loss"]
 
 
@@ -170,10 +170,10 @@ def test_wrong_task_and_device(tmp_path):
     with pytest.raises(
         ValueError, match="unknown task 'regression'; tasks: classification, segmentation, detection"
     ):
-        fit(network, "regression", 3, [], [], RECIPE, tmp_path)
+        fit(network, "regression", 3, [], [], CONFIG, tmp_path)
     for device in ("gpu", "mps", "cuda:99"):
         with pytest.raises(ValueError, match=f"device '{device}'"):
-            fit(network, "classification", 3, [], [], RECIPE, tmp_path, device=device)
+            fit(network, "classification", 3, [], [], CONFIG, tmp_path, device=device)
 
 
 class Rates(ClassificationModule):
@@ -196,11 +196,11 @@ def test_rates_are_those_of_torch_per_epoch_and_survive_an_interruption(
 ):
     monkeypatch.setitem(MODULES, "classification", Rates)
     Rates.rates = []
-    recipe = TrainingRecipe(4, 8, "sgd", 0.2, schedule=schedule, precision="32-true", **options)
+    config = TrainingConfig(4, 8, "sgd", 0.2, schedule=schedule, precision="32-true", **options)
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path, recipe, stop_at=8)
+        train(tmp_path, config, stop_at=8)
     del Rates.rates[6:]  # what the resumed training repeats
-    train(tmp_path, recipe)
+    train(tmp_path, config)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.2)
     expected, scheduler = [], reference(optimizer)
     for step in range(12):
@@ -226,8 +226,8 @@ def test_rates_are_those_of_torch_per_epoch_and_survive_an_interruption(
     ],
 )
 def test_optimizers_are_what_the_recipe_says(options, kind, settings):
-    recipe = TrainingRecipe(1, 8, lr=0.2, weight_decay=0.1, schedule="none", **options)
-    optimizer = ClassificationModule(torch.nn.Linear(2, 2), recipe, 2).configure_optimizers()
+    config = TrainingConfig(1, 8, lr=0.2, weight_decay=0.1, schedule="none", **options)
+    optimizer = ClassificationModule(torch.nn.Linear(2, 2), config, 2).configure_optimizers()
     assert type(optimizer).__name__ == kind
     assert {name: optimizer.defaults[name] for name in settings} == settings
 
@@ -243,7 +243,7 @@ def test_channels_last_is_a_format_not_another_network(tmp_path):
     _, figures = train(tmp_path / "plain")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(MODULES, "classification", Watched)
-        other, same = train(tmp_path / "other", dataclasses.replace(RECIPE, channels_last=True))
+        other, same = train(tmp_path / "other", dataclasses.replace(CONFIG, channels_last=True))
     assert all(seen) and other.conv2.weight.is_contiguous()
     assert same["loss"] == pytest.approx(figures["loss"], rel=1e-2)  # other kernels round otherwise
 
@@ -252,7 +252,7 @@ def test_only_a_gpu_compiles_and_the_state_keeps_its_names(monkeypatch):
     compiled = []
     monkeypatch.setattr(torch, "compile", lambda f: compiled.append(f) or f)
     network = torch.nn.Linear(2, 2)
-    module = ClassificationModule(network, dataclasses.replace(RECIPE, compile=True), 2)
+    module = ClassificationModule(network, dataclasses.replace(CONFIG, compile=True), 2)
     module.accelerate(torch.device("cpu"))
     assert not compiled
     module.accelerate(torch.device("cuda"))
@@ -281,12 +281,12 @@ def test_precision_of_a_device(monkeypatch, precision, device, amx, expected):
         monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported", raising=False)
     else:
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
-    assert resolve_precision(dataclasses.replace(RECIPE, precision=precision), device) == expected
+    assert resolve_precision(dataclasses.replace(CONFIG, precision=precision), device) == expected
 
 
 def test_bf16_trains_too_and_repeats(tmp_path):
-    recipe = dataclasses.replace(RECIPE, precision="bf16-mixed", epochs=6)
-    first, figures = train(tmp_path / "a", recipe)
-    again, _ = train(tmp_path / "b", recipe)
+    config = dataclasses.replace(CONFIG, precision="bf16-mixed", epochs=6)
+    first, figures = train(tmp_path / "a", config)
+    again, _ = train(tmp_path / "b", config)
     assert weights_hash(first) == weights_hash(again)
     assert first.conv1.weight.dtype == torch.float32 and figures["accuracy"] > 0.6

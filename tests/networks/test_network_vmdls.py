@@ -6,19 +6,19 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from networks import TrainingRecipe, build, weights_hash
+from networks import TrainingConfig, build, weights_hash
 from networks.models.vmdls import Autoencoder, VMDLSNet, sample
-from networks.training.vmdls_losses import class_kl, metric_margin_loss
 from networks.training.vmdls import (
     PAPER_RECIPES,
     BalancedBatches,
     VMDLSModule,
-    VMDLSRecipe,
+    VMDLSTrainingConfig,
     fit_autoencoder,
     fit_vmdls,
 )
+from networks.training.vmdls_losses import class_kl, metric_margin_loss
 
-RECIPE = VMDLSRecipe(6, 24, "adam", 3e-3, classes_per_batch=3, distancing_margin=4.0)
+CONFIG = VMDLSTrainingConfig(6, 24, "adam", 3e-3, classes_per_batch=3, distancing_margin=4.0)
 
 
 def triples(z, target, distancing, margin, normalise):
@@ -157,7 +157,7 @@ class Colours(Dataset):
         return {"image": self.images[i], "target": self.labels[i]}
 
 
-def train(folder, recipe=RECIPE, stop_at=None):
+def train(folder, config=CONFIG, stop_at=None):
     torch.manual_seed(5)
     network = VMDLSNet(build("lenet", 3, image_size=(16, 16)), 4)
     batches = 0
@@ -175,7 +175,7 @@ def train(folder, recipe=RECIPE, stop_at=None):
         DataLoader(images, 8),
         images.labels,
         DataLoader(Colours(30), 15),
-        recipe,
+        config,
         folder,
         progress=False,
     )
@@ -183,8 +183,8 @@ def train(folder, recipe=RECIPE, stop_at=None):
 
 
 def test_training_separates_the_classes_by_the_margin(tmp_path):
-    recipe = VMDLSRecipe(14, 24, "adam", 5e-3, classes_per_batch=3, distancing_margin=4.0)
-    network, figures = train(tmp_path, recipe)
+    config = VMDLSTrainingConfig(14, 24, "adam", 5e-3, classes_per_batch=3, distancing_margin=4.0)
+    network, figures = train(tmp_path, config)
     assert figures["accuracy"] == 1.0
     images = Colours(30)
     with torch.no_grad():
@@ -197,18 +197,18 @@ def test_training_separates_the_classes_by_the_margin(tmp_path):
 
 
 def test_an_interrupted_training_ends_with_the_same_weights_and_figures(tmp_path):
-    recipe = dataclasses.replace(RECIPE, epochs=3)
-    network, figures = train(tmp_path / "whole", recipe)
+    config = dataclasses.replace(CONFIG, epochs=3)
+    network, figures = train(tmp_path / "whole", config)
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "cut", recipe, stop_at=5)
-    resumed, again = train(tmp_path / "cut", recipe)
+        train(tmp_path / "cut", config, stop_at=5)
+    resumed, again = train(tmp_path / "cut", config)
     assert weights_hash(resumed) == weights_hash(network)
     assert again == pytest.approx(figures)
-    assert train(tmp_path / "cut", recipe, stop_at=1)[1] == pytest.approx(figures), "measured, not repeated"
+    assert train(tmp_path / "cut", config, stop_at=1)[1] == pytest.approx(figures), "measured, not repeated"
 
 
 def test_class_means_are_those_of_the_epoch_before_and_the_margin_grows_to_its_end():
-    module = VMDLSModule(VMDLSNet(build("lenet", 3, image_size=(16, 16)), 2), RECIPE, 3)
+    module = VMDLSModule(VMDLSNet(build("lenet", 3, image_size=(16, 16)), 2), CONFIG, 3)
     module._count(torch.tensor([[1.0, 2.0], [3.0, 4.0], [7.0, 7.0]]), torch.tensor([0, 0, 1]))
     assert (module.means == 0).all()
     module.on_train_epoch_start()
@@ -231,8 +231,8 @@ def test_an_autoencoder_learns(tmp_path):
     loader = DataLoader(Colours(72), 12, shuffle=True, generator=torch.Generator())
     with torch.no_grad():
         before = (network(Colours(30).images) - Colours(30).images).square().mean().item()
-    recipe = TrainingRecipe(8, 12, "adam", 5e-3)
-    figures = fit_autoencoder(network, loader, DataLoader(Colours(30), 15), recipe, tmp_path, progress=False)
+    config = TrainingConfig(8, 12, "adam", 5e-3)
+    figures = fit_autoencoder(network, loader, DataLoader(Colours(30), 15), config, tmp_path, progress=False)
     with torch.no_grad():
         after = (network(Colours(30).images) - Colours(30).images).square().mean().item()
     assert after == pytest.approx(figures["mse"], rel=1e-4) == pytest.approx(figures["loss"], rel=1e-4)
@@ -253,11 +253,11 @@ def test_recipes_of_the_paper():
 
 def test_bad_input_is_named(tmp_path):
     with pytest.raises(ValueError, match="classes_per_batch must be at least 2 and divide batch_size 25"):
-        VMDLSRecipe(1, 25)
+        VMDLSTrainingConfig(1, 25)
     with pytest.raises(ValueError, match="a batch needs two images of each class"):
-        VMDLSRecipe(1, 10)
+        VMDLSTrainingConfig(1, 10)
     with pytest.raises(ValueError, match="kl_weight must be at least 0, got -1"):
-        VMDLSRecipe(1, 40, kl_weight=-1)
+        VMDLSTrainingConfig(1, 40, kl_weight=-1)
     with pytest.raises(ValueError, match="batches of 4 classes need as many, the labels hold 3"):
         BalancedBatches(torch.arange(30) % 3, 4, 2, torch.Generator())
     with pytest.raises(ValueError, match="at least 0"):
@@ -265,4 +265,4 @@ def test_bad_input_is_named(tmp_path):
     with pytest.raises(ValueError, match="needs a classifier with head_layer; UNet has none"):
         VMDLSNet(build("unet-small", 3))
     with pytest.raises(ValueError, match="8 labels for 9 training images"):
-        fit_vmdls(None, DataLoader(Colours(9), 3), torch.arange(8), None, RECIPE, tmp_path)
+        fit_vmdls(None, DataLoader(Colours(9), 3), torch.arange(8), None, CONFIG, tmp_path)

@@ -10,7 +10,14 @@ from torchvision.models.detection.image_list import ImageList
 
 from lsood.probes.detections import Detections
 from networks.models.detection.proposals import DropRPNHead, ProposalNetwork, SafeDropBlock, StridedAnchors
-from networks.models.detection.pyramids import ENCODER_WEIGHTS, NORMS, STAGES, STRIDES, resnet50_pyramid, small_pyramid
+from networks.models.detection.pyramids import (
+    ENCODER_WEIGHTS,
+    NORMS,
+    STAGES,
+    STRIDES,
+    resnet50_pyramid,
+    small_pyramid,
+)
 from networks.models.detection.regions import RegionDropout, RegionHeads
 
 SMALLEST_SIDE = 32

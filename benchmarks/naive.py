@@ -63,7 +63,7 @@ class Naive(Detector):
 
     def attach(self, model_info: ModelInfo) -> Self:
         if not model_info.mean:
-            raise ValueError("naive: the subject must tell the mean of the input normalisation")
+            raise ValueError("naive: the model information must include the mean of the input normalisation")
         return super().attach(model_info)
 
     def _probe(self) -> ImageStatistics:

@@ -3,52 +3,58 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from lsood.deprecated import accept_old_names, alias, old_methods
 from lsood.extraction.activations import Activations
+from lsood.method_info import MethodInfo
 from lsood.probes.image import ModelInfo, Perturbation, Probe
 
 Input = Activations | Tensor
 
 
-class Detector(ABC):
+class NotFittedError(ValueError, AttributeError):
+    """A method that needs :meth:`Detector.fit`, or :meth:`Detector.attach`, was called before it."""
+
+
+@old_methods
+class Detector(MethodInfo, ABC):
     """Base of every method.
 
-    The life of a detector: ``attach(subject)`` tells it the network, ``probes()`` what it needs of the pass
+    The life of a detector: ``attach(model_info)`` tells it the network, ``probes()`` what it needs of the pass
     over a set, ``fit(train)`` learns from the fit set, ``perturbations()`` (after the fit) which input steps it
     needs on validation and test images, ``calibrate(validation)`` sets what must not come from the fit set
-    (in-distribution only), ``score(x)`` gives (N,) float64, higher = more anomalous. Learnt attributes end in
+    (in-distribution only), ``score(x)`` returns (N,) float64, higher = more anomalous. Learnt attributes end in
     an underscore and are what :meth:`state` saves.
 
     Under the protocols "fgsm-val" and "oracle-val" there are validation images on both sides, the outer ones
-    adversarial or of the OoD set under test: of every choice in ``param_grid()`` a ``variant`` is made that is taught by
+    adversarial or of the OoD set under test: for every choice in ``param_grid()`` a copy ``with_params(...)`` is fitted by
     ``fit_with_outliers(ind, ood)``, and the one with the best TNR at 95 % TPR on further such images is kept.
 
-    Attributes:
-        name: unique, as typed after ``--methods``.
-        paper: authors, venue, year.
-        protocols: those it has a form for, of "no-ood", "fgsm-val" and "oracle-val"; the first is its own.
-        decision: the score above which the method itself says OoD; None: the threshold comes from validation
-            scores.
-        unsuited: {task: why the method does not apply to networks of that task}.
-        argument: the constructor argument that follows an "@" in a typed name.
-        companions: which further networks it needs ("ensemble", "outlier-exposure", "mc-dropout", "vmdls"), trained
-            by the runner and given to the constructor as (networks, hash of their weights); None: none.
+    What the runner needs to know of a method is in `lsood.method_info.MethodInfo`.
     """
 
-    name: ClassVar[str]
-    paper: ClassVar[str]
-    protocols: ClassVar[tuple[str, ...]] = ("no-ood",)
-    fixed_threshold: ClassVar[float | None] = None
-    unsupported_tasks: ClassVar[Mapping[str, str]] = {}
-    argument: ClassVar[str] = "layer"
-    auxiliary_networks: ClassVar[str | None] = None
     model_info: ModelInfo | None = None
+    subject = alias("subject", "model_info")
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        accept_old_names(cls)
+
+    def __repr__(self) -> str:
+        params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"{type(self).__name__}({params})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.endswith("_") and not name.endswith("__"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(train) before using {name!r}")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def attach(self, model_info: ModelInfo) -> Self:
         """Tell the detector which network it will see.
@@ -62,12 +68,9 @@ class Detector(ABC):
         return self
 
     def get_params(self) -> dict[str, Any]:
-        """Constructor arguments, JSON-serialisable."""
-        return {
-            k: v
-            for k, v in vars(self).items()
-            if not k.endswith("_") and not k.startswith("_") and k != "subject"
-        }
+        """Constructor arguments by name, JSON-serialisable; networks are left out, their hash is not."""
+        names = list(inspect.signature(type(self)).parameters)
+        return {name: vars(self)[name] for name in names if name in vars(self)}
 
     def probes(self) -> list[Probe]:
         """What must be measured on every set that is scored."""
@@ -137,7 +140,7 @@ class Detector(ABC):
 
     def _model_info(self) -> ModelInfo:
         if self.model_info is None:
-            raise ValueError(f"{self.name}: attach(subject) first, or pass tensors")
+            raise NotFittedError(f"{self.name}: call attach(model_info) first, or pass tensors")
         return self.model_info
 
 

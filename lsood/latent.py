@@ -20,6 +20,7 @@ from lsood.detector import Detector, Input, rows
 from lsood.extraction.activations import Activations
 from lsood.probes.image import LatentEntropy, Pooled, Probe
 
+RUNIA = "Arnez Yagualca et al., runia-core 0.2"
 PAPER = "Arnez Yagualca et al., UAI 2024"
 REFERENCE_COMPONENTS = 16
 
@@ -136,12 +137,12 @@ class LaREM(LatentDensity):
 
 
 class LaRD(LaRED):
-    """Latent Representation Density: LaRED on latent means (channel means, whatever the subject's reduction) instead
+    """Latent Representation Density: LaRED on latent means (channel means, whatever the model_info's reduction) instead
     of entropies.
     """
 
     name: ClassVar[str] = "lard"
-    paper: ClassVar[str] = "Arnez Yagualca et al., runia-core 0.2"
+    paper: ClassVar[str] = RUNIA
 
     def _probe(self) -> Probe:
         return Pooled(self._model_info().latent_layer)
@@ -151,7 +152,7 @@ class LaRDMahalanobis(LaREM):
     """LaREM on latent means instead of entropies."""
 
     name: ClassVar[str] = "lard-mahalanobis"
-    paper: ClassVar[str] = LaRD.paper
+    paper: ClassVar[str] = RUNIA
 
     def _probe(self) -> Probe:
         return Pooled(self._model_info().latent_layer)

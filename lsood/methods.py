@@ -1,32 +1,32 @@
-"""Finding detectors: the entry-point group ``lsood.detectors``, or ``package.module:Class`` typed by the
-user.
+"""Detectors by what users type after ``--methods``: a registered name, ``package.module:Class`` or ``file.py:Class``,
+with constructor arguments behind an "@".
 """
 
 from __future__ import annotations
 
 import ast
-import difflib
-import importlib
 import inspect
 from collections.abc import Iterable
-from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lsood.detector import Detector
+from lsood.registry import Registry
 
-GROUP = "lsood.detectors"
+if TYPE_CHECKING:
+    from lsood.detector import Detector
+
+METHODS = Registry("method", ("lsood.detector", "lsood.latent"), group="lsood.detectors")
 GROUPS = ("post-hoc", "all")
 
 
-def registered() -> dict[str, type[Detector]]:
-    """{name: class} of every installed detector, in alphabetical order."""
-    found = {point.name: point.load() for point in entry_points(group=GROUP)}
-    return dict(sorted(found.items()))
+def check(spec: str) -> None:
+    """Raise ValueError for an unknown registered name, without importing the method."""
+    if spec not in GROUPS:
+        METHODS.check(spec.partition("@")[0])
 
 
 def chosen(names: Iterable[str]) -> tuple[str, ...]:
-    """Methods as typed, each once. "post-hoc" stands for every installed one that needs no OoD image and no network
-    but the one under test, "all" for these and those that bring further networks along.
+    """Methods as typed, each once. "post-hoc" stands for every registered one that needs no OoD image and no network
+    but the one under test, "all" for these and those that need auxiliary networks.
 
     Raises:
         ValueError: as :func:`create`.
@@ -36,8 +36,9 @@ def chosen(names: Iterable[str]) -> tuple[str, ...]:
         if name in GROUPS:
             found |= dict.fromkeys(
                 n
-                for n, kind in registered().items()
-                if kind.protocols[0] == "no-ood" and (name == "all" or kind.auxiliary_networks is None)
+                for n in METHODS
+                if METHODS.about(n, "protocols", ("no-ood",))[0] == "no-ood"
+                and (name == "all" or METHODS.about(n, "auxiliary_networks") is None)
             )
         else:
             create(name)
@@ -46,8 +47,8 @@ def chosen(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def create(spec: str) -> Detector:
-    """A detector from ``name``, ``package.module:Class``, or either followed by ``@`` and arguments of its
-    constructor, joined by commas: ``lared@pca=58``, ``knn@k=10,layer=layer3``; a bare word is the layer,
+    """A detector from ``name``, ``package.module:Class`` or ``file.py:Class``, followed by ``@`` and arguments of its
+    constructor where wanted, joined by commas: ``lared@pca=58``, ``knn@k=10,layer=layer3``; a bare word is the layer,
     ``mahalanobis@layer4``, or, of a score of logits, which boxes of an object detector, ``msp@proposals``. Values are
     Python literals, ``none``, or words.
 
@@ -55,22 +56,12 @@ def create(spec: str) -> Detector:
         ValueError: unknown name or argument (the right ones are listed), a value out of range, or an object that is
             no detector.
     """
+    from lsood.detector import Detector
+
     name, _, arguments = spec.partition("@")
-    if ":" in name:
-        module, _, attribute = name.partition(":")
-        try:
-            kind = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(f"method {spec!r}: {error}") from error
-        if not (isinstance(kind, type) and issubclass(kind, Detector)):
-            raise ValueError(f"method {spec!r} is not a subclass of lsood.Detector")
-    else:
-        known = registered()
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"unknown method {name!r}; {hint}methods: {', '.join(known)}")
-        kind = known[name]
+    kind = METHODS.find(name)
+    if not (isinstance(kind, type) and issubclass(kind, Detector)):
+        raise ValueError(f"method {spec!r} is not a subclass of lsood.Detector")
     given = dict(_argument(word, kind.argument) for word in arguments.split(",")) if arguments else {}
     takes = [n for n in inspect.signature(kind).parameters if not n.startswith(("networks", "members"))]
     if unknown := [argument for argument in given if argument not in takes]:

@@ -76,7 +76,7 @@ class HeadDetector(PenultimateDetector):
         return super().attach(model_info)
 
     def fit(self, train: Input, labels: Tensor | None = None, head: Head | None = None) -> Self:
-        """As :meth:`PenultimateDetector.fit`; ``head`` where no subject is attached."""
+        """As :meth:`PenultimateDetector.fit`; ``head`` where no model_info is attached."""
         head = head or self._model_info().head
         if head is None:
             raise ValueError(f"{self.name} needs the last linear layer: attach a classifier, or pass head")

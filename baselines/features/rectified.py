@@ -40,7 +40,7 @@ class Rectified(Detector):
         head = self._model_info().head
         if head is None:
             raise ValueError(
-                f"{self.name}: a loaded detector is fitted already; attach a subject with a head"
+                f"{self.name}: a loaded detector is fitted already; attach model information with a head"
             )
         self.weight_, self.bias_ = head.weight, head.bias
         return self

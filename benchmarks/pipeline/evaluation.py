@@ -35,7 +35,7 @@ class Evaluation:
     Args:
         extraction: measures sets with the network under test.
         data: set up.
-        subject: the network, as detectors see it.
+        model_info: the network, as detectors see it.
         detectors: {name as typed: detector}.
         mask_seeds: further Monte-Carlo seeds measured in the same pass.
         false_alarm_rate: of the thresholds.

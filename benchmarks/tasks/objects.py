@@ -103,7 +103,7 @@ class ObjectEvaluation:
     Args:
         extraction: with ``objects`` of "fit", "ind-val", "ind-test" and of every OoD set.
         data: whose sets they are.
-        subject: see :func:`object_model_info`.
+        model_info: see :func:`object_model_info`.
         images: {set: activations of its images}.
         false_alarm_rate: of the thresholds.
         confidence: class probability from which a detection counts, in every set; 0: all that the network keeps.

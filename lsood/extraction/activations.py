@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from lsood.deprecated import alias
+from lsood.io import sha256, write_atomic, write_text
 
 INDEX = "activations.json"
 
@@ -36,6 +39,9 @@ class Activations(Mapping[str, Tensor]):
         for name, tensor in self.tensors.items():
             if len(tensor) != len(self.ids):
                 raise ValueError(f"{name} has {len(tensor)} rows for {len(self.ids)} images")
+
+    keys_ = alias("keys_", "ids")
+    made = alias("made", "metadata")
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.tensors:
@@ -69,15 +75,10 @@ class Activations(Mapping[str, Tensor]):
         known = index["tensors"] if index and index["keys"] == self.ids else {}
         for name, tensor in self.tensors.items():
             path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.safetensors"
-            part = path.with_suffix(f".{os.getpid()}.part")
-            save_file({"values": tensor.contiguous()}, part, metadata={"name": name})
-            checksum = _sha256(part)
-            part.replace(path)
-            known[name] = {"file": path.name, "sha256": checksum}
+            write_atomic(path, partial(save_file, {"values": tensor.contiguous()}, metadata={"name": name}))
+            known[name] = {"file": path.name, "sha256": sha256(path)}
         content = {"keys": self.ids, "made": self.metadata, "tensors": known}
-        part = folder / f"{INDEX}.{os.getpid()}.part"
-        part.write_text(json.dumps(content), encoding="utf-8")
-        part.replace(folder / INDEX)
+        write_text(folder / INDEX, json.dumps(content))
 
     @classmethod
     def load(cls, folder: Path, names: Iterable[str] | None = None) -> Activations:
@@ -95,7 +96,7 @@ class Activations(Mapping[str, Tensor]):
                 continue
             path = folder / entry["file"]
             try:
-                if _sha256(path) == entry["sha256"]:
+                if sha256(path) == entry["sha256"]:
                     with safe_open(path, framework="pt") as file:
                         tensors[name] = file.get_tensor("values")
             except (OSError, SafetensorError):
@@ -110,11 +111,6 @@ def _read_index(folder: Path) -> dict[str, Any] | None:
         return None
     complete = isinstance(index, dict) and {"keys", "made", "tensors"} <= set(index)
     return index if complete else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def concatenate(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:

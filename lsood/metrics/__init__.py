@@ -1,1 +1,5 @@
-"""Metrics of anomaly scores with 95 % intervals. numpy and scipy only."""
+"""Metrics of anomaly scores with 95 % intervals; numpy and scipy only."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

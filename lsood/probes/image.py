@@ -191,7 +191,7 @@ class EnsembleProbability(Probe):
 def standard_probes(model_info: ModelInfo, seeds: Sequence[int] = ()) -> list[Probe]:
     """Everything the clean pass can give every detector, so that a further method forwards no image.
 
-    ``seeds`` are further Monte-Carlo seeds beside the subject's own.
+    ``seeds`` are further Monte-Carlo seeds beside the model_info's own.
     """
     heads: list[Probe] = [Logits()]
     if model_info.task == "segmentation":

@@ -1,6 +1,6 @@
 """Probes with one row per object, a kept detection of an image, under the names that classifiers' probes have.
 
-So a method for classifiers runs on objects unchanged: its subject is a classifier whose penultimate features are
+So a method for classifiers runs on objects unchanged: its model_info is a classifier whose penultimate features are
 those of the box head, and whose latent layer is the dropout layer between region pooling and box head.
 """
 
@@ -128,7 +128,7 @@ def image_of(key: str) -> str:
 
 
 def object_probes(model_info: ModelInfo) -> list[ObjectProbe]:
-    """All that is measured of objects, for a subject of task "classification" that stands for the network's box head:
+    """All that is measured of objects, for a model_info of task "classification" that stands for the network's box head:
     its last layer names the box head, its latent layer the dropout layer of the regions.
     """
     s = model_info

@@ -140,7 +140,7 @@ def test_state_needs_no_network(kind):
     loaded = kind.from_state(detector.state(), **detector.get_params())
     loaded.attach(ModelInfo("classification", CLASSES, ("relu",), "drop", (1.0,)))
     assert torch.equal(loaded.score(TEST), detector.score(TEST))
-    with pytest.raises(ValueError, match="attach a subject with a head"):
+    with pytest.raises(ValueError, match="attach model information with a head"):
         loaded.fit(TRAIN)
 
 

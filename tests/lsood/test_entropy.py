@@ -6,7 +6,7 @@ import torch
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
-from lsood.extraction import entropy
+from lsood import entropy
 from lsood.extraction.entropy import joint_entropy
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lsood import LaRED
-from lsood.methods import chosen, create, registered
+from lsood.methods import chosen, create, METHODS
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_what_is_wrong_is_named(typed, message):
 
 def test_groups():
     post_hoc, everything = chosen(["post-hoc"]), chosen(["all"])
-    kinds = registered()
+    kinds = METHODS
     assert {"lared", "msp", "odin", "vim", "rankfeat", "mc-dropout"} < set(post_hoc) < set(everything)
     assert set(everything) - set(post_hoc) == {
         n for n in everything if kinds[n].auxiliary_networks is not None

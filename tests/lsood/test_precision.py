@@ -11,7 +11,7 @@ from torch import nn
 
 from lsood import Activations, Head, ModelInfo, OnePass, auroc
 from lsood.extraction.precision import ReducedPrecision
-from lsood.methods import create, registered
+from lsood.methods import create, METHODS
 from lsood.probes.image import EnsembleProbability, Logits, Pooled, standard_probes
 
 MODEL_INFO = ModelInfo("classification", 4, ("relu1", "relu2"), "drop", (0.25,) * 3, mean=(0.5,) * 3)
@@ -66,11 +66,11 @@ def networks_():
 
 
 def detectors(networks_):
-    """Every registered method that needs no OoD image; not VMDLS, whose network is of another kind."""
+    """Every METHODS method that needs no OoD image; not VMDLS, whose network is of another kind."""
     network, member = networks_
     model_info = dataclasses.replace(MODEL_INFO, head=Head.of(network))
     found = {}
-    for name in registered():
+    for name in METHODS:
         detector = create(name)
         if "no-ood" not in detector.protocols or detector.auxiliary_networks == "vmdls":
             continue

@@ -1,0 +1,72 @@
+from .features.ash import ASHB, ASHP, ASHS
+from .features.ddu import DDU
+from .features.dice import DICE, DICEReAct
+from .features.fdbd import FDBD
+from .features.gradnorm import GradNorm
+from .features.knn import KNN
+from .features.nnguide import NNGuide
+from .features.react import ReAct
+from .features.relative_mahalanobis import RelativeMahalanobis
+from .features.residual import Residual
+from .features.scale import SCALE
+from .features.she import SHE
+from .features.vim import ViM
+from .layers.cmd import CMD
+from .layers.fssd import FSSD, FSSDNoise
+from .layers.kde_classifier import KDEClassifierDetector
+from .layers.mahalanobis import Mahalanobis, MahalanobisNoise
+from .layers.rankfeat import RankFeat
+from .logits.energy import Energy
+from .logits.entropy import Entropy
+from .logits.gen import GEN
+from .logits.kl_matching import KLMatching
+from .logits.max_logit import MaxLogit
+from .logits.msp import MSP
+from .logits.odin import ODIN
+from .logits.temp_scale import TempScale
+from .networks.deep_ensemble import DeepEnsemble
+from .networks.mc_dropout import MCDropout, MCDropoutEntropy, MCDropoutMI, MCDropoutNet
+from .networks.outlier_exposure import OutlierExposure
+from .networks.vmdls import VMDLS, VMDLSBase
+
+__all__ = [
+    "ASHB",
+    "ASHP",
+    "ASHS",
+    "CMD",
+    "DDU",
+    "DICE",
+    "DICEReAct",
+    "DeepEnsemble",
+    "Energy",
+    "Entropy",
+    "FDBD",
+    "FSSD",
+    "FSSDNoise",
+    "GEN",
+    "GradNorm",
+    "KDEClassifierDetector",
+    "KLMatching",
+    "KNN",
+    "MCDropout",
+    "MCDropoutEntropy",
+    "MCDropoutMI",
+    "MCDropoutNet",
+    "MSP",
+    "Mahalanobis",
+    "MahalanobisNoise",
+    "MaxLogit",
+    "NNGuide",
+    "ODIN",
+    "OutlierExposure",
+    "RankFeat",
+    "ReAct",
+    "RelativeMahalanobis",
+    "Residual",
+    "SCALE",
+    "SHE",
+    "TempScale",
+    "VMDLS",
+    "VMDLSBase",
+    "ViM",
+]

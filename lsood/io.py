@@ -1,0 +1,98 @@
+"""Files, names and messages that every package shares: atomic writes, slugs, near matches, CLI errors, the log.
+
+Imports no torch, so that commands can answer before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+log = logging.getLogger("lsood-bench")
+FAILED, BAD_USAGE = 1, 2
+T = TypeVar("T")
+
+
+def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file whole or not at all; makes its folder, returns its path.
+
+    Args:
+        write: called with a temporary path in the same folder, which is renamed afterwards. If it raises, the temporary
+            file is removed and an existing file stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    try:
+        write(part)
+        part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """:func:`write_atomic` of UTF-8 text."""
+    return write_atomic(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def slug(text: str) -> str:
+    """A name as it stands in file names: letters, digits, "-" and "_", with "_" for everything else."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)
+
+
+def markdown_cell(text: str) -> str:
+    """Text that may stand in a cell of a Markdown table."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def unknown(what: str, name: str, known: Iterable[str], further: str = "") -> ValueError:
+    """The error for a name that is not known: says the nearest one and lists all.
+
+    Args:
+        what: noun of the thing, "method". further: ends the list, ", folder:PATH".
+    """
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    plural = what if what.endswith("s") else f"{what}s"
+    return ValueError(f"unknown {what} {name!r}; {hint}{plural}: {', '.join(known)}{further}")
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error in one line; for system errors without one what the system says, and the file."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def reporting(code: int, debug: bool) -> Iterator[None]:
+    """Errors that a user can act on become one line on stderr and an exit code; ``debug``: a traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted; run the same command to resume", file=sys.stderr)
+        raise SystemExit(FAILED) from None
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        if debug:
+            raise
+        from rich.console import Console
+
+        Console(stderr=True).print(f"error: {one_line(error)}", style="red", markup=False, soft_wrap=True)
+        raise SystemExit(code) from None

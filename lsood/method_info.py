@@ -1,0 +1,33 @@
+"""What the runner must know of a method, apart from how it scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class MethodInfo:
+    """Literal class attributes, so that lists of methods need not import them.
+
+    Attributes:
+        name: unique, as typed after ``--methods``.
+        paper: authors, venue, year.
+        protocols: supported ones of "no-ood", "fgsm-val" and "oracle-val"; the first is the default.
+        fixed_threshold: the score above which the method itself says OoD; None: the threshold comes from validation
+            scores.
+        unsupported_tasks: {task: why the method does not apply to networks of that task}.
+        argument: the constructor argument that follows an "@" in a typed name.
+        auxiliary_networks: which further networks it needs ("ensemble", "outlier-exposure", "mc-dropout", "vmdls"),
+            trained by the runner and passed to the constructor as (networks, hash of their weights); None: none.
+        pixel_score: name of the score of `lsood.probes.pixels.PIXEL_SCORES` that is the method's form for the pixels of a
+            segmentation network; None: it has none.
+    """
+
+    name: ClassVar[str]
+    paper: ClassVar[str]
+    protocols: ClassVar[tuple[str, ...]] = ("no-ood",)
+    fixed_threshold: ClassVar[float | None] = None
+    unsupported_tasks: ClassVar[Mapping[str, str]] = {}
+    argument: ClassVar[str] = "layer"
+    auxiliary_networks: ClassVar[str | None] = None
+    pixel_score: ClassVar[str | None] = None

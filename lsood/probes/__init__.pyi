@@ -1,0 +1,30 @@
+from .base import ForwardOutputs, ModelInfo, Probe
+from .head import Head
+from .image import (
+    EnsembleProbability,
+    LatentEntropy,
+    Logits,
+    Pooled,
+    SingularityDistances,
+    standard_probes,
+)
+from .perturbation import Perturbation
+from .pixels import PIXEL_SCORES, Confusion, PixelMaps, PixelScores
+
+__all__ = [
+    "PIXEL_SCORES",
+    "Confusion",
+    "EnsembleProbability",
+    "ForwardOutputs",
+    "Head",
+    "LatentEntropy",
+    "Logits",
+    "ModelInfo",
+    "Perturbation",
+    "PixelMaps",
+    "PixelScores",
+    "Pooled",
+    "Probe",
+    "SingularityDistances",
+    "standard_probes",
+]

@@ -23,7 +23,9 @@ METHODS = {
 
 def warn(old: str, new: str, level: int = 3) -> None:
     """Say that a name is old."""
-    warnings.warn(f"{old} is now {new}; the old name goes in release 0.3", DeprecationWarning, stacklevel=level)
+    warnings.warn(
+        f"{old} is now {new}; the old name goes in release 0.3", DeprecationWarning, stacklevel=level
+    )
 
 
 def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:

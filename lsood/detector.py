@@ -53,7 +53,9 @@ class Detector(MethodInfo, ABC):
 
     def __getattr__(self, name: str) -> Any:
         if name.endswith("_") and not name.endswith("__"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(train) before using {name!r}")
+            raise NotFittedError(
+                f"{type(self).__name__} is not fitted: call fit(train) before using {name!r}"
+            )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def attach(self, model_info: ModelInfo) -> Self:

@@ -21,17 +21,17 @@ from .training.fit import (
 from .training.losses import focal_loss, outlier_exposure_loss
 
 __all__ = [
+    "LAST",
+    "NETWORKS",
+    "PRESETS",
     "ClassificationModule",
     "DeepLabV3Plus",
     "DenseNet",
     "DetectionModule",
     "FasterRCNN",
-    "LAST",
     "LeNet",
     "LeNetMCD",
-    "NETWORKS",
     "NetworkSpec",
-    "PRESETS",
     "PlainConvNet",
     "Preset",
     "ResNet",

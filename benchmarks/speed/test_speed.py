@@ -20,8 +20,7 @@ from sklearn.neighbors import KernelDensity
 
 import networks
 from baselines import ODIN
-from lsood import Hook, LaRED, LaREM
-from lsood import entropy
+from lsood import Hook, LaRED, LaREM, entropy
 from lsood.extraction.one_pass import OnePass
 from lsood.probes.image import LatentEntropy, ModelInfo, standard_probes
 

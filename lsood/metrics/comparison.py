@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm, rankdata
 
+from lsood.metrics.curve import Array, check_scores
 from lsood.metrics.intervals import Sources
-from lsood.metrics.points import Array, check_scores
 
 ROUNDING = 1e-15
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from lsood.metrics.curve import Array, Curve
 from lsood.metrics.intervals import Sources, blocks, source_weights
-from lsood.metrics.points import Array, Curve
 
 LEVELS = 1000
 Rows = NDArray[np.int64]

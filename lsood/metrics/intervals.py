@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm, rankdata
 
-from lsood.metrics.points import Array, Curve, check_scores
+from lsood.metrics.curve import Array, Curve, check_scores
+from lsood.metrics.table import ROWS, names
 
 RESAMPLES = 500
 CELLS = 4_000_000  # resamples x images held at once
@@ -55,6 +56,11 @@ def delong_interval(scores_in: ArrayLike, scores_out: ArrayLike, level: float = 
     return float(max(0.0, value - half)), float(min(1.0, value + half))
 
 
+def row_metrics(curve: Curve, threshold: float) -> dict[str, Array]:
+    """{metric: (R,)} of every metric of rows, in the order of their columns."""
+    return {name: ROWS[name].of(curve, threshold) for name in names(ROWS)}
+
+
 Sources = tuple[Sequence[str], Sequence[str]]
 
 
@@ -80,7 +86,7 @@ def evaluate(
         ValueError: scores that no metric can judge (see `lsood.metrics.points.check_scores`).
     """
     x, y = check_scores(scores_in, scores_out)
-    values = {name: float(v[0]) for name, v in Curve.of(x, y).all(threshold).items()}
+    values = {name: float(v[0]) for name, v in row_metrics(Curve.of(x, y), threshold).items()}
     random = np.random.default_rng(seed)
     draws: dict[str, list[Array]] = {name: [] for name in values}
     shared = sources if sources is not None and len({*sources[0], *sources[1]}) < len(x) + len(y) else None
@@ -89,7 +95,7 @@ def evaluate(
             w_in, w_out = _weights(random, count, len(x)), _weights(random, count, len(y))
         else:
             w_in, w_out = source_weights(random, count, shared)
-        for name, column in Curve.of(x, y, w_in, w_out).all(threshold).items():
+        for name, column in row_metrics(Curve.of(x, y, w_in, w_out), threshold).items():
             draws[name].append(column)
     estimates = {name: Estimate.of(value, np.concatenate(draws[name])) for name, value in values.items()}
     if shared is None:

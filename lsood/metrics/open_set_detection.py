@@ -30,15 +30,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lsood.metrics.box_matching import Array, Rows
+from lsood.metrics.curve import Curve, check_scores
 from lsood.metrics.detection_set import UNKNOWN, DetectionSet
 from lsood.metrics.image_bootstrap import LEVELS, Counts, curve, image_weights, levels
-from lsood.metrics.intervals import RESAMPLES, Estimate, Sources
-from lsood.metrics.points import Curve, check_scores
+from lsood.metrics.intervals import RESAMPLES, Estimate, Sources, row_metrics
+from lsood.metrics.table import OPEN_SET, names
 from lsood.metrics.wilderness import Wilderness
 
-OPEN_SET_METRICS = (
-    "unknown_recall", "unknown_precision", "unknown_ap", "nose", "aose", "wi", "missed", "taken_for_known",
-)  # fmt: skip
+OPEN_SET_METRICS = names(OPEN_SET)
 Flags = NDArray[np.bool_]
 
 
@@ -147,7 +146,7 @@ def evaluate_open_set(
     known: DetectionSet,
     known_scores: ArrayLike,
     ood: DetectionSet,
-    wild_scores: ArrayLike,
+    ood_scores: ArrayLike,
     threshold: float,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -161,7 +160,7 @@ def evaluate_open_set(
 
     Args:
         known, known_scores: detections on the in-distribution test images and their (N,) anomaly scores.
-        wild, wild_scores: the same on an OoD set's images, which hold unknown objects.
+        ood, ood_scores: the same on an OoD set's images, which hold unknown objects.
         threshold: a detection is flagged when its score is above it; from in-distribution validation images, see
             `lsood.metrics.points.threshold_at`.
         resamples, seed: of the bootstrap.
@@ -171,7 +170,7 @@ def evaluate_open_set(
     Raises:
         ValueError: scores that are not finite or of another number; no unknown object.
     """
-    outcomes = Outcomes.of(ood, wild_scores, threshold)
+    outcomes = Outcomes.of(ood, ood_scores, threshold)
     silent = detection_scores(known, known_scores, "known") > threshold
     wilderness = Wilderness.of(known, silent, ood, outcomes.called_known)
     once = np.ones((1, len(known.keys))), np.ones((1, len(ood.keys)))
@@ -194,19 +193,19 @@ def separation(
     known: DetectionSet,
     known_scores: ArrayLike,
     ood: DetectionSet,
-    wild_scores: ArrayLike,
+    ood_scores: ArrayLike,
     threshold: float,
     chosen: Flags | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
     sources: Sources | None = None,
 ) -> dict[str, Estimate]:
-    """Every name in `lsood.metrics.points.METRICS` with a 95 % interval: the detections on an OoD set's images against those
+    """Every name in `lsood.metrics.table.ROWS` with a 95 % interval: the detections on an OoD set's images against those
     on in-distribution images (VOS, Du et al., ICLR 2022). The bootstrap draws images and sees no more than 1000 levels
     of the score; values are exact.
 
     Args:
-        known, known_scores, wild, wild_scores, threshold, resamples, seed, sources: see `evaluate_open_set`.
+        known, known_scores, ood, ood_scores, threshold, resamples, seed, sources: see `evaluate_open_set`.
         chosen: (N,) which detections of the OoD set count; default all, which is right where its images hold no known
             object; ``ood.on_unknown`` where they do.
 
@@ -214,10 +213,10 @@ def separation(
         ValueError: scores that no metric can judge (see `lsood.metrics.points.check_scores`).
     """
     scores_in = detection_scores(known, known_scores, "known")
-    scores_out = detection_scores(ood, wild_scores, "OoD")
+    scores_out = detection_scores(ood, ood_scores, "OoD")
     chosen = np.ones(len(scores_out), dtype=bool) if chosen is None else chosen
     check_scores(scores_in, scores_out[chosen])
-    values = Curve.of(scores_in, scores_out[chosen]).all(threshold)
+    values = row_metrics(Curve.of(scores_in, scores_out[chosen]), threshold)
     at = levels(np.concatenate([scores_in, scores_out[chosen]]), threshold)
     sides = (
         Counts.of(known.image, scores_in, at, len(known.keys)),
@@ -227,8 +226,7 @@ def separation(
     for weights in image_weights((known.keys, ood.keys), 4 * len(at), resamples, seed, sources):
         drawn = curve(*sides, at, *weights)
         there = (drawn.n_in > 0) & (drawn.n_out > 0)
-        for name, column in (
-            Curve(drawn.scores, drawn.hits[there], drawn.alarms[there]).all(threshold).items()
-        ):
+        whole = Curve(drawn.scores, drawn.hits[there], drawn.alarms[there])
+        for name, column in row_metrics(whole, threshold).items():
             draws[name].append(column)
     return {name: Estimate.of(v[0], np.concatenate(draws[name])) for name, v in values.items()}

@@ -22,9 +22,9 @@ from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
 from lsood.metrics.components import component_metrics
+from lsood.metrics.curve import Array
 from lsood.metrics.intervals import Estimate, blocks, source_weights
 from lsood.metrics.pixels import curve, curve_metrics
-from lsood.metrics.points import Array
 
 RESAMPLES = 200
 VERSION = 2

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lsood.metrics.points import Array, Curve
+from lsood.metrics.curve import Array, Curve
+from lsood.metrics.table import PIXELS, names
 
 BINS = 65_536
 NORMAL, ANOMALOUS, IGNORED = 0, 1, 255
-PIXEL_METRICS = ("ap", "auroc", "fpr95", "f1")
 LARGEST = float(np.finfo(np.float16).max)
 Keys = NDArray[np.uint16]
 Counts = NDArray[np.int64]
@@ -74,15 +74,8 @@ def curve(keys: Keys, normal: NDArray[np.generic], anomalous: NDArray[np.generic
 
 
 def curve_metrics(of: Curve) -> dict[str, Array]:
-    """{metric: (R,)} for every name in PIXEL_METRICS, anomalous pixels positive: average precision as a step
-    sum, AUROC by trapezoids, the false-positive rate at the first threshold that catches 95 %, the highest F1.
-    """
-    return {
-        "ap": of.aupr("out"),
-        "auroc": of.auroc(),
-        "fpr95": of.fpr_at_tpr(0.95, "out"),
-        "f1": of.best_f1()[0],
-    }
+    """{metric: (R,)} of every metric of pixels that is read from a curve, see `lsood.metrics.pixel`."""
+    return {name: PIXELS[name].of(of, 0.0) for name in names(PIXELS) if PIXELS[name].compute is not None}
 
 
 def pixel_metrics(counts: Counts) -> dict[str, float]:

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lsood.metrics.curve import Array, check_scores
 from lsood.metrics.intervals import RESAMPLES, Estimate, Sources, blocks, source_weights
-from lsood.metrics.points import Array, check_scores
 
 SMALLEST_STRATUM = 5
 Name = TypeVar("Name")

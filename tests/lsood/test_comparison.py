@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from lsood.metrics.comparison import Comparison, compare, delong_covariance, delong_test, holm
+from lsood.metrics.curve import Curve
 from lsood.metrics.intervals import delong_variance, source_weights
-from lsood.metrics.points import Curve, auroc
+from lsood.metrics.points import auroc
 
 
 def two_methods(n, m, seed=0, shift=(1.0, 0.7), ties=False):

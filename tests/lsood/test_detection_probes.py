@@ -7,8 +7,7 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import entropy as scipy_entropy
 
 from benchmarks.tasks.objects import object_model_info
-from lsood import Activations, ModelInfo, OnePass, sample_latents
-from lsood import entropy
+from lsood import Activations, ModelInfo, OnePass, entropy, sample_latents
 from lsood.extraction.objects import ObjectSet, ObjectTally
 from lsood.probes.base import ForwardOutputs
 from lsood.probes.detection_logits import DETECTION_SCORES

@@ -3,7 +3,7 @@
 import pytest
 
 from lsood import LaRED
-from lsood.methods import chosen, create, METHODS
+from lsood.methods import METHODS, chosen, create
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sklearn.metrics import (
 
 from lsood import aupr, auroc, detection_error, evaluate, fpr_at_tpr, threshold_at
 from lsood.metrics.intervals import delong_interval, delong_variance
-from lsood.metrics.points import METRICS
+from lsood.metrics.table import ROWS as METRICS
 
 CASES = [
     (np.random.default_rng(i).integers(0, 12, 5 + 3 * i).astype(float),

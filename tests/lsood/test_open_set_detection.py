@@ -7,11 +7,11 @@ from sklearn.metrics import average_precision_score
 from torchvision.ops import box_iou
 
 from lsood.metrics.box_matching import Overlaps, iou
+from lsood.metrics.curve import Curve
 from lsood.metrics.detection_set import DetectionSet
 from lsood.metrics.image_bootstrap import Counts, curve, levels
-from lsood.metrics.intervals import delong_interval, evaluate
+from lsood.metrics.intervals import delong_interval, evaluate, row_metrics
 from lsood.metrics.open_set_detection import OPEN_SET_METRICS, Outcomes, evaluate_open_set, separation
-from lsood.metrics.points import Curve
 from lsood.metrics.wilderness import Wilderness
 
 BOX = np.array([0.0, 0.0, 10.0, 10.0])
@@ -351,8 +351,8 @@ def test_a_thousand_levels_keep_the_curve_and_the_threshold():
         Counts.of(owner, scores, at, 1) for owner, scores in zip(owners, (scores_in, scores_out), strict=True)
     ]
     coarse, exact = (
-        curve(*sides, at, *np.ones((2, 1, 1))).all(1.2345),
-        Curve.of(scores_in, scores_out).all(1.2345),
+        row_metrics(curve(*sides, at, *np.ones((2, 1, 1))), 1.2345),
+        row_metrics(Curve.of(scores_in, scores_out), 1.2345),
     )
     for name in ("accuracy", "mcc", "f1"):
         assert coarse[name] == pytest.approx(exact[name])

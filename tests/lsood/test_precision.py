@@ -11,7 +11,7 @@ from torch import nn
 
 from lsood import Activations, Head, ModelInfo, OnePass, auroc
 from lsood.extraction.precision import ReducedPrecision
-from lsood.methods import create, METHODS
+from lsood.methods import METHODS, create
 from lsood.probes.image import EnsembleProbability, Logits, Pooled, standard_probes
 
 MODEL_INFO = ModelInfo("classification", 4, ("relu1", "relu2"), "drop", (0.25,) * 3, mean=(0.5,) * 3)

@@ -1,0 +1,36 @@
+"""What a metric is: its name in results, its title in tables, which direction is better, how it is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lsood.metrics.curve import Array, Curve
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric; all but the function are literals, so that tables need not import it.
+
+    Attributes:
+        name: key in results and CSV columns. title: column head in tables.
+        better: "higher" or "lower".
+        order: position among the columns.
+        about: one clause for the notes below tables.
+        compute: (curve, threshold) -> (R,), one value per resample; None: computed elsewhere together with others.
+        count: a count, not a share in [0, 1] that tables show in percent.
+    """
+
+    name: str
+    title: str
+    better: str
+    order: int
+    about: str
+    compute: Callable[[Curve, float], Array] | None = None
+    count: bool = False
+
+    def of(self, curve: Curve, threshold: float) -> Array:
+        """(R,) values for a curve."""
+        if self.compute is None:
+            raise TypeError(f"{self.name} is not computed from a curve")
+        return self.compute(curve, threshold)

@@ -1,0 +1,1 @@
+"""Metrics of unknown objects: titles and directions, found by `lsood.metrics.table`."""

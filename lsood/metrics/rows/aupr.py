@@ -1,0 +1,20 @@
+"""Area under the precision-recall curve as a step sum; depends on the shares of the sets."""
+
+from __future__ import annotations
+
+from lsood.metrics.curve import Array, Curve
+from lsood.metrics.metric import Metric
+
+
+def _aupr_in(curve: Curve, threshold: float) -> Array:
+    return curve.aupr("in")
+
+
+def _aupr_out(curve: Curve, threshold: float) -> Array:
+    return curve.aupr("out")
+
+
+AUPR_IN = Metric(
+    "aupr_in", "AUPR-in", "higher", 2, "precision over recall, in-distribution positive", _aupr_in
+)
+AUPR_OUT = Metric("aupr_out", "AUPR-out", "higher", 3, "precision over recall, OoD positive", _aupr_out)

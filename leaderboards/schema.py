@@ -1,18 +1,16 @@
-"""The result of one run of one method: a JSON file, its scores in a parquet file beside it. Leaderboards are
-built from these alone.
+"""The result of one run of one method at one level; tables are built from results alone.
+
+A level says what the rows are that a method scored: images, pixels of images with anomaly masks, or detected objects.
+All levels share one schema.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from leaderboards.store import read_checked, save_record, save_table, stem
-
-SCHEMA = 1
+SCHEMA = 2
+IMAGE, PIXEL, OBJECT = LEVELS = ("image", "pixel", "object")
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,29 @@ class Stratum:
 
 
 @dataclass(frozen=True)
-class OodCell:
-    """One method on one OoD set: metrics, or the reason why there are none; ``strata``: the same by kind of anomaly
-    and severity where anomalies were drawn.
+class Block:
+    """Metrics beside a cell's main ones, over other rows (n): means over images at the pixel level ("image-means"), unknown
+    objects at the object level ("open-set"); ``failure`` says why there are none.
+    """
 
-    ``naive`` is the AUROC of the naive detector on the same images; None: it did not run.
+    n: int
+    metrics: dict[str, MetricValue]
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class OodCell:
+    """One method on one OoD set: metrics, or the reason why there are none.
+
+    Attributes:
+        n_in, n_out: in-distribution and OoD rows that the metrics compare; at the pixel level pixels that are not
+            anomalous and anomalous ones, of the OoD set's images.
+        naive: AUROC of the naive baseline on the same images; None: it did not run, or another level.
+        strata: the same by kind of anomaly and severity where anomalies were drawn.
+        n_images: images of the OoD set that were evaluated; None: not recorded (schema 1 of the image level).
+        counts: pixels "ignored"; unknown objects "unknown" = "flagged" + "taken" (for known) + "missed".
+        chance: {metric: what a random score reaches}, where that depends on the set.
+        blocks: {"image-means", "open-set": further metrics}.
     """
 
     name: str
@@ -67,6 +83,10 @@ class OodCell:
     failure: str | None
     naive: float | None = None
     strata: list[Stratum] = field(default_factory=list)
+    n_images: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    chance: dict[str, float] = field(default_factory=dict)
+    blocks: dict[str, Block] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,15 +111,20 @@ class NetworkInfo:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of fit and of scoring without the shared pass, peak memory of the process, images forwarded by
-    phase. Seconds that training took, of the network and of those the method brings along (None: a checkpoint was
-    given), and the passes over images, shared by all methods of the run.
+    """What a method cost; None: not recorded.
+
+    Attributes:
+        fit_seconds, score_seconds: of fit and of scoring, without the shared pass.
+        peak_memory_mb: of the process, or of the GPU's allocator.
+        images_forwarded: of the whole run, by phase.
+        training_seconds: of the network and of those the method needs beside it; None also where a checkpoint was given.
+        pass_seconds: of the passes over images, shared by all methods of the run.
     """
 
-    fit_seconds: float
-    score_seconds: float
-    peak_memory_mb: float
-    images_forwarded: dict[str, int]
+    fit_seconds: float | None = None
+    score_seconds: float | None = None
+    peak_memory_mb: float | None = None
+    images_forwarded: dict[str, int] = field(default_factory=dict)
     training_seconds: float | None = None
     pass_seconds: float | None = None
 
@@ -118,8 +143,16 @@ class Environment:
 
 @dataclass(frozen=True)
 class Result:
-    """One run of one method on one network."""
+    """One run of one method at one level on one network.
 
+    Attributes:
+        level: "image", "pixel" or "object".
+        method: as typed; paper: its source, "" where it was not recorded.
+        n_fit: rows it was fitted on; None: not recorded.
+        settings: of the method and of the run; "image_size" is (H, W) of the network's input.
+    """
+
+    level: str
     method: str
     paper: str
     protocol: str
@@ -135,45 +168,5 @@ class Result:
     command: str
     version: str
     git: str | None
+    n_fit: int | None = None
     schema: int = SCHEMA
-
-    def save(self, folder: Path, scores: pd.DataFrame | None = None) -> Path:
-        """Write ``<method>-seed<seed>.json``, with the protocol behind the method where it is not "no-ood", and,
-        with scores (columns set, key, score), the parquet file beside it.
-        """
-        path = folder / f"{stem(self.method, self.protocol, self.seed)}.json"
-        if scores is not None:
-            save_table(scores, path.with_suffix(".parquet"))
-        save_record(self, path)
-        return path
-
-    @classmethod
-    def load(cls, path: Path) -> Result:
-        """Read and check a result.
-
-        Raises:
-            ValueError: naming the file and the first field that is missing, unknown or of another type.
-        """
-        return read_checked(cls, path, SCHEMA)
-
-    def scores(self, path: Path) -> pd.DataFrame | None:
-        """The scores beside a result's JSON file; None where there are none."""
-        parquet = path.with_suffix(".parquet")
-        return pd.read_parquet(parquet) if parquet.is_file() else None
-
-
-def result_files(folder: Path) -> list[Path]:
-    """The result files of a folder, sorted.
-
-    Raises:
-        FileNotFoundError: no such folder, or none in it.
-    """
-    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    if not paths:
-        raise FileNotFoundError(f"no results (*.json) in {folder}")
-    return paths
-
-
-def load_results(folder: Path) -> list[Result]:
-    """Every result of a folder, in the order of the file names."""
-    return [Result.load(path) for path in result_files(folder)]

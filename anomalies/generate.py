@@ -13,8 +13,8 @@ from anomalies.sets.console import BAD_USAGE, FAILED, console, progress, recipe_
 from anomalies.sets.engine import ENGINES
 from anomalies.sets.generation import Outcome, generate
 from anomalies.sets.plan import Plan, claim
-from anomalies.sets.report import TEXT, finish
 from anomalies.sets.source import SourceSpec
+from anomalies.sets.summary.report import TEXT, finish
 
 LISTED = 20
 

@@ -20,8 +20,8 @@ from anomalies.scene import Scene
 from anomalies.sets.codec import encode_png
 from anomalies.sets.console import BAD_USAGE, console, progress, recipe_of, reporting
 from anomalies.sets.manifest import write_whole
-from anomalies.sets.sheet import outlined, sheet
-from anomalies.sets.source import read_image
+from anomalies.sets.reading import read_image
+from anomalies.sets.summary.sheet import outlined, sheet
 
 KEY = "preview"
 CLEAN = "clean"

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from anomalies.base import ANOMALOUS, IGNORED, Anomaly, Image, Rendered, compared
-from anomalies.light import INVISIBLE, brightest_channel
 from anomalies.scene import PEOPLE, VOID, Scene
+from anomalies.toolkit.light import INVISIBLE, brightest_channel
 
 VISIBLE_LEVELS, SILENT_LEVELS = 3, 1
 SHARE_VISIBLE, SHARE_OUTSIDE = 0.95, 0.001

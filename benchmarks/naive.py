@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from anomalies.naive import MAHALANOBIS, NaiveDetector, statistics
+from anomalies.difficulty.image_statistics import MAHALANOBIS, NaiveDetector, statistics
 from benchmarks.attempts import Case
 from benchmarks.scoring import Scored
 from leaderboards import OodCell
@@ -28,7 +28,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class ImageStatistics(Probe):
-    """(B, 11) float64: `anomalies.naive.statistics` of the images, their normalisation undone and rounded to
+    """(B, 11) float64: `image_statistics.statistics` of the images, their normalisation undone and rounded to
     uint8.
 
     Args:

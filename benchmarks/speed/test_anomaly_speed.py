@@ -21,12 +21,13 @@ import pytest
 from PIL import Image as Pillow
 
 from anomalies import ANOMALIES, Recipe, Scene, generator
-from anomalies.fields import fbm
 from anomalies.sets.codec import encode_png, read_map
 from anomalies.sets.generation import generate
 from anomalies.sets.manifest import write_whole
 from anomalies.sets.plan import Plan
-from anomalies.sets.source import SourceSpec, read_image
+from anomalies.sets.reading import read_image
+from anomalies.sets.source import SourceSpec
+from anomalies.toolkit.fields import fbm
 from datamodules.cityscapes import CLASSES, LABEL_IDS
 from datamodules.miniature.street import render
 

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from anomalies import ANOMALIES, Entry, Recipe, Scene, generator
-from anomalies.compat import Albumentations, albumentations, as_transform
-from anomalies.geometric import Roll, warp
+from anomalies.kinds.albumentations.albumentations import Albumentations
+from anomalies.kinds.geometric.roll import Roll
+from anomalies.toolkit.albumentations_package import albumentations
+from anomalies.toolkit.warping import warp
+from anomalies.transforms import as_transform
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +199,7 @@ def test_grey_two_dimensional_images(A):
 
 
 def test_bad_transforms(A):
-    with pytest.raises(ValueError, match="unknown kind 'mudd'; kinds: "):
+    with pytest.raises(ValueError, match="unknown kind 'mudd'; did you mean 'mud'\\? kinds: "):
         as_transform("mudd")
     with pytest.raises(ValueError, match="mud: severity must be an integer from 1 to 5, got 9"):
         as_transform("mud", 9)

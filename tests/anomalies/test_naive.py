@@ -8,18 +8,9 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anomalies import ANOMALIES, generator
-from anomalies.naive import (
-    COLUMNS,
-    MAHALANOBIS,
-    PIXEL_DETECTORS,
-    STATISTICS,
-    TOO_FEW,
-    Difficulty,
-    NaiveDetector,
-    level,
-    pixel_scores,
-    statistics,
-)
+from anomalies.difficulty.image_statistics import MAHALANOBIS, STATISTICS, NaiveDetector, statistics
+from anomalies.difficulty.pixel_scores import PIXEL_DETECTORS, pixel_scores
+from anomalies.difficulty.table import COLUMNS, TOO_FEW, Difficulty, level
 
 SHAPES = [(1, 1, 3), (2, 3, 1), (16, 16, 3), (32, 32, 1), (97, 61, 3), (256, 512, 3)]
 

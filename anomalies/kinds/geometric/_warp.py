@@ -1,0 +1,44 @@
+"""What the geometric kinds share. Image and labels are warped with the same map. What comes in from outside the
+image is its reflection, so that no black border marks the anomaly; in the labels it is void.
+
+A mirrored or upside-down camera is not among the kinds because it has no degrees of severity.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from anomalies.base import Anomaly, Image, Rendered
+from anomalies.scene import Scene
+from anomalies.toolkit.fields import Shape
+from anomalies.toolkit.warping import Maps, warp
+
+SPREAD = (0.9, 1.1)
+
+
+@dataclass(frozen=True)
+class Warp(Anomaly):
+    """A kind that moves pixels and paints none; subclasses say where each pixel comes from."""
+
+    family = "geometric"
+    level = "image"
+
+    @abstractmethod
+    def source(self, rng: np.random.Generator, shape: Shape) -> tuple[Maps, Mapping[str, Any]]:
+        """Source columns and rows for each pixel of an (H, W) image, and details for the manifest."""
+
+    def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
+        maps, details = self.source(rng, (image.shape[0], image.shape[1]))
+        seen, labels = warp(image, scene.labels, maps)
+        return Rendered(seen, None, labels, details=details)
+
+
+def signed(rng: np.random.Generator) -> float:
+    """A factor near 1, of either sign."""
+    side, size = rng.random(), float(rng.uniform(*SPREAD))
+    return size if side < 0.5 else -size

@@ -1,0 +1,1 @@
+"""Local changes without a foreign object."""

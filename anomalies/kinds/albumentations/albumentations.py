@@ -20,20 +20,22 @@ RESERVED = ("p", "always_apply", "strict")
 
 @dataclass(frozen=True)
 class Albumentations(Anomaly):
-    """A transform of albumentations, seeded from the image's own generator: the same pixels in any order and process.
+    """A transform of albumentations, seeded from the image's own generator, so pixels do not depend on order or
+    process.
 
-    Severities: an argument in ``graded`` has five values, one for each. Without any, the transformed image is mixed
-    with the clean one, 0.2, 0.4, 0.6, 0.8, 1 of it. Transforms that move pixels cannot be mixed and need ``graded``;
-    labels move with the image, 255 where it ends. A grey image is transformed in colour.
+    Severities: each argument in ``graded`` has five values, one per severity. Without any, the transformed image is
+    mixed with the clean one, with a weight of 0.2, 0.4, 0.6, 0.8, 1. Transforms that move pixels cannot be mixed
+    and need ``graded``; labels are transformed with the image and void (255) outside of it. A grey image is
+    transformed in colour.
 
     Args:
-        transform: name of its class, such as "RandomFog".
+        transform: name of the transform's class, such as "RandomFog".
         arguments: of the transform, the same at all severities.
-        graded: of the transform, five values each.
+        graded: arguments with five values each.
 
     Raises:
-        ValueError: albumentations is not installed; a name or an argument it does not know (by itself it only warns);
-            a value it does not accept; the result has another size or type than the image.
+        ValueError: albumentations 2.0.8 is not installed; the transform or an argument is unknown (albumentations
+            itself only warns); a value is not accepted; the result has another size or type than the image.
     """
 
     kind = "albumentations"

@@ -21,11 +21,11 @@ FINEST_RADIUS = 2.5
 
 @dataclass(frozen=True)
 class Defocus(Anomaly):
-    """Out of focus: every point becomes a disc, the image of the aperture.
+    """Defocus: every point becomes a disc, the image of the aperture.
 
-    The severity sets the disc's radius: 0.0015, 0.003, 0.005, 0.008, 0.012 H, on small images at least 0.7,
-    0.9, 1.15, 1.45, 1.8 pixels. Lenses differ: the radius varies by up to 8 % across and along a direction
-    that is drawn. Wide discs are drawn on a smaller grid.
+    The severity sets the radius of the disc: 0.0015, 0.003, 0.005, 0.008, 0.012 H, on small images at least 0.7,
+    0.9, 1.15, 1.45, 1.8 pixels. The radius varies by up to 8 % along and across a random direction. Wide discs are
+    computed on a smaller grid.
     """
 
     kind = "defocus"

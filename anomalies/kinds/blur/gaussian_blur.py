@@ -17,10 +17,10 @@ SMALLEST_SIGMA = (0.45, 0.58, 0.72, 0.9, 1.15)
 
 @dataclass(frozen=True)
 class GaussianBlur(Anomaly):
-    """Softness as from a smeared filter glass or heavy noise reduction.
+    """Softness as from a smeared filter glass or strong noise reduction.
 
-    The severity sets the standard deviation: 0.001, 0.002, 0.003, 0.005, 0.008 H, on small images at least
-    0.45, 0.58, 0.72, 0.9, 1.15 pixels. It varies by up to 8 %.
+    The severity sets the standard deviation: 0.001, 0.002, 0.003, 0.005, 0.008 H, on small images at least 0.45,
+    0.58, 0.72, 0.9, 1.15 pixels. It varies by up to 8 %.
     """
 
     kind = "gaussian_blur"

@@ -20,11 +20,11 @@ SIDEWAYS = 0.7
 
 @dataclass(frozen=True)
 class MotionBlur(Anomaly):
-    """The camera turned during the exposure: everything is drawn out along one direction, mostly sideways
-    (the vehicle turns), sometimes up and down (a bump in the road).
+    """The camera rotates during the exposure: the image is blurred along one direction, mostly horizontal (the
+    vehicle turns), sometimes vertical (a bump in the road).
 
-    The severity sets the length of the way: 0.006, 0.012, 0.02, 0.035, 0.055 H, on small images at least 1.5,
-    2.0, 2.6, 3.4, 4.4 pixels. Across the direction nothing gets softer.
+    The severity sets the length of the motion: 0.006, 0.012, 0.02, 0.035, 0.055 H, on small images at least 1.5,
+    2.0, 2.6, 3.4, 4.4 pixels. Nothing is blurred across the direction.
     """
 
     kind = "motion_blur"

@@ -19,12 +19,12 @@ FINEST_STREAM, CROPPED = 2.5, 4
 
 @dataclass(frozen=True)
 class ZoomBlur(Anomaly):
-    """The vehicle drives fast in poor light: everything streams away from the point it drives to, far objects
-    near that point stay sharp.
+    """Fast forward motion in poor light: the image is blurred radially from the point the vehicle drives to;
+    distant objects near that point stay sharp.
 
-    The severity sets how much larger the image grows during the exposure: 0.005, 0.01, 0.02, 0.035, 0.05, on
-    small images at least so much that corners move by 1.5, 2.0, 2.6, 3.4, 4.4 pixels. The point lies on the
-    horizon, up to 0.1 W off the middle.
+    The severity sets the magnification during the exposure: 0.005, 0.01, 0.02, 0.035, 0.05, on small images at
+    least so much that corners move by 1.5, 2.0, 2.6, 3.4, 4.4 pixels. The point lies on the horizon, up to 0.1 W
+    off the centre.
     """
 
     kind = "zoom_blur"

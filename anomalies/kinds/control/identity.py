@@ -13,7 +13,7 @@ from anomalies.toolkit.light import no_alpha
 
 @dataclass(frozen=True)
 class Identity(Anomaly):
-    """No anomaly: the pixels of the input, to be encoded as the anomalous images are. The severity has no effect."""
+    """No anomaly: the unchanged input, encoded as the anomalous images are. The severity has no effect."""
 
     kind = "identity"
     family = "control"

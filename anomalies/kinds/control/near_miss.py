@@ -22,17 +22,17 @@ VARIATIONS = ("exposure", "white_balance", "compression", "noise", "sharpness")
 
 @dataclass(frozen=True)
 class NearMiss(Anomaly):
-    """What every camera does from one image to the next: a little brighter, warmer, noisier, softer, more compressed.
+    """Small variations between frames of any camera: brightness, colour, noise, sharpness, compression.
 
-    Severities, all within what a monitor must tolerate: exposure by 0.03, 0.06, 0.09, 0.12, 0.15 stops up or down;
-    white balance (red against blue) by 1 to 5 %; JPEG quality 98, 96, 94, 92, 90; noise with a standard deviation of
-    0.5, 0.8, 1.1, 1.4, 1.7 levels; 10 to 50 % of a blur by 0.0007 H, at least 0.6 pixels.
+    A monitor must tolerate all severities: exposure by 0.03, 0.06, 0.09, 0.12, 0.15 stops up or down; white balance
+    (red against blue) by 1 to 5 %; JPEG quality 98, 96, 94, 92, 90; noise with a standard deviation of 0.5, 0.8,
+    1.1, 1.4, 1.7 levels; 10 to 50 % of a blur by 0.0007 H, at least 0.6 pixels.
 
     Args:
-        variation: "any", "exposure", "white_balance", "compression", "noise" or "sharpness".
+        variation: "exposure", "white_balance", "compression", "noise", "sharpness", or "any" to draw one per image.
 
     Raises:
-        ValueError: an unknown variation.
+        ValueError: unknown variation.
     """
 
     kind = "near_miss"

@@ -27,19 +27,19 @@ RESIZED = (0.6, 1.4)
 
 @dataclass(frozen=True)
 class OwnPaste(Anomaly):
-    """Content of the image itself, pasted by the code that pastes objects, where such content belongs.
+    """Content of the image itself, pasted with the code for objects at a plausible place.
 
-    Labelled people and vehicles are copied to another place on the ground, in the size that the perspective asks
-    for (0.6 to 1.4 times their own); labels move with them. Without any, a lobed patch of the image is copied to
-    another column of about the same rows. The severity sets the number of pastes, 1, 1, 2, 2, 3, and the height of
-    patches, 0.10 to 0.26 H.
+    Labelled people and vehicles are copied to another place on the ground, in the size given by the perspective
+    (0.6 to 1.4 times the original); labels are copied with them. Without any, an irregular patch of the image is
+    copied to another column at about the same rows. The severity sets the number of pastes, 1, 1, 2, 2, 3, and the
+    height of patches, 0.10 to 0.26 H.
 
     Args:
-        blend: tier of realism, as for objects: "hard", "feather", "matched" or "poisson". Use that of the anomalies
-            to be controlled.
+        blend: tier of realism, as for objects: "hard", "feather", "matched" or "poisson". Use the tier of the anomalies
+            that this is a control for.
 
     Raises:
-        ValueError: an unknown tier.
+        ValueError: unknown tier.
     """
 
     kind = "own_paste"

@@ -23,7 +23,7 @@ SPREAD = (0.9, 1.1)
 
 @dataclass(frozen=True)
 class Warp(Anomaly):
-    """A kind that moves pixels and paints none; subclasses say where each pixel comes from."""
+    """A kind that displaces pixels; subclasses give the source coordinates of every pixel."""
 
     family = "geometric"
     level = "image"

@@ -20,8 +20,8 @@ SMALLEST_ELASTIC = 64
 
 @dataclass(frozen=True)
 class Elastic(Warp):
-    """The scene seen through hot air or a wavy windscreen: displaced by smooth random waves, 0.12 H wide, of
-    0.001, 0.002, 0.004, 0.007, 0.012 H (standard deviation; on images of less than 64 rows as on 64).
+    """The scene seen through hot air or a wavy windscreen: displaced by smooth random waves, 0.12 H wide, with a
+    standard deviation of 0.001, 0.002, 0.004, 0.007, 0.012 H (on images below 64 rows as for 64 rows).
     """
 
     kind = "elastic"

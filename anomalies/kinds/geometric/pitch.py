@@ -18,14 +18,14 @@ PITCH = (0.02, 0.04, 0.07, 0.12, 0.18)
 
 @dataclass(frozen=True)
 class Pitch(Warp):
-    """The camera looks up or down: the horizon moves by 0.02, 0.04, 0.07, 0.12, 0.18 H, give or take a tenth,
-    and verticals converge, as they do when a pinhole camera is turned.
+    """The camera is tilted up or down: the horizon moves by 0.02, 0.04, 0.07, 0.12, 0.18 H, within 10 %, and
+    verticals converge as for a rotated pinhole camera.
 
     Args:
-        focal_length: of the camera, in fractions of H (Cityscapes: 2.2).
+        focal_length: of the camera, in units of H, 0.5 to 10 (Cityscapes: 2.2).
 
     Raises:
-        ValueError: a focal length that is not a number from 0.5 to 10.
+        ValueError: the focal length is not a number from 0.5 to 10.
     """
 
     kind = "pitch"

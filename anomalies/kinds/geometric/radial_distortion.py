@@ -18,9 +18,8 @@ K1 = (0.02, 0.05, 0.10, 0.18, 0.30)
 
 @dataclass(frozen=True)
 class RadialDistortion(Warp):
-    """A lens without its calibration: straight lines bend outwards (barrel) or inwards (pincushion). Source
-    radius r (1 + k r^2), r in half diagonals of the image, |k| 0.02, 0.05, 0.10, 0.18, 0.30, give or take a
-    tenth.
+    """Uncorrected lens distortion: straight lines bend outwards (barrel) or inwards (pincushion). The source radius
+    is r (1 + k r^2), with r in half diagonals of the image and |k| 0.02, 0.05, 0.10, 0.18, 0.30, within 10 %.
     """
 
     kind = "radial_distortion"

@@ -18,9 +18,7 @@ ROLL = (1.0, 2.5, 5.0, 9.0, 15.0)
 
 @dataclass(frozen=True)
 class Roll(Warp):
-    """The camera is turned about its viewing direction: by 1, 2.5, 5, 9, 15 degrees, give or take a tenth, to
-    either side.
-    """
+    """The camera is rotated about its optical axis by 1, 2.5, 5, 9, 15 degrees, within 10 %, to either side."""
 
     kind = "roll"
 

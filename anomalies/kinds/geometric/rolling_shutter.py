@@ -17,8 +17,8 @@ SKEW = (0.010, 0.020, 0.040, 0.080, 0.140)
 
 @dataclass(frozen=True)
 class RollingShutter(Warp):
-    """Rows are read out one after the other while the car turns and shakes: verticals lean by 0.01, 0.02, 0.04,
-    0.08, 0.14 H from top to bottom, give or take a tenth, with a wobble of a sixth of it.
+    """Rows are read out one after the other while the vehicle turns and shakes: verticals lean by 0.01, 0.02, 0.04,
+    0.08, 0.14 H from top to bottom, within 10 %, with an oscillation of a sixth of that.
     """
 
     kind = "rolling_shutter"

@@ -17,8 +17,8 @@ FIELD_OF_VIEW = (0.97, 0.93, 0.88, 0.80, 0.70)
 
 @dataclass(frozen=True)
 class Zoomed(Warp):
-    """A lens of longer focal length, or a wrong crop: 0.97, 0.93, 0.88, 0.80, 0.70 of the field of view fill
-    the image. The crop is off centre by up to half of what is lost.
+    """A lens of longer focal length, or a wrong crop: 0.97, 0.93, 0.88, 0.80, 0.70 of the field of view fill the
+    image. The crop is off centre by up to half of the margin.
     """
 
     kind = "zoomed"

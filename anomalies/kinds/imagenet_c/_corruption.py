@@ -21,14 +21,14 @@ JUST_ABOVE = 1e-3
 
 @dataclass(frozen=True)
 class Corruption(Anomaly):
-    """A corruption of the benchmark; subclasses have its constants and its formula.
+    """A corruption of ImageNet-C; subclasses have its constants and its formula.
 
     Args:
-        constants: "imagenet" (made for 224 x 224), "cifar" (32 x 32), or "auto": CIFAR's for images with a side of
-            less than 64 pixels.
+        constants: "imagenet" (published for 224 x 224), "cifar" (32 x 32), or "auto": "cifar" for images with a side
+            below 64 pixels, else "imagenet".
 
     Raises:
-        ValueError: other constants.
+        ValueError: unknown constants.
     """
 
     family = "imagenet-c"

@@ -11,7 +11,7 @@ from anomalies.kinds.imagenet_c._corruption import Corruption, truncated
 
 
 class ImageNetCBrightness(Corruption):
-    """0.1 to 0.5 added to the value of HSV."""
+    """The HSV value plus 0.1, 0.2, 0.3, 0.4, 0.5."""
 
     kind = "imagenet_c_brightness"
     IMAGENET = (0.1, 0.2, 0.3, 0.4, 0.5)

@@ -12,7 +12,7 @@ from anomalies.kinds.imagenet_c._corruption import Corruption, truncated
 
 
 class ImageNetCContrast(Corruption):
-    """Differences to the mean of each channel times 0.4 to 0.05."""
+    """Differences from the mean of each channel times 0.4 to 0.05."""
 
     kind = "imagenet_c_contrast"
     IMAGENET = (0.4, 0.3, 0.2, 0.1, 0.05)

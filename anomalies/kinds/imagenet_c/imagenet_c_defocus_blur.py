@@ -13,7 +13,7 @@ from anomalies.kinds.imagenet_c._filters import disc
 
 
 class ImageNetCDefocusBlur(Corruption):
-    """A disc of 3 to 10 pixels (radius, softness)."""
+    """Blur with a disc. Constants: radius (3 to 10 pixels), softness of its edge."""
 
     kind = "imagenet_c_defocus_blur"
     IMAGENET = ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))

@@ -14,7 +14,9 @@ from anomalies.toolkit.fields import resized, working_shape
 
 
 class ImageNetCElasticTransform(Corruption):
-    """(Displacement of the noise, its smoothness, displacement of three corners), in parts of the image."""
+    """Elastic displacement. Constants: amplitude and smoothness of the displacement field and displacement of three
+    corners, as fractions of the image.
+    """
 
     kind = "imagenet_c_elastic_transform"
     IMAGENET = ((0.0625, 0.01, 0), (0.08125, 0.01, 0), (0.10625, 0.01, 0), (0.125, 0.01, 0), (0.15, 0.01, 0))

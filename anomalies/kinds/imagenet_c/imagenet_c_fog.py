@@ -11,7 +11,9 @@ from anomalies.kinds.imagenet_c._corruption import Corruption, truncated
 
 
 class ImageNetCFog(Corruption):
-    """(Strength, decay of its details) of plasma that is added; the sum is scaled to the image's maximum."""
+    """Plasma fractal added to the image; the sum is scaled to the maximum of the image. Constants: strength, decay
+    of the details.
+    """
 
     kind = "imagenet_c_fog"
     IMAGENET = ((1.5, 2), (2.0, 2), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4))

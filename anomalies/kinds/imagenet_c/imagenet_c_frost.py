@@ -16,8 +16,8 @@ FROST_CELL = 90
 
 
 class ImageNetCFrost(Corruption):
-    """(Weight of the image, weight of the frost). The published frost is six photographs without a licence; here it is
-    drawn: crystals with the photographs' mean brightness.
+    """Frost added to the image. Constants: weight of the image, weight of the frost. The published frost is six
+    photographs without a licence; here crystals with their mean brightness are drawn.
     """
 
     kind = "imagenet_c_frost"

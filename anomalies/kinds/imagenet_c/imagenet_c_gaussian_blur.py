@@ -12,7 +12,7 @@ from anomalies.kinds.imagenet_c._filters import gaussian
 
 
 class ImageNetCGaussianBlur(Corruption):
-    """Standard deviation 1 to 6 pixels."""
+    """Gaussian blur with a standard deviation of 1 to 6 pixels."""
 
     kind = "imagenet_c_gaussian_blur"
     IMAGENET = (1, 2, 3, 4, 6)

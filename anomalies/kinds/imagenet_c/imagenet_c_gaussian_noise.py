@@ -11,7 +11,7 @@ from anomalies.kinds.imagenet_c._corruption import Corruption, truncated
 
 
 class ImageNetCGaussianNoise(Corruption):
-    """Standard deviation 0.08 to 0.38 of white."""
+    """Gaussian noise with a standard deviation of 0.08 to 0.38 of white."""
 
     kind = "imagenet_c_gaussian_noise"
     IMAGENET = (0.08, 0.12, 0.18, 0.26, 0.38)

@@ -12,7 +12,7 @@ from anomalies.kinds.imagenet_c._filters import gaussian, shuffled
 
 
 class ImageNetCGlassBlur(Corruption):
-    """Pixels exchanged with near ones, between two blurs (blur, distance, times)."""
+    """Pixels exchanged with nearby ones, between two blurs. Constants: blur, distance, number of repetitions."""
 
     kind = "imagenet_c_glass_blur"
     IMAGENET = ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2))

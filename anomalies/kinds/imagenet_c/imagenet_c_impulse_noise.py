@@ -11,7 +11,7 @@ from anomalies.kinds.imagenet_c._corruption import Corruption
 
 
 class ImageNetCImpulseNoise(Corruption):
-    """Salt and pepper in 3 to 27 % of the values."""
+    """Salt and pepper noise in 3 to 27 % of the values."""
 
     kind = "imagenet_c_impulse_noise"
     IMAGENET = (0.03, 0.06, 0.09, 0.17, 0.27)

@@ -12,7 +12,7 @@ from anomalies.kinds.imagenet_c._corruption import Corruption
 
 
 class ImageNetCJpegCompression(Corruption):
-    """Quality 25 to 7."""
+    """JPEG compression with a quality of 25 to 7."""
 
     kind = "imagenet_c_jpeg_compression"
     IMAGENET = (25, 18, 15, 10, 7)

@@ -12,7 +12,7 @@ from anomalies.kinds.imagenet_c._filters import moved
 
 
 class ImageNetCMotionBlur(Corruption):
-    """(Radius, sigma) of a Gaussian's half, up to 45 degrees from horizontal."""
+    """Blur along one direction up to 45 degrees from horizontal with half a Gaussian. Constants: radius, sigma."""
 
     kind = "imagenet_c_motion_blur"
     IMAGENET = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))

@@ -12,7 +12,7 @@ from anomalies.kinds.imagenet_c._filters import boxes
 
 
 class ImageNetCPixelate(Corruption):
-    """Reduced to 0.6 ... 0.25 of the size and enlarged by repetition."""
+    """Reduced to 0.6 to 0.25 of the size and enlarged by repetition."""
 
     kind = "imagenet_c_pixelate"
     IMAGENET = (0.6, 0.5, 0.4, 0.3, 0.25)

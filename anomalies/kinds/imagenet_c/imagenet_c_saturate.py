@@ -12,7 +12,7 @@ from anomalies.kinds.imagenet_c._corruption import Corruption, truncated
 
 
 class ImageNetCSaturate(Corruption):
-    """The saturation of HSV times the first constant plus the second. Grey has the hue of red there."""
+    """The HSV saturation times the first constant plus the second. Grey is assigned the hue of red."""
 
     kind = "imagenet_c_saturate"
     IMAGENET = ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2))

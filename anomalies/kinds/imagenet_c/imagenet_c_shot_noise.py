@@ -12,7 +12,7 @@ from anomalies.kinds.imagenet_c._filters import QUANTILES, poisson_quantiles
 
 
 class ImageNetCShotNoise(Corruption):
-    """Poisson noise of 60 to 3 photons in a white pixel; each pixel's is one of 4096 quantiles."""
+    """Poisson noise with 60 to 3 photons in a white pixel; each pixel takes one of 4096 quantiles."""
 
     kind = "imagenet_c_shot_noise"
     IMAGENET = (60, 25, 12, 5, 3)

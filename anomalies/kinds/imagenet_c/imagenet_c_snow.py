@@ -14,8 +14,8 @@ from anomalies.kinds.imagenet_c._filters import enlarged, moved
 
 
 class ImageNetCSnow(Corruption):
-    """(Mean, deviation, size, threshold, radius and sigma of the motion, weight of the image) of falling flakes; the
-    rest of the weight goes to a brightened grey image.
+    """Falling snow over a brightened grey image. Constants: mean, standard deviation, size and threshold of the
+    flakes, radius and sigma of their motion blur, weight of the image.
     """
 
     kind = "imagenet_c_snow"

@@ -17,7 +17,9 @@ MUD_FROM = 0.8
 
 
 class ImageNetCSpatter(Corruption):
-    """(Mean, deviation, size, threshold, strength or softness, mud) of drops: of water up to severity 3, then mud."""
+    """Drops of water up to severity 3, of mud above. Constants: mean, standard deviation, size and threshold of the
+    drops, strength or softness, mud (0 or 1).
+    """
 
     kind = "imagenet_c_spatter"
     IMAGENET = (

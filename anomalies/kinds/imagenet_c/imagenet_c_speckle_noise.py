@@ -11,7 +11,7 @@ from anomalies.kinds.imagenet_c._corruption import Corruption, truncated
 
 
 class ImageNetCSpeckleNoise(Corruption):
-    """Noise in proportion to the brightness: standard deviation 0.15 to 0.6 of it."""
+    """Noise proportional to the brightness, with a standard deviation of 0.15 to 0.6 of it."""
 
     kind = "imagenet_c_speckle_noise"
     IMAGENET = (0.15, 0.2, 0.35, 0.45, 0.6)

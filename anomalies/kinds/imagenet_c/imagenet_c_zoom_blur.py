@@ -13,7 +13,7 @@ from anomalies.kinds.imagenet_c._filters import enlarged, middle
 
 
 class ImageNetCZoomBlur(Corruption):
-    """The mean of the image and of its enlargements by 1 to 1.11 ... 1.31 (end, step)."""
+    """The mean of the image and of its enlargements by 1 to 1.11 ... 1.31. Constants: end, step."""
 
     kind = "imagenet_c_zoom_blur"
     IMAGENET = ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03))

@@ -25,12 +25,12 @@ PERIOD = 28.0
 
 @dataclass(frozen=True)
 class CastShadow(Anomaly):
-    """Shadows on the ground: of roofs with straight edges and of trees with ragged ones, in perspective, with a soft
-    edge. What is left is the bluish light of the sky.
+    """Shadows on the ground, in perspective and with soft edges: of roofs (straight) and of trees (ragged). The
+    remaining light is the bluish light of the sky.
 
-    The severity sets the light left: 0.80, 0.65, 0.50, 0.38, 0.28, and the area: 3, 8, 15, 25, 40 % of the image, at
-    most 90 % of its ground. The ground is that of the labels, else below the horizon. Alpha is 1 within a
-    shadow, whatever its depth.
+    The severity sets the remaining light: 0.80, 0.65, 0.50, 0.38, 0.28, and the area: 3, 8, 15, 25, 40 % of the
+    image, at most 90 % of its ground. The ground is taken from the labels, or lies below the horizon without
+    labels. Alpha is 1 within a shadow at every severity.
     """
 
     kind = "cast_shadow"

@@ -24,10 +24,10 @@ STRAY = 14.0
 @dataclass(frozen=True)
 class ColourCast(Anomaly):
     """Wrong white balance or coloured light: warm as under sodium lamps, cold as at dusk, green as under
-    fluorescent lamps, or magenta. Channels lose light in proportion; a little of the colour lies over black.
+    fluorescent lamps, or magenta. Channels are attenuated in proportion; black gets a slight tint.
 
-    The severity sets how much the weakest channel loses: 10, 18, 28, 40, 60 %. Grey images get darker as the grey
-    of the coloured one does.
+    The severity sets the attenuation of the weakest channel: 10, 18, 28, 40, 60 %. Grey images are darkened as the
+    grey values of the coloured result are.
     """
 
     kind = "colour_cast"

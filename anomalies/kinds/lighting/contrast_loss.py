@@ -17,8 +17,8 @@ STRAY_LIGHT, STRAY_SHARE = 200.0, 0.4
 
 @dataclass(frozen=True)
 class ContrastLoss(Anomaly):
-    """Stray light in the lens: contrast x image + (1 - contrast) x veil, where the veil is one brightness, between
-    that of the scene and a bright grey.
+    """Stray light in the lens: contrast x image + (1 - contrast) x veil. The veil is uniform, with a brightness
+    between that of the scene and a bright grey.
 
     The severity sets the contrast: 0.85, 0.70, 0.55, 0.40, 0.25.
     """

@@ -24,11 +24,12 @@ COLD = np.array([0.93, 0.97, 1.0], dtype=np.float32)
 
 @dataclass(frozen=True)
 class HeadlightGlare(Anomaly):
-    """Oncoming cars with full beams at dusk, one lane aside at 14 to 55 m: pairs of dazzling discs with a bloom and
-    the star of the aperture, and light on the road before them, in a frame that the camera darkens for them.
+    """Oncoming cars with full beams at dusk, in the next lane at 14 to 55 m: pairs of saturated discs with bloom
+    and the diffraction star of the aperture, light on the road in front of them, and a frame darkened by the
+    auto-exposure.
 
     The severity sets the number of cars: 1, 1, 2, 3, 4; the strength of the bloom: 0.30 to 0.85; the radius of the
-    dazzled discs at 14 m: 0.012 to 0.034 H; the linear light left elsewhere: 0.60, 0.46, 0.34, 0.25, 0.18.
+    saturated discs at 14 m: 0.012 to 0.034 H; and the linear light left elsewhere: 0.60, 0.46, 0.34, 0.25, 0.18.
     """
 
     kind = "headlight_glare"

@@ -16,10 +16,10 @@ READ_NOISE = (1.5, 3.0, 5.0, 8.0, 12.0)
 
 @dataclass(frozen=True)
 class LowLight(Anomaly):
-    """Under-exposure: less light in linear units, with the noise of a sensor that counts 4000 electrons at white.
+    """Underexposure: less light in linear units, with the noise of a sensor that counts 4000 electrons at white.
 
     The severity sets the exposure: 0.5, 0.3, 0.18, 0.10, 0.05, and the read noise: 1.5, 3, 5, 8, 12 levels of 255.
-    On scenes that are dark already the exposure is milder, see `exposed`.
+    In scenes that are already dark the exposure is reduced less, so that something remains visible.
     """
 
     kind = "low_light"

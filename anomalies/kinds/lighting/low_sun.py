@@ -21,10 +21,11 @@ GOLD = np.array([1.0, 0.90, 0.68], dtype=np.float32)
 
 @dataclass(frozen=True)
 class LowSun(Anomaly):
-    """Driving against a low sun: a golden veil from just above the horizon, and its glint on the road below.
+    """Driving towards a low sun: a golden veil from just above the horizon and its glint on the road below.
 
-    The severity sets the strength of the veil: 0.22 to 0.70; the radius of the dazzled part: 0.05 to 0.20 H; the
-    strength of the glint: 0.30 to 0.78. The glint lies on the road of the labels, else below the horizon.
+    The severity sets the strength of the veil: 0.22 to 0.70; the radius of the saturated disc: 0.05 to 0.20 H; and
+    the strength of the glint: 0.30 to 0.78. The glint lies on the labelled road, or below the horizon without
+    labels.
     """
 
     kind = "low_sun"

@@ -30,14 +30,14 @@ WHITE = np.array([255, 244, 220], dtype=np.float32)
 
 @dataclass(frozen=True)
 class Night(Anomaly):
-    """A day made night: a dim bluish scene under a dark sky, lit by the own headlights and a row of street lamps,
-    with the noise of a sensor at high gain.
+    """A day scene converted to night: dim and bluish under a dark sky, lit by the vehicle's headlights and a row of
+    street lamps, with the noise of a sensor at high gain.
 
-    The severity sets the exposure of the scene: 0.30, 0.20, 0.13, 0.08, 0.05 in linear light; what the sky keeps of
-    its level beyond that: 0.50 to 0.16; and the read noise: 1.5 to 6.5 levels. Lamps are 0.006 to 0.02 H wide,
-    those below a pixel left out. The sky is that of the labels, else what is bright above the horizon. Images below
-    64 rows are taken for single objects and just get dark. On scenes that are dark already the exposure is milder,
-    see `exposed`.
+    The severity sets the exposure of the scene: 0.30, 0.20, 0.13, 0.08, 0.05 in linear light; the factor on the sky
+    beyond that: 0.50 to 0.16; and the read noise: 1.5 to 6.5 levels. Lamps are 0.006 to 0.02 H wide; those below
+    one pixel are left out. The sky is taken from the labels, or is what is bright above the horizon. Images below
+    64 rows are treated as single objects and are only darkened. In scenes that are already dark the exposure is
+    reduced less, so that something remains visible.
     """
 
     kind = "night"

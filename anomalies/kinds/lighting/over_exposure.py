@@ -23,10 +23,10 @@ BLOOM_WIDTH = 0.02
 
 @dataclass(frozen=True)
 class OverExposure(Anomaly):
-    """Exposed too long: linear light x gain, bent into white above 60 % as cameras do, with a bloom around what
-    is white. Noise of the black level is lifted with it.
+    """Overexposure: linear light x gain, compressed towards white above 60 % as cameras do, with bloom around
+    saturated regions. Black-level noise is amplified as well.
 
-    The severity sets the gain: 1.5, 2, 2.8, 4, 6, give or take 6 %, and the strength of the bloom: 0.10 to 0.55, 0.02 H
+    The severity sets the gain: 1.5, 2, 2.8, 4, 6, within 6 %, and the strength of the bloom: 0.10 to 0.55, 0.02 H
     wide.
     """
 

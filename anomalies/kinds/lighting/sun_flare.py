@@ -23,13 +23,13 @@ SUN = np.array([1.0, 0.96, 0.86], dtype=np.float32)
 
 @dataclass(frozen=True)
 class SunFlare(Anomaly):
-    """The sun shines into the lens: a dazzling disc with rays, a veil of stray light around it, and ghosts,
-    reflections between the lens elements, on the line through the image centre.
+    """The sun shines into the lens: a saturated disc with rays, a veil of stray light around it, and ghosts
+    (reflections between lens elements) on the line through the image centre.
 
-    The severity sets the strength of the veil: 0.25, 0.4, 0.55, 0.7, 0.85; the radius of the dazzled part:
-    0.05, 0.08, 0.12, 0.17, 0.24 H; the number of ghosts: 2, 3, 4, 6, 8. The sun stands in one of eight places
-    drawn from the upper third, the one that is brightest for its surroundings. Alpha is the share of what is
-    missing to white that the flare adds, and 0 where the image is white already: nothing can be seen there.
+    The severity sets the strength of the veil: 0.25, 0.4, 0.55, 0.7, 0.85; the radius of the saturated disc: 0.05,
+    0.08, 0.12, 0.17, 0.24 H; and the number of ghosts: 2, 3, 4, 6, 8. The sun is placed at the one of eight random
+    places in the upper third that is brightest relative to its surroundings. Alpha is the added light as a share of
+    the distance to white, and 0 where the image is already white because nothing is visible there.
     """
 
     kind = "sun_flare"

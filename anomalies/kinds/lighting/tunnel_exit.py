@@ -40,12 +40,12 @@ STANDING = (
 
 @dataclass(frozen=True)
 class TunnelExit(Anomaly):
-    """The last metres of a tunnel 8 m wide: walls, a row of lamps and a dim road around an exit that is over-exposed,
+    """The last metres of a tunnel 8 m wide: walls, a row of lamps and a dim road around an exit that is overexposed
     because the camera is still adapted to the dark.
 
-    The severity sets the distance of the exit: 10, 14, 19, 26, 36 m, which makes the opening smaller; the gain of
-    linear light outside: 1.25 to 2.7; the bloom of the opening: 0.25 to 0.70; the light left on the road
-    inside: 0.55 to 0.22. Vehicles and people of the labels stand in front of the walls.
+    The severity sets the distance of the exit: 10, 14, 19, 26, 36 m, so the opening gets smaller; the gain of
+    linear light outside: 1.25 to 2.7; the bloom of the opening: 0.25 to 0.70; and the light left on the road
+    inside: 0.55 to 0.22. Labelled vehicles and people occlude the walls.
     """
 
     kind = "tunnel_exit"

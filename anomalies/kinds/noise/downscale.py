@@ -20,11 +20,11 @@ ENLARGED_BY = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 @dataclass(frozen=True)
 class Downscale(Anomaly):
-    """Too low a resolution, enlarged again, linearly or cubically (drawn).
+    """Too low a resolution: reduced and enlarged again, linearly or cubically (drawn).
 
-    The severity sets the scale: 0.7, 0.5, 0.35, 0.25, 0.15, never below 2 pixels. Where the pixel grid starts
-    is drawn. Up to 128 x 128 pixels it is a smaller scale, if need be, so that the error is larger than that of
-    the severity below.
+    The severity sets the scale: 0.7, 0.5, 0.35, 0.25, 0.15, with at least 2 pixels left. The pixel grid starts at a
+    random position. Up to 128 x 128 pixels the scale is lowered, if necessary, until the error exceeds that of the
+    severity below.
     """
 
     kind = "downscale"

@@ -15,10 +15,10 @@ SIGMA = (0.01, 0.02, 0.04, 0.08, 0.15)
 
 @dataclass(frozen=True)
 class GaussianNoise(InColour):
-    """Read noise: independent of the signal, of the pixel and of the channel.
+    """Read noise: independent of signal, pixel and channel.
 
     The severity sets the standard deviation: 0.01, 0.02, 0.04, 0.08, 0.15 of white. A grey image gets the
-    brightness of this noise, whose standard deviation is 0.67 of that.
+    brightness of this noise, with 0.67 of that standard deviation.
     """
 
     kind = "gaussian_noise"

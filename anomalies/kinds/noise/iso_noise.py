@@ -19,10 +19,11 @@ GRAIN = 0.0025
 
 @dataclass(frozen=True)
 class IsoNoise(InColour):
-    """A high sensitivity setting: fine noise of the brightness and coarser blots of colour.
+    """A high sensitivity setting: fine luminance noise and coarser colour noise.
 
-    The severity sets the standard deviations, in parts of white: brightness 0.01, 0.02, 0.035, 0.055, 0.08;
-    both colour differences 0.01, 0.018, 0.03, 0.045, 0.065. The blots are 0.0025 H (Gaussian), at least 0.6 pixels.
+    The severity sets the standard deviations as shares of white: luminance 0.01, 0.02, 0.035, 0.055, 0.08; both
+    colour differences 0.01, 0.018, 0.03, 0.045, 0.065. The colour noise is blurred with a Gaussian of 0.0025 H, at
+    least 0.6 pixels.
     """
 
     kind = "iso_noise"

@@ -18,11 +18,11 @@ JPEG_BLOCK = 16
 
 @dataclass(frozen=True)
 class Jpeg(Anomaly):
-    """Compressed far too much: blocks, ringing, washed-out colours.
+    """Strong JPEG compression: blocks, ringing, washed-out colours.
 
-    The severity sets the quality of the JPEG: 40, 25, 15, 10, 6. The grid of its blocks starts at a pixel that
-    is drawn, as in a frame that was cropped after an earlier compression. Up to 128 x 128 pixels the quality is
-    lowered, if need be, until the error is larger than that of the severity below.
+    The severity sets the quality: 40, 25, 15, 10, 6. The block grid starts at a random pixel, as in a frame that
+    was cropped after an earlier compression. Up to 128 x 128 pixels the quality is lowered, if necessary, until the
+    error exceeds that of the severity below.
     """
 
     kind = "jpeg"

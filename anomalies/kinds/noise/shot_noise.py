@@ -18,10 +18,10 @@ DARK_COUNT = 0.5
 
 @dataclass(frozen=True)
 class ShotNoise(InColour):
-    """Few photons: their numbers follow Poisson's distribution, so that bright pixels scatter more.
+    """Photon noise: counts follow the Poisson distribution, so bright pixels scatter more.
 
-    The severity sets the mean number of photons in a white pixel: 400, 150, 60, 25, 10. Half a dark count is
-    added and its mean subtracted. Each pixel's number is one of 256 quantiles of the distribution.
+    The severity sets the mean number of photons in a white pixel: 400, 150, 60, 25, 10. A dark count of 0.5 is
+    added and its mean subtracted. Each pixel takes one of 256 quantiles of its distribution.
     """
 
     kind = "shot_noise"

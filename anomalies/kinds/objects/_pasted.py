@@ -34,22 +34,22 @@ def canvas_side(height: int) -> int:
 
 @dataclass(frozen=True)
 class Pasted(Anomaly):
-    """What objects have in common: perspective, blending and severities.
+    """Objects pasted into the image: perspective, blending and severities.
 
-    An object stands on the ground: on road, sidewalk or other ground where the scene is labelled, else in the rows
-    below the horizon. A metre there has (row - horizon) / camera height pixels. Severities set the height in metres
-    (half the width for long objects), 0.25-0.4, 0.4-0.6, 0.6-1, 1-1.6, 1.6-2.5, and the number: 1, 1, 1-2, 2, 3.
-    The first one stands on the road, the second lies tilted on any ground, the third hangs in a wrong place (sky,
-    facade). Objects are 0.05 to 0.5 H high (thin ones to 0.62 H): rows are chosen, and if needed sizes bent, so
-    that it is so. Images with H < 64 have no perspective, and one object of 0.13 to 0.5 H. The same objects grow in
-    the same places.
+    An object stands on the ground: on road, sidewalk or other ground where the scene has labels, otherwise in the
+    rows below the horizon. One metre there is (row - horizon) / camera height pixels. The severity sets the height
+    in metres (half the width for long objects), 0.25-0.4, 0.4-0.6, 0.6-1, 1-1.6, 1.6-2.5, and the number of
+    objects: 1, 1, 1-2, 2, 3. The first stands on the road, the second lies tilted on any ground, the third is
+    placed above the ground (sky, facade). Objects are 0.05 to 0.5 H high (thin ones up to 0.62 H): rows, and if
+    necessary sizes, are chosen accordingly. Images with H < 64 have no perspective and get one object of 0.13 to
+    0.5 H. Severities share objects and places; only the size and number grow.
 
-    Not in front of the own vehicle and of borders (large void regions at the edge); a person is hidden by at most
-    30 % where there is such a place.
+    Objects are not placed in front of the ego vehicle or image borders (large void regions at the edge). They hide
+    at most 30 % of a person where such a place exists.
 
     Args:
-        blend: tier of realism, apart from the severity. "hard": cut and paste; "feather": soft edge; "matched":
-            also colour, sharpness, noise and a contact shadow; "poisson": the surroundings' colour.
+        blend: tier of realism, independent of the severity. "hard": cut and paste; "feather": soft edge; "matched":
+            also matches colour, sharpness and noise and adds a contact shadow; "poisson": colours of the surroundings.
 
     Raises:
         ValueError: an unknown tier.

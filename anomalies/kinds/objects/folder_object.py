@@ -14,16 +14,16 @@ from anomalies.toolkit.objects.folder import collection, picture
 
 @dataclass(frozen=True)
 class FolderObject(Pasted):
-    """A picture from a user's folder of RGBA PNG files. See `Pasted` for sizes and severities.
+    """An object from a user's folder of RGBA PNG files. See `Pasted` for sizes and severities.
 
-    The folder must have an ``index.yaml`` with the licence of each file, see
-    `anomalies.toolkit.objects.folder.collection`. The licences are written to the details.
+    The folder must contain an ``index.yaml`` with the licence of each file, see
+    `anomalies.toolkit.objects.folder.collection`. The licences are recorded in the details.
 
     Args:
-        folder: its path; "" draws the procedural objects.
+        folder: path of the folder; "" draws procedural objects instead.
 
     Raises:
-        ValueError: a folder without index, an index without licences, files that are missing or not RGBA.
+        ValueError: the index or a licence is missing, or a file is missing or not RGBA.
     """
 
     kind = "folder_object"

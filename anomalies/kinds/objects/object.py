@@ -17,7 +17,7 @@ COMPACT = ("tyre", "box", "barrel", "ball", "sacks", "sofa", "bin", "suitcase")
 @dataclass(frozen=True)
 class Object(Pasted):
     """A procedural object: a tyre, a fallen cone, an animal, ... See `Pasted` for sizes and severities. Images with
-    H <= 160 get those without thin parts.
+    H <= 160 get only objects without thin parts.
 
     Args:
         shape: "any", or a key of `anomalies.toolkit.objects.shapes.SHAPES`.

@@ -23,12 +23,12 @@ OPPOSITE, SIDEWAYS = 180.0, 90.0
 
 @dataclass(frozen=True)
 class OutOfContext(Anomaly):
-    """The scene's own objects where they cannot be: a car in the sky, a sign upside down on the road.
+    """The scene's own objects in impossible places: a car in the sky, a sign upside down on the road.
 
-    A labelled object of the image (person, car, sign, ...) is copied to a wrong place above the ground, or to the
-    ground on its side or upside down. Severities set its height where it is, 1, 1.4, 2, 2.8, 4 m or up to a quarter
-    more (half the width for long objects; 0.05 to 0.5 H), and the number: two from severity 4. Without
-    labels, or without such an object in the image, a procedural one is taken. The same objects grow in the same places.
+    A labelled object of the image (person, car, sign, ...) is copied to a place above the ground, or onto the
+    ground lying on its side or upside down. The severity sets its height, 1, 1.4, 2, 2.8, 4 m or up to a quarter
+    more (half the width for long objects; 0.05 to 0.5 H), and the number of objects: two from severity 4. Without
+    labels or without such an object in the image, a procedural object is used. Severities share objects and places.
 
     Args:
         blend: tier of realism, see `Pasted`.

@@ -21,7 +21,7 @@ from anomalies.scene import Scene
 
 @dataclass(frozen=True)
 class Patch(Anomaly):
-    """A kind that changes one region; subclasses give its shape and what is seen there."""
+    """A kind that changes one region; subclasses define its shape and its new pixels."""
 
     family = "patches"
     level = "pixel"

@@ -18,8 +18,8 @@ JITTER = 0.1
 
 @dataclass(frozen=True)
 class CutPaste(Patch):
-    """A rectangle of the image, its colours jittered by up to a tenth, pasted elsewhere with hard edges (Li et
-    al., CVPR 2021). Width / height is log-uniform from 0.3 to 3.3.
+    """A rectangle of the image, its colours jittered by up to 10 %, pasted elsewhere with hard edges (CutPaste, Li
+    et al., CVPR 2021). Width / height is log-uniform from 0.3 to 3.3.
     """
 
     kind = "cutpaste"

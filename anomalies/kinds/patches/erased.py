@@ -20,8 +20,8 @@ GRAIN, MOST_GRAIN = 1.5, 5.0
 
 @dataclass(frozen=True)
 class Erased(Patch):
-    """Something was retouched away: a region filled from its border by Telea's inpainting, with the grain of
-    what lies around it.
+    """An object was retouched away: a region filled from its border by Telea's inpainting, with the grain of its
+    surroundings.
     """
 
     kind = "erased"

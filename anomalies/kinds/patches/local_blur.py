@@ -18,8 +18,8 @@ SMALLEST_BLUR = (0.7, 0.9, 1.2, 1.6, 2.2)
 
 @dataclass(frozen=True)
 class LocalBlur(Patch):
-    """A region out of focus: Gaussian with a standard deviation of 0.003, 0.005, 0.008, 0.012, 0.018 H, at least
-    0.7 to 2.2 pixels.
+    """A blurred region: Gaussian with a standard deviation of 0.003, 0.005, 0.008, 0.012, 0.018 H, at least 0.7,
+    0.9, 1.2, 1.6, 2.2 pixels.
     """
 
     kind = "local_blur"

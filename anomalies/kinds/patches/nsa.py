@@ -18,9 +18,9 @@ from anomalies.kinds.patches._regions import Outline, Region, blob
 
 @dataclass(frozen=True)
 class NSA(Patch):
-    """A patch of the same image, resized by 0.7 to 1.3 and pasted so that its edges fit: Poisson blending, the
-    task of Schluter et al., ECCV 2022. The hard tier: no seam, no foreign colour. Colours adapt in the patch and in
-    the box around it, so up to three times its area visibly changes, and is labelled.
+    """A patch of the same image, resized by 0.7 to 1.3 and pasted by Poisson blending (NSA, Schluter et al., ECCV
+    2022). This is the hardest patch: no seam, no foreign colour. Colours adapt in the patch and in the box
+    around it, so up to three times its area visibly changes and is marked.
     """
 
     kind = "nsa"

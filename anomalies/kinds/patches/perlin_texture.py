@@ -20,8 +20,8 @@ TEXTURED = 4.0
 
 @dataclass(frozen=True)
 class PerlinTexture(Patch):
-    """A foreign texture shows through where a noise field is high, as in DRAEM (Zavrtanik et al., ICCV 2021); a
-    procedural texture instead of a photograph. Opacity 0.25, 0.40, 0.55, 0.75, 1.
+    """A foreign texture where a noise field is high, as in DRAEM (Zavrtanik et al., ICCV 2021), with a procedural
+    texture instead of a photograph. The severity also sets the opacity: 0.25, 0.40, 0.55, 0.75, 1.
     """
 
     kind = "perlin_texture"

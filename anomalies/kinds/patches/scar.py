@@ -12,7 +12,7 @@ from anomalies.kinds.patches.cutpaste import CutPaste
 
 @dataclass(frozen=True)
 class Scar(CutPaste):
-    """CutPaste's long and thin variant: 4 to 9 times as long as wide, up to 45 degrees from upright."""
+    """The long and thin variant of CutPaste: 4 to 9 times as long as wide, up to 45 degrees from vertical."""
 
     kind = "scar"
 

@@ -17,7 +17,7 @@ from anomalies.toolkit.light import over
 
 @dataclass(frozen=True)
 class Swap(Anomaly):
-    """Two rectangles of the image change places; each has half of the severity's area."""
+    """Two rectangles of the image are exchanged; each has half of the severity's area."""
 
     kind = "swap"
     family = "patches"

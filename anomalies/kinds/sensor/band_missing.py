@@ -17,12 +17,12 @@ BAND = (0.03, 0.08, 0.15, 0.30, 0.50)
 
 @dataclass(frozen=True)
 class BandMissing(Anomaly):
-    """A band of rows was not received. The buffer shows the last good row again and again, rows from
-    elsewhere in the image, or one level.
+    """A band of rows was not received. It is filled with the last good row, with rows from elsewhere in the image,
+    or with one level.
 
-    The severity sets the height of the band: 0.03, 0.08, 0.15, 0.30, 0.50 H. It grows downwards or upwards
-    from a row that is drawn. What fills it is drawn among those from which at least 95 % of the rows'
-    pixels can be told at every severity; alpha is 1 in the whole band.
+    The severity sets the height of the band: 0.03, 0.08, 0.15, 0.30, 0.50 H. It grows downwards or upwards from a
+    random row. The filling is drawn from those that change at least 95 % of the band's pixels visibly at every
+    severity; alpha is 1 in the whole band.
     """
 
     kind = "band_missing"

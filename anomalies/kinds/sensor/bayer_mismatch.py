@@ -18,12 +18,12 @@ BLACK_LEVELS = (10.0, 2.0, 6.0)
 
 @dataclass(frozen=True)
 class BayerMismatch(InColour):
-    """The raw image is demosaiced with the wrong colour pattern: white balance and black level of one colour
-    go to another, so that colours are wrong and edges get a mesh of single pixels.
+    """The raw image is demosaiced with the wrong Bayer pattern: white balance and black level are applied to the
+    wrong channels, so colours are wrong and edges show a mesh of single pixels.
 
-    The severity sets the share of the wrong result in a mixture with the right one: 0.10, 0.25, 0.45, 0.70,
-    1.00. Which of the three wrong patterns it is, is drawn. Red and blue pixels are taken to be about 1.6 and
-    1.4 times less sensitive than green ones.
+    The severity sets the share of the wrong result in a mixture with the correct one: 0.10, 0.25, 0.45, 0.70, 1.00.
+    One of the three wrong patterns is drawn. Red and blue pixels are assumed to be 1.6 and 1.4 times less sensitive
+    than green ones.
     """
 
     kind = "bayer_mismatch"

@@ -16,11 +16,12 @@ BURST_LENGTH = 0.03
 
 @dataclass(frozen=True)
 class BitErrors(InColour):
-    """Bits flip on the way: bursts that hit the same bit of neighbouring bytes, in red, green and blue alike.
+    """Bit errors in transmission: bursts that flip the same bit of neighbouring bytes, in red, green and blue
+    alike.
 
     The severity sets the number of bursts per H x H pixels: 50, 200, 800, 3000, 12000, on small images at most
-    0.002, 0.006, 0.014, 0.028, 0.05 of the pixels; their length is drawn, on average 0.03 H + 3 bytes. One of the
-    two upper bits flips, the others hardly show.
+    0.002, 0.006, 0.014, 0.028, 0.05 of the pixels. Their length is random, on average 0.03 H + 3 bytes. One of the
+    two upper bits flips; lower ones are barely visible.
     """
 
     kind = "bit_errors"

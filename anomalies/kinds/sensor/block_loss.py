@@ -19,12 +19,12 @@ EMPTY_CODE = (0.0, 135.0, 0.0)
 
 @dataclass(frozen=True)
 class BlockLoss(Anomaly):
-    """Runs of macro-blocks of the video codec are lost: the decoder shows a piece from elsewhere, repeats the
-    block before the run, or an empty one (green, grey).
+    """Runs of macroblocks of the video codec are lost. The decoder shows a piece from elsewhere, repeats the block
+    before the run, or shows an empty one (green, grey).
 
-    Blocks are H / 64 wide. The severity sets the number of runs: 2, 6, 16, 40, 90; below 128 rows, where
-    blocks are 2 pixels wide, fewer in proportion. Their length is drawn, 0.05 to 0.20 W. Alpha is 1 in the
-    whole run; what replaces it is chosen so that the brightness of nearly all of its pixels changes visibly.
+    Blocks are H / 64 wide. The severity sets the number of runs: 2, 6, 16, 40, 90; below 128 rows, where blocks are
+    2 pixels wide, proportionally fewer. Their length is random, 0.05 to 0.20 W. Alpha is 1 in the whole run; the
+    replacement is chosen so that the brightness of nearly all of its pixels changes visibly.
     """
 
     kind = "block_loss"

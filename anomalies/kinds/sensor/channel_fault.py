@@ -20,15 +20,15 @@ NOTICEABLE = 8
 class ChannelFault(InColour):
     """One colour channel is missing, stuck at white, swapped with another, or amplified too much.
 
-    The severity sets how far: 0.10, 0.20, 0.35, 0.60, 1.00 of the way to a channel without signal ("drop"),
-    at white ("stuck"), exchanged with another ("swap"), or amplified to twice its value ("gain").
+    The severity sets the degree: 0.10, 0.20, 0.35, 0.60, 1.00 of the way to a channel without signal ("drop"), at
+    white ("stuck"), exchanged with another ("swap"), or amplified to twice its value ("gain").
 
     Args:
-        fault: one of these, or "any": one is drawn for each image. A drawn one that would not show (a swap
-            in a grey image) makes place for the next.
+        fault: one of these, or "any" to draw one for each image. A drawn fault that would be invisible (a swap in a
+            grey image) is replaced by the next one.
 
     Raises:
-        ValueError: an unknown fault.
+        ValueError: unknown fault.
     """
 
     kind = "channel_fault"

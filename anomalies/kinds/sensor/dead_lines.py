@@ -16,12 +16,12 @@ COLUMN, COMPLETE, AMPLIFIER = 0.7, 0.7, 60
 
 @dataclass(frozen=True)
 class DeadLines(Anomaly):
-    """Rows and columns without a signal (black), saturated (white), or read out by an amplifier whose offset
-    is wrong by 60 levels, across the whole image or from a broken pixel to the edge.
+    """Rows and columns without a signal (black), saturated (white), or read out by an amplifier with an offset of
+    60 levels, across the whole image or from a defective pixel to the edge.
 
-    The severity sets how many per 1024 pixels of the shorter side: 1, 3, 8, 20, 50; at least 1, 2, 3, 4, 5.
-    Each is one pixel wide, as on a sensor, whatever the size of the image. A line that would not show where it
-    lies is of another of these sorts.
+    The severity sets the number of lines per 1024 pixels of the shorter side: 1, 3, 8, 20, 50; at least 1, 2, 3, 4,
+    5. Each is one pixel wide at every image size. A fault that would be invisible at its place is replaced by
+    another of these.
     """
 
     kind = "dead_lines"

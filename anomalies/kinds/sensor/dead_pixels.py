@@ -19,12 +19,12 @@ GREEN = np.array([[0, 0.25, 0], [0.25, 1, 0.25], [0, 0.25, 0]])
 
 @dataclass(frozen=True)
 class DeadPixels(InColour):
-    """Hot (stuck at white) and dead (stuck at black) pixels of a sensor with a Bayer pattern. Demosaicing
-    spreads each over its neighbours, so that it shows as a small red, green or blue cross or blot.
+    """Hot (stuck at white) and dead (stuck at black) pixels of a sensor with a Bayer pattern. Demosaicing spreads
+    each over its neighbours, so it appears as a small red, green or blue cross or blot.
 
-    The severity sets the share of the sensor's pixels that are broken: 0.0005, 0.001, 0.0025, 0.005, 0.01,
-    on small images at least 5, 10, 15, 20, 25. Seven of ten are hot; one that would hardly show is of the other
-    sort. Alpha is 1 in every pixel that demosaicing changes by 3 levels or more.
+    The severity sets the share of defective sensor pixels: 0.0005, 0.001, 0.0025, 0.005, 0.01, on small images at
+    least 5, 10, 15, 20, 25 pixels. 70 % are hot; one that would be barely visible is of the other type. Alpha is 1
+    in every pixel that demosaicing changes by 3 levels or more.
     """
 
     kind = "dead_pixels"

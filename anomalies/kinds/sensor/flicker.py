@@ -18,12 +18,12 @@ HARMONIC = 0.3
 
 @dataclass(frozen=True)
 class Flicker(Anomaly):
-    """Lamps that pulse with the mains or with pulse-width modulation: the rows of a rolling shutter are exposed
-    at different moments and show it as bright and dark bands.
+    """Lamps pulsed by the mains or by pulse-width modulation: the rows of a rolling shutter are exposed at
+    different moments, which gives bright and dark bands.
 
-    The severity sets by how much of the exposure a band differs from the mean: 0.04, 0.08, 0.16, 0.30, 0.50.
-    The period of the bands is drawn, 0.12 to 0.45 H: the shutter's way in one pulse of the lamp. They are
-    no pure sine: a harmonic of 0.3 is added. A black image stays black.
+    The severity sets the relative deviation of a band's exposure from the mean: 0.04, 0.08, 0.16, 0.30, 0.50. The
+    period of the bands is random, 0.12 to 0.45 H. The profile is a sine with a harmonic of 0.3. A black image stays
+    black.
     """
 
     kind = "flicker"

@@ -16,12 +16,12 @@ COVERED = (0.20, 0.40, 0.60, 0.80, 0.95)
 
 @dataclass(frozen=True)
 class LensCap(Anomaly):
-    """Something dark covers the lens from below or from the side: a slipped cap or hood, a sticker, a hand. It
-    is so close that its edge is a wide, soft shadow.
+    """Something dark covers the lens from below or from the side: a slipped cap or hood, a sticker, a hand. It is
+    so close that its edge is a wide, soft shadow.
 
-    The severity sets the covered share of the image (opacity >= 0.5): 0.20, 0.40, 0.60, 0.80, 0.95. The edge
-    is 0.16 H wide, slightly bent, and turned by up to 55 degrees. The cover shows a little of the light
-    around it, and never less than 9 levels.
+    The severity sets the covered share of the image (opacity >= 0.5): 0.20, 0.40, 0.60, 0.80, 0.95. The edge is
+    0.16 H wide, slightly curved, and rotated by up to 55 degrees. The cover reflects a little of the surrounding
+    light and has at least 9 levels.
     """
 
     kind = "lens_cap"

@@ -17,8 +17,8 @@ BITS = (6, 5, 4, 3, 2)
 
 @dataclass(frozen=True)
 class Quantisation(Anomaly):
-    """Too few bits: smooth surfaces fall apart into steps. The reference of the converter drifts by one step
-    while the image is read out, so that the steps lie elsewhere in every row.
+    """Too few bits: smooth surfaces break up into steps. The converter's reference drifts by one step during the
+    readout, so the steps are shifted from row to row.
 
     The severity sets the number of bits: 6, 5, 4, 3, 2; no row has more than 2^bits + 1 levels.
     """

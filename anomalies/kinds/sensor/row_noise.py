@@ -16,10 +16,10 @@ ROW_OFFSET = 64
 
 @dataclass(frozen=True)
 class RowNoise(Anomaly):
-    """Fixed pattern of a sensor whose rows are amplified differently: horizontal stripes.
+    """Fixed-pattern noise of a sensor whose rows have different gains: horizontal stripes.
 
-    The severity sets the standard deviation of the rows' gain: 0.01, 0.02, 0.04, 0.08, 0.16. Their offset has
-    64 levels times that, so that the stripes show in the dark as well.
+    The severity sets the standard deviation of the row gains: 0.01, 0.02, 0.04, 0.08, 0.16. The standard deviation
+    of the row offsets is 64 levels times that, so the stripes are visible in dark images too.
     """
 
     kind = "row_noise"

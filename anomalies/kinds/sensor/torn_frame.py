@@ -1,4 +1,4 @@
-"""A frame made of two frames."""
+"""Rows shifted sideways after a loss of synchronisation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ TEARS, SHORTEST_SHIFT, LONGEST_SHIFT = 3, 0.03, 0.20
 
 @dataclass(frozen=True)
 class TornFrame(Anomaly):
-    """The synchronisation is lost at some row: the rest of the frame is shifted sideways and comes in again
-    at the other side.
+    """Synchronisation is lost at some row: the rest of the frame is shifted sideways and wraps around.
 
-    The severity sets the torn share of the rows, at the bottom: 0.08, 0.18, 0.32, 0.50, 0.75 of them, in up
-    to three pieces whose shifts are drawn, 0.03 to 0.20 W to either side. Image-level: labels move with the
-    image, so that they still belong to what is seen.
+    The severity sets the affected share of the rows, from the bottom: 0.08, 0.18, 0.32, 0.50, 0.75, in up to three
+    pieces with random shifts of 0.03 to 0.20 W to either side. The kind is image-level: labels are shifted with the
+    image.
     """
 
     kind = "torn_frame"

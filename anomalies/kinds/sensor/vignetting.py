@@ -19,9 +19,9 @@ FALLOFF = (0.30, 0.45, 0.60, 0.75, 0.90)
 class Vignetting(Anomaly):
     """The image gets darker towards its corners, as with a lens hood or filter in the way.
 
-    The severity sets the light missing in the corner that is farthest from the optical centre: 0.30, 0.45,
-    0.60, 0.75, 0.90 of it. The falloff grows with the square of the distance at first, less in the corner
-    (half squared, half to the fourth power). The optical centre is up to 0.08 H off the middle.
+    The severity sets the share of light missing in the corner that is farthest from the optical centre: 0.30, 0.45,
+    0.60, 0.75, 0.90. The falloff is half quadratic, half quartic in the distance from the optical centre, which is
+    up to 0.08 H off the image centre.
     """
 
     kind = "vignetting"

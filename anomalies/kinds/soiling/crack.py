@@ -27,11 +27,11 @@ GOLDEN = np.pi * (3 - np.sqrt(5))
 
 @dataclass(frozen=True)
 class Crack(Anomaly):
-    """A stone hit the glass: cracks run out from the impact, each a bright line that reflects the sky with a
-    dark one beside it, joined by rings near the middle.
+    """A stone chip in the glass: cracks radiate from the impact, each a bright line that reflects the sky next to a
+    dark one, connected by rings near the centre.
 
-    The severity sets the number of cracks: 3, 5, 8, 12, 17; the length of the longest: 0.2, 0.32, 0.48, 0.7,
-    1.0 H; and their width: 0.0016 to 0.0036 H, at least a pixel.
+    The severity sets the number of cracks: 3, 5, 8, 12, 17; the length of the longest: 0.2, 0.32, 0.48, 0.7, 1.0 H;
+    and their width: 0.0016 to 0.0036 H, at least one pixel.
     """
 
     kind = "crack"

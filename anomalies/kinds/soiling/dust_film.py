@@ -20,10 +20,10 @@ GRAINS_PER_SQUARE = 400
 
 @dataclass(frozen=True)
 class DustFilm(Anomaly):
-    """Dried dust on the lens: a pale film, cloudy and grainy, that scatters light and takes away contrast.
+    """Dried dust on the lens: a pale film, cloudy and grainy, that scatters light and reduces contrast.
 
-    The severity sets the share of the image that is covered (opacity >= 0.05): 25, 45, 65, 82, 95 %; the
-    opacity of its densest tenth: 0.22, 0.30, 0.40, 0.50, 0.60; and the blur behind it: 0.003 to 0.008 H.
+    The severity sets the share of the image that is covered (opacity >= 0.05): 25, 45, 65, 82, 95 %; the opacity of
+    its densest tenth: 0.22, 0.30, 0.40, 0.50, 0.60; and the blur behind it: 0.003 to 0.008 H.
     """
 
     kind = "dust_film"

@@ -29,9 +29,9 @@ ICE = (0.86, 0.91, 0.97)
 class Frost(Anomaly):
     """Frost that grows over the lens from its border: feathers of ice that branch at 60 degrees, in a white film.
 
-    The severity sets the share of the image that is covered (opacity >= 0.05): 8, 18, 32, 48, 65 %; how much of
-    that is dense: 10, 15, 22, 30, 40 % with an opacity of at least 0.70 to 0.85; and the blur behind thin ice:
-    0.006 to 0.020 H. It is lit by a heavily blurred copy of the image.
+    The severity sets the covered share of the image (opacity >= 0.05): 8, 18, 32, 48, 65 %; the dense share of
+    that: 10, 15, 22, 30, 40 % with an opacity of at least 0.70 to 0.85; and the blur behind thin ice: 0.006 to
+    0.020 H. The ice is lit by a heavily blurred copy of the image.
     """
 
     kind = "frost"

@@ -23,10 +23,11 @@ BODY_COLOUR, FLUID = (0.16, 0.12, 0.08), (0.74, 0.68, 0.42)
 
 @dataclass(frozen=True)
 class Insect(Anomaly):
-    """Insects that hit the lens: a dark body in a pale smear of fluid, sprayed away from the impact.
+    """Insects that hit the lens: a dark body in a pale smear of fluid, with a spray that points away from the
+    impact.
 
-    The severity sets their number: 1, 2, 4, 7, 12 and the radius of a body: 0.016 to 0.028 H; the spray
-    reaches five times as far. Body and inner fluid are opaque, the spray is semi-transparent.
+    The severity sets the number: 1, 2, 4, 7, 12, and the radius of a body: 0.016 to 0.028 H; the spray reaches five
+    times as far. Body and inner fluid are opaque, the spray is semi-transparent.
     """
 
     kind = "insect"

@@ -23,7 +23,7 @@ VEINS = 6
 
 @dataclass(frozen=True)
 class Leaf(Anomaly):
-    """Wet leaves on the lens: opaque, toothed, with ribs, far out of focus.
+    """Wet leaves on the lens: opaque, toothed, with ribs, strongly defocused.
 
     The severity sets their length: 0.14, 0.20, 0.28, 0.37, 0.48 H, and their number: 1, 1, 2, 2, 3.
     """

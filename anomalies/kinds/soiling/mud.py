@@ -25,18 +25,18 @@ SMALLEST_DROP = 0.8
 
 @dataclass(frozen=True)
 class Mud(Anomaly):
-    """Splashed mud and dirt on the lens: patches and drops, thin at the edge, opaque in the middle.
+    """Splashed mud and dirt on the lens: patches and drops, thin at the edges, opaque in the middle.
 
-    The severity sets the share of the image that is covered (opacity >= 0.05): 3, 8, 18, 32, 50 %; how much of
-    that is opaque (>= 0.8): none, 10, 25, 45, 65 %; and the blur behind thin dirt: 0.010 to 0.025 H. At every
-    severity the dirt lies in the same places; it grows outwards. Opaque mud has the colour of soil, lit by a
-    heavily blurred copy of the image, so that it is dark at night.
+    The severity sets the covered share of the image (opacity >= 0.05): 3, 8, 18, 32, 50 %; the opaque share of that
+    (>= 0.8): none, 10, 25, 45, 65 %; and the blur behind thin dirt: 0.010 to 0.025 H. The dirt is in the same
+    places at every severity and grows outwards. Opaque mud has the colour of soil, lit by a heavily blurred copy of
+    the image, so it is dark at night.
 
     Args:
-        albedo: share of the light that the dirt reflects in red, green, blue.
+        albedo: share of the light that the dirt reflects in red, green and blue, 0 to 1 each.
 
     Raises:
-        ValueError: an albedo that is not three numbers from 0 to 1.
+        ValueError: the albedo is not three numbers from 0 to 1.
     """
 
     kind = "mud"

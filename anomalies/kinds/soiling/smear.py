@@ -21,10 +21,10 @@ SMEAR_BLUR = (0.008, 0.011, 0.015, 0.020, 0.026)
 
 @dataclass(frozen=True)
 class Smear(Anomaly):
-    """Grease wiped over the lens in arcs: fine curved streaks, behind which the scene is dull and blurred.
+    """Grease wiped over the lens in arcs: fine curved streaks that dull and blur the scene behind them.
 
-    The severity sets the share of the image that is covered (opacity >= 0.05): 8, 16, 28, 42, 58 %; the opacity
-    of its densest fifth: 0.35, 0.45, 0.52, 0.60, 0.68; and the blur behind it: 0.008 to 0.026 H.
+    The severity sets the share of the image that is covered (opacity >= 0.05): 8, 16, 28, 42, 58 %; the opacity of
+    its densest fifth: 0.35, 0.45, 0.52, 0.60, 0.68; and the blur behind it: 0.008 to 0.026 H.
     """
 
     kind = "smear"

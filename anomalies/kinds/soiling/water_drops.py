@@ -16,13 +16,13 @@ DROPS = (5, 11, 24, 46, 82)
 
 @dataclass(frozen=True)
 class WaterDrops(Anomaly):
-    """Rain drops on the lens. Each is a wide lens that shows 0.35 to 0.45 H to all sides upside down, darker
-    at the upper rim and bright at the lower one, where the sky is refracted into the lens; in dark places it is
-    10 levels brighter than that, in bright ones darker.
+    """Rain drops on the lens. Each acts as a wide-angle lens that shows the surrounding 0.35 to 0.45 H upside down,
+    darker at its upper rim and brighter at the lower one, where it refracts the sky. In dark places a drop is 10
+    levels brighter than that, in bright places darker.
 
-    The severity sets the number of drops on a square of the image height: 5, 11, 24, 46, 82, so twice that on a
-    Cityscapes image. Their radius is 0.006 to 0.028 H, small ones more often; all have an opacity of 0.78. On
-    images too small for such drops there are fewer, not larger ones.
+    The severity sets the number of drops per H x H pixels: 5, 11, 24, 46, 82 (twice that on a Cityscapes image).
+    Their radius is 0.006 to 0.028 H, small ones are more frequent; the opacity is 0.78. On images too small for
+    such drops there are fewer, not larger ones.
     """
 
     kind = "water_drops"

@@ -23,19 +23,18 @@ Layout = Literal["auto", "road", "object"]
 
 @dataclass(frozen=True)
 class Fog(Anomaly):
-    """Fog after Koschmieder: image x t + airlight x (1 - t), t = exp(-2.996 distance / visibility).
+    """Fog by Koschmieder's law: image x t + airlight x (1 - t), t = exp(-2.996 distance / visibility).
 
     The severity sets the visibility: 600, 300, 150, 75, 40 m (the first three are those of Foggy Cityscapes,
-    Sakaridis et al. 2018). Its density varies by 15 % over the image. Distances are the scene's depth, else told
-    from its labels, see `anomalies.toolkit.depth.distances`.
+    Sakaridis et al. 2018). The density varies by 15 % over the image. Distances come from the scene's depth or,
+    without it, are estimated from its labels, see `anomalies.toolkit.depth.distances`.
 
     Args:
-        scene: what is assumed where neither is known. "road" takes distances from a street that runs to a
-            horizon at 0.42 of the height, between facades; "object" always puts everything 16 m away; "auto" is
-            "object" for images below 64 rows.
+        scene: geometry assumed without depth and labels. "road": a street between facades with its horizon at 0.42 of
+            the height; "object": everything 16 m away; "auto": "object" for images below 64 rows, else "road".
 
     Raises:
-        ValueError: another scene.
+        ValueError: unknown ``scene``.
     """
 
     kind = "fog"

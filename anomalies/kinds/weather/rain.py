@@ -21,12 +21,12 @@ RAIN_DROPS = (1, 3, 6, 11, 18)
 
 @dataclass(frozen=True)
 class Rain(Anomaly):
-    """Falling rain: streaks of the drops' motion, a veil of spray, less light, drops on the lens.
+    """Falling rain: motion streaks of the drops, a veil of spray, less light, drops on the lens.
 
-    The severity sets the number of streaks on a square of the image height: 160, 420, 950, 1900, 3400; their
-    opacity: 0.16 to 0.30; the contrast left by the veil: 0.97 to 0.72; the light left: 0.97 to 0.83; the drops on a
-    square of the lens: 1, 3, 6, 11, 18. Streaks are 0.02 to 0.08 H long, nearer ones longer, wider and fainter,
-    within 15 degrees of one direction.
+    The severity sets the number of streaks per H x H pixels: 160, 420, 950, 1900, 3400; their opacity: 0.16 to
+    0.30; the contrast left by the veil: 0.97 to 0.72; the light left: 0.97 to 0.83; and the drops on the lens per H
+    x H pixels: 1, 3, 6, 11, 18. Streaks are 0.02 to 0.08 H long, nearer ones longer, wider and fainter, within 15
+    degrees of one direction.
     """
 
     kind = "rain"

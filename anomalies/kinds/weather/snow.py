@@ -21,13 +21,12 @@ SNOW_GROUND = (0.0, 0.10, 0.20, 0.35, 0.50)
 
 @dataclass(frozen=True)
 class Snow(Anomaly):
-    """Falling snow: flakes near and far, a bright veil, snow that settles on the ground.
+    """Falling snow: flakes at all distances, a bright veil, settled snow on the ground.
 
-    The severity sets the number of flakes on a square of the image height: 130, 330, 750, 1400, 2400; the
-    contrast left by the veil: 0.96 to 0.70; how white the ground is: 0 to 0.5. Flakes are 0.0024 to
-    0.010 H wide, near ones out of focus and drawn out by their
-    motion, a third of them each at 45, 70 and 100 % of their brightness. Snow settles on the ground of the labels,
-    else below the horizon.
+    The severity sets the number of flakes per H x H pixels: 130, 330, 750, 1400, 2400; the contrast left by the
+    veil: 0.96 to 0.70; and the whiteness of the ground: 0 to 0.5. Flakes are 0.0024 to 0.010 H wide; near ones are
+    defocused and drawn out by their motion; a third each have 45, 70 and 100 % of the full brightness. Snow settles
+    on ground classes of the labels, or below the horizon without labels.
     """
 
     kind = "snow"

@@ -24,12 +24,12 @@ STRETCH = 3.0
 
 @dataclass(frozen=True)
 class WetRoad(Anomaly):
-    """A wet road: darker, and a dull mirror of what stands on it and of the sky, stretched downwards, stronger in
-    puddles and far away, where light falls flat.
+    """A wet road: darker, with a dull reflection of what stands on it and of the sky, stretched downwards, stronger
+    in puddles and at a distance, where the angle of incidence is flat.
 
-    The severity sets the share of mirrored light: 0.10, 0.18, 0.26, 0.36, 0.48 on average, and how much darker
-    the road itself gets: 10, 18, 25, 32, 40 %. The road is that of the labels; without them, a strip from below
-    the horizon that fills the lower part of the image.
+    The severity sets the share of reflected light: 0.10, 0.18, 0.26, 0.36, 0.48 on average, and the darkening of
+    the road: 10, 18, 25, 32, 40 %. The road is taken from the labels, without them it is a strip from below the
+    horizon that fills the lower part of the image.
     """
 
     kind = "wet_road"

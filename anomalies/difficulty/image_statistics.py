@@ -1,7 +1,6 @@
-"""The naive detector of whole images: eleven statistics, no network, no learning beyond a mean and a
-covariance.
+"""Eleven statistics of an image and the baseline detector built on them: no network, only their mean and covariance.
 
-Whatever it finds needs no understanding of the scene; a detector worth its price must do better.
+What it detects needs no understanding of the scene, so a useful detector must do better.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Naive detectors of single pixels: colour, noise, JPEG error, edges. Each looks at one image and nothing
-else.
-"""
+"""Pixel scores of one image without a network: colour, noise, JPEG error, edges."""
 
 from __future__ import annotations
 

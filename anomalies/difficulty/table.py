@@ -1,7 +1,6 @@
-"""How hard is an anomaly set? What detectors find that know nothing of the scene.
+"""Difficulty of an anomaly set: how well image statistics detect each kind at each severity.
 
-A set on which eleven image statistics reach an AUROC of .95 is trivial: a network that does as well has shown
-nothing. So every set is measured with them, per kind and severity.
+A set on which eleven image statistics reach an AUROC of .95 is trivial: that a network reaches it too shows nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def level(auroc: float) -> str:
 
 @dataclass
 class Difficulty:
-    """Collects what the naive detectors need, image by image, and says how hard every cell (kind, severity) is.
+    """Collects image statistics and pixel scores, and rates the difficulty of every cell (kind, severity).
 
     The order of calls does not matter, so parts made by several processes can be merged.
 
@@ -105,7 +104,7 @@ class Difficulty:
         self.masks[cell] = self.masks.get(cell, 0) + 1
 
     def merge(self, other: Difficulty) -> Difficulty:
-        """Take over everything another one collected; returns this one."""
+        """Add everything another instance collected; returns self."""
         for cell, pairs in other.images.items():
             self.images.setdefault(cell, []).extend(pairs)
         for cell, counts in other.pixels.items():

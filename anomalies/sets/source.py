@@ -74,7 +74,7 @@ class Source(Protocol):
 
 
 class Provider(Protocol):
-    """What stands behind an entry point of the group ``anomalies.sources``."""
+    """Interface of an entry point of the group ``anomalies.sources``."""
 
     def names(self) -> list[str]:
         """Data sets it can open."""
@@ -155,7 +155,7 @@ class Chosen:
 
 
 def scene_of(item: SourceImage, view: Scene) -> Scene:
-    """What anomalies may know about a clean image."""
+    """The scene of a clean image: its labels and what is known about all images of the source."""
     return replace(view, labels=item.labels)
 
 

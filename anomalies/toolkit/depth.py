@@ -1,4 +1,4 @@
-"""How far away things are: measured, told from labels, or guessed from the position in the image."""
+"""Distances in the scene: measured, estimated from labels, or guessed from the position in the image."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""A layer on the lens: how much of the scene it hides, how it is lit, what WoodScape calls it.
+"""Layers on the lens: opacity, lighting, and WoodScape's soiling classes.
 
-The lens lies far in front of the focal plane: edges of the layer are soft, and what shines through it is out of
-focus.
+The lens lies far in front of the focal plane, so edges of a layer are soft and what shines through it is blurred.
 """
 
 from __future__ import annotations

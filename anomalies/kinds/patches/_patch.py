@@ -1,9 +1,4 @@
-"""What local changes of the image share: one region, drawn and marked where it visibly changed. No
-foreign image is needed.
-
-The severity sets the area: 0.0005, 0.002, 0.005, 0.015, 0.04 of the image (at least 6, 10, 16, 25, 38 pixels),
-grown about the same place. See `anomalies.kinds.patches._regions.visible_change` for what is marked.
-"""
+"""Base class of the patches: one region, drawn, and marked where it visibly changed."""
 
 from __future__ import annotations
 

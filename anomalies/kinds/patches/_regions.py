@@ -1,4 +1,4 @@
-"""Where a local anomaly is: a star-shaped region that grows about its centre, in a crop of the image."""
+"""Regions of local anomalies: a star-shaped region that grows about its centre, in a crop of the image."""
 
 from __future__ import annotations
 

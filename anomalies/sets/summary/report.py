@@ -1,4 +1,4 @@
-"""What stands beside a finished set: its README with statistics and difficulty, its recipe, a preview."""
+"""The files beside a complete set: README with statistics and difficulty, recipe, preview."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ HARD = {
 def finish(
     out: Path, per_cell: int = 40, workers: int = 1, how: str = "local", watch: Watch | None = None
 ) -> dict[str, str]:
-    """Write what stands beside a complete set: ``README.md``, ``statistics.csv``, ``difficulty.csv``,
+    """Write the files that describe a complete set: ``README.md``, ``statistics.csv``, ``difficulty.csv``,
     ``recipe.yaml``, ``preview.jpg`` where the set holds images, the arrays of layout "cifar10-c".
 
     Args:

@@ -1,4 +1,4 @@
-"""A generated set in numbers: per kind and severity how many, how much they change, how hard they are."""
+"""Tables about a generated set: statistics per kind and severity, difficulty."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def numbers(records: Sequence[Record]) -> pd.DataFrame:
 def difficulty(
     folder: Path, per_cell: int, workers: int = 1, how: str = "local", watch: Watch | None = None
 ) -> pd.DataFrame:
-    """What the naive detectors reach on a set, see `anomalies.difficulty.table.Difficulty.table`.
+    """Performance of the image-statistics detectors on a set, see `anomalies.difficulty.table.Difficulty.table`.
 
     Args:
         folder: of the set.

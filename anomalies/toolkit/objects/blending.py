@@ -1,7 +1,7 @@
-"""How a cut-out becomes part of a photograph: matte, colour, sharpness, noise, contact shadow.
+"""Blending of a cut-out into a photograph: matte, colour, sharpness, noise, contact shadow.
 
-Pasting is easy to detect: on CamVid frames a Mahalanobis distance of Lab colours alone finds hard pastes. What
-hides them is the colour; feathered edges alone change nothing. So colour is matched by default.
+Hard pastes are easy to detect: on CamVid frames a Mahalanobis distance of Lab colours alone finds them. Colour decides;
+feathered edges alone change nothing. Colour is therefore matched by default.
 """
 
 from __future__ import annotations

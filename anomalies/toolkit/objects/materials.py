@@ -1,4 +1,4 @@
-"""What objects are made of, and how light falls on them."""
+"""Materials of objects and their shading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of the procedural objects: seen by a camera, lit by sky and sun, cut out."""
+"""Pictures of the procedural objects: rendered, lit by sky and sun, cut out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where things stand, and how large they are there: one pinhole camera over flat ground."""
+"""Positions and sizes of objects: one pinhole camera over flat ground."""
 
 from __future__ import annotations
 

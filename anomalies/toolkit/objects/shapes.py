@@ -1,4 +1,4 @@
-"""Objects that may lie on a road, built from solids: shipped as code, so nobody's photographs are needed."""
+"""Objects that may lie on a road, modelled from solids in code; no photographs are needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ellipsoids, blocks and tubes in front of an orthographic camera: what every pixel hits, and its normal."""
+"""Ellipsoids, blocks and tubes under an orthographic camera: first hit and normal of every pixel."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ valid (not visible where marked, visible elsewhere, on void, over a person).
 {difficulty}
 
 How well simple image statistics detect the anomalies: AUROC of the best of eleven global statistics and their
-Mahalanobis distance per image; per pixel, of Lab colour, noise residual, JPEG error and gradient. trivial from .95, easy from .80,
-medium from .65, hard below.
+Mahalanobis distance per image; per pixel, of Lab colour, noise residual, JPEG error and gradient. trivial from .95,
+easy from .80, medium from .65, hard below.
 
 ## Skipped and failed images
 

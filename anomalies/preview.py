@@ -1,6 +1,4 @@
-"""The command that shows what the kinds look like on one's own image:
-``python -m anomalies.preview --image FILE``.
-"""
+"""Command that renders the kinds on an image of the user: ``python -m anomalies.preview --image FILE``."""
 
 from __future__ import annotations
 
@@ -20,11 +18,12 @@ from anomalies.scene import Scene
 from anomalies.sets.codec import encode_png
 from anomalies.sets.console import BAD_USAGE, console, progress, recipe_of, reporting
 from anomalies.sets.manifest import write_whole
-from anomalies.sets.sheet import outlined, sheet
-from anomalies.sets.source import read_image
+from anomalies.sets.reading import read_image
+from anomalies.sets.summary.sheet import outlined, sheet
 
 KEY = "preview"
 CLEAN = "clean"
+DATA, ANOMALY, OUTPUT = "Data", "Anomalies", "Output"
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -71,16 +70,28 @@ def preview(
 
 @app.command(epilog="Example: python -m anomalies.preview --image frame.png --out sheet.png")
 def main(
-    image: Annotated[Path, typer.Option(help="image file")],
-    out: Annotated[Path, typer.Option(help="PNG file of the sheet")] = Path("preview.png"),
+    image: Annotated[Path, typer.Option(help="image file", rich_help_panel=DATA)],
     recipe: Annotated[
-        str | None, typer.Option(help="only its kinds, with its parameters: a shipped recipe or a YAML file")
+        str | None,
+        typer.Option(
+            help="show only its kinds, with its parameters: a shipped recipe or a YAML file",
+            rich_help_panel=ANOMALY,
+        ),
     ] = None,
-    kind: Annotated[list[str] | None, typer.Option(help="only this kind; may be repeated")] = None,
-    seed: Annotated[int, typer.Option(help="of the anomalies")] = 0,
-    width: Annotated[int, typer.Option(help="of the small images, in pixels")] = 256,
-    outlines: Annotated[bool, typer.Option("--outlines", help="draw the outlines of the masks")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="show only this kind; may be repeated", rich_help_panel=ANOMALY)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="seed of the anomalies", rich_help_panel=ANOMALY)] = 0,
+    out: Annotated[Path, typer.Option(help="PNG file to write", rich_help_panel=OUTPUT)] = Path(
+        "preview.png"
+    ),
+    width: Annotated[
+        int, typer.Option(help="width of the thumbnails in pixels", rich_help_panel=OUTPUT)
+    ] = 256,
+    outlines: Annotated[
+        bool, typer.Option("--outlines", help="draw the outlines of the masks", rich_help_panel=OUTPUT)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks", rich_help_panel=OUTPUT)] = False,
 ) -> None:
     """Show every kind of anomaly at all five severities on one image."""
     with reporting(BAD_USAGE, debug), progress("drawing") as watch:

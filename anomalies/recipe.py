@@ -1,4 +1,4 @@
-"""Recipes: which anomalies, how often, how strong. Shipped as YAML files; users write their own."""
+"""Recipes: kinds of anomalies with weights, severities and parameters. Shipped as YAML files or written by users."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Entry:
         params: further parameters of the kind.
 
     Raises:
-        ValueError: a weight that is not positive, an empty choice, or whatever the kind does not accept.
+        ValueError: the weight is not positive, no severity is given, or the kind rejects a value.
     """
 
     kind: str

@@ -28,7 +28,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class ImageStatistics(Probe):
-    """(B, 11) float64: `anomalies.naive.statistics` of the images, their normalisation undone and rounded to
+    """(B, 11) float64: `image_statistics.statistics` of the images, their normalisation undone and rounded to
     uint8.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a person sees of the commands: errors in one line, exit codes, a progress bar."""
+"""Console output of the commands: one-line errors, exit codes, progress bars."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAILED, BAD_USAGE = 1, 2
 
 @contextmanager
 def reporting(code: int, debug: bool) -> Iterator[None]:
-    """Errors that a user can do something about become one line and an exit code."""
+    """Context in which expected errors are printed in one line and become an exit code."""
     try:
         yield
     except KeyboardInterrupt:

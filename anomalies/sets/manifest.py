@@ -1,7 +1,7 @@
-"""The manifest of a generated set: one record per image, and files that are whole or not there.
+"""The manifest of a generated set: one record per image, and atomic file writes.
 
-Records are appended to a part file while a command works, so that whatever happens, what was finished is known;
-`merge` makes ``manifest.jsonl`` and ``manifest.parquet`` from all parts.
+Records are appended to a part file while a command runs, so finished work is known after any interruption; `merge`
+writes ``manifest.jsonl`` and ``manifest.parquet`` from all parts.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ AS_TEXT = ("kinds", "params", "details", "bboxes", "map_hashes", "notes")
 
 
 def pixel_hash(array: NDArray[Any]) -> str:
-    """sha256 over shape, type and pixels, its first 128 bits in hex: the same whatever wrote the file.
+    """sha256 over shape, type and pixels, its first 128 bits in hex: independent of the file format.
 
     Of maps, only the smallest box that holds all of what is not 0 is read, and where it lies.
     """

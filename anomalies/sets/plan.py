@@ -1,4 +1,4 @@
-"""What a set is to hold: everything that decides about its pixels and files, in one value."""
+"""The plan of a set: every option that determines its pixels and files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WHERE = ("images", "data_root")
 
 @dataclass(frozen=True)
 class Plan:
-    """The options of ``python -m anomalies.generate`` that make a set what it is.
+    """The options of ``python -m anomalies.generate`` that determine the content of a set.
 
     Args:
         source: of the clean images.
@@ -140,7 +140,7 @@ class Plan:
 
 
 def claim(folder: Path, header: dict[str, Any]) -> None:
-    """Make a folder the home of a set, or go on with the same set there.
+    """Start a set in a folder, or continue the same set there.
 
     Raises:
         ValueError: the folder holds something else, or another set.

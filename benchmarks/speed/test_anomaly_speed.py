@@ -21,7 +21,6 @@ import pytest
 from PIL import Image as Pillow
 
 from anomalies import ANOMALIES, Recipe, Scene, generator
-from anomalies.fields import fbm
 from anomalies.sets.codec import encode_png, read_map
 from anomalies.sets.generation import generate
 from anomalies.sets.manifest import write_whole

@@ -25,9 +25,9 @@ from anomalies.sets.codec import read_map, read_stored
 from anomalies.sets.generation import generate
 from anomalies.sets.manifest import pixel_hash
 from anomalies.sets.plan import Plan
-from anomalies.sets.report import finish
 from anomalies.sets.source import SourceSpec
 from anomalies.sets.stored import StoredSet
+from anomalies.sets.summary.report import finish
 from anomalies.verify import app as verify_app
 from anomalies.verify import verify
 

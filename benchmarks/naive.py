@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from anomalies.naive import MAHALANOBIS, NaiveDetector, statistics
+from anomalies.difficulty.image_statistics import MAHALANOBIS, NaiveDetector, statistics
 from benchmarks.pipeline.scoring import Scored
 from leaderboards.schema import IMAGE, OodCell
 from lsood.detector import Detector, Input, rows

@@ -25,7 +25,8 @@ from anomalies.sets.codec import encode_png, read_map
 from anomalies.sets.generation import generate
 from anomalies.sets.manifest import write_whole
 from anomalies.sets.plan import Plan
-from anomalies.sets.source import SourceSpec, read_image
+from anomalies.sets.source import SourceSpec
+from anomalies.sets.reading import read_image
 from datamodules.ind.cityscapes import CLASSES, LABEL_IDS
 from datamodules.miniature.street import render
 

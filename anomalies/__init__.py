@@ -17,7 +17,7 @@ from anomalies.registry import ANOMALIES, create
 from anomalies.rng import generator
 from anomalies.scene import Scene
 
-_CLASSES = ANOMALIES.class_names()
+_CLASSES = {entry.attribute: kind for kind, entry in ANOMALIES.entries.items() if entry.attribute}
 
 __all__ = [
     "ANOMALIES",

@@ -9,12 +9,14 @@ from typing import Annotated
 
 import typer
 
-from anomalies.sets.console import BAD_USAGE, FAILED, console, progress, recipe_of, reporting
+from anomalies.recipe import recipe_of
+from anomalies.sets.console import console, progress
 from anomalies.sets.engine import ENGINES
 from anomalies.sets.generation import Outcome, generate
 from anomalies.sets.plan import Plan, claim
 from anomalies.sets.source import SourceSpec
 from anomalies.sets.summary.report import TEXT, finish
+from lsood.io import BAD_USAGE, FAILED, reporting
 
 LISTED = 20
 DATA, ANOMALY, OUTPUT, RUN = "Data", "Anomalies", "Output", "Execution"

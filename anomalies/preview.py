@@ -12,14 +12,14 @@ import typer
 
 from anomalies.base import SEVERITIES, Image
 from anomalies.drawing import draw_once
-from anomalies.recipe import Entry, Recipe
+from anomalies.recipe import Entry, Recipe, recipe_of
 from anomalies.registry import ANOMALIES
 from anomalies.scene import Scene
 from anomalies.sets.codec import encode_png
-from anomalies.sets.console import BAD_USAGE, console, progress, recipe_of, reporting
-from anomalies.sets.manifest import write_whole
+from anomalies.sets.console import console, progress
 from anomalies.sets.reading import read_image
 from anomalies.sets.summary.sheet import outlined, sheet
+from lsood.io import BAD_USAGE, reporting, write_bytes
 
 KEY = "preview"
 CLEAN = "clean"
@@ -102,7 +102,7 @@ def main(
             chosen = replace(chosen, entries=tuple(_entry(chosen, name) for name in kind))
         pixels, _ = read_image(image)
         page = preview(pixels, chosen, seed=seed, width=width, outlines=outlines, watch=watch)
-        write_whole(out, encode_png(np.ascontiguousarray(page)))
+        write_bytes(out, encode_png(np.ascontiguousarray(page)))
     console.print(f"{out}: {len(chosen.entries)} kinds", markup=False, soft_wrap=True)
 
 

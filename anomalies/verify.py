@@ -15,9 +15,10 @@ import typer
 
 from anomalies.sets import engine
 from anomalies.sets.arrays import problems_of_arrays
-from anomalies.sets.console import BAD_USAGE, FAILED, console, progress, reporting
+from anomalies.sets.console import console, progress
 from anomalies.sets.manifest import TABLE, Record, pixel_hash
 from anomalies.sets.stored import StoredSet
+from lsood.io import BAD_USAGE, FAILED, reporting
 
 LISTED = 20
 DATA, RUN = "Data", "Execution"

@@ -18,9 +18,10 @@ from anomalies.recipe import Recipe
 from anomalies.registry import ANOMALIES
 from anomalies.sets.codec import Codec
 from anomalies.sets.layouts import LAYOUTS
-from anomalies.sets.manifest import HEADER, PARTS, write_whole
+from anomalies.sets.manifest import HEADER, PARTS
 from anomalies.sets.source import Source, SourceSpec
 from anomalies.variants import SEVERITY_CHOICES, Variant, variants
+from lsood.io import write_bytes
 
 FORMAT = 1
 MATERIALIZE = ("all", "masks", "none")
@@ -161,7 +162,7 @@ def claim(folder: Path, header: dict[str, Any]) -> None:
     if folder.exists() and (not folder.is_dir() or any(item.name != PARTS for item in folder.iterdir())):
         raise ValueError(f"{folder} is not empty and holds no generated set: choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (json.dumps(header, indent=1) + "\n").encode())
+    write_bytes(path, (json.dumps(header, indent=1) + "\n").encode())
 
 
 def read_header(folder: Path) -> dict[str, Any]:

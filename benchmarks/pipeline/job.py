@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from anomalies.sets.console import recipe_of
+from anomalies.recipe import recipe_of
 from benchmarks.console import to_file, watch
 from benchmarks.levels.base import Level
 from benchmarks.naive import beside_naive
@@ -26,7 +27,7 @@ from leaderboards.schema import IMAGE
 from leaderboards.store import load_results
 from leaderboards.tables import terminal_tables
 from lsood.io import log
-from lsood.methods import METHODS
+from lsood.methods import METHODS, chosen
 
 
 def data_module(settings: Settings) -> BenchmarkDataModule:
@@ -47,6 +48,12 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
     data.prepare_data()
     data.setup()
     return data
+
+
+def chosen_methods(ind: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Methods as typed, groups expanded to those that score rows of a level of the data set's task."""
+    levels = TASKS.about(DATAMODULES.about(ind, "task"), "default_methods")
+    return chosen(names, levels)
 
 
 def methods_at(level: str, settings: Settings, task: type[Task]) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 import anomalies
 from anomalies import ANOMALIES, Anomaly, create
 from anomalies.kinds import ORDER
-from anomalies.registry import Kinds, folded
+from lsood.registry import Registry
 
 ROOT = Path(anomalies.__file__).parent
 HEAVY = {"torch", "albumentations", "pandas", "matplotlib", "sklearn", "scipy", "pyarrow", "rich", "typer"}
@@ -96,7 +96,7 @@ def test_file_class_kind_and_family_agree(kind):
 
 
 def test_families_come_in_order_and_kinds_alphabetically():
-    folders = [name.split(".")[-2] for name in ANOMALIES.modules.values()]
+    folders = [name.split(".")[-2] for name in (entry.module for entry in ANOMALIES.entries.values())]
     assert list(dict.fromkeys(folders)) == list(ORDER)
     for family in ORDER:
         kinds = [k for k, folder in zip(ANOMALIES, folders, strict=True) if folder == family]
@@ -109,7 +109,11 @@ def test_the_mapping_is_read_only_and_complete():
     with pytest.raises(KeyError):
         ANOMALIES["gremlin"]
     assert "gremlin" not in ANOMALIES
-    assert len(ANOMALIES) == len(list(ANOMALIES)) == len(ANOMALIES.class_names())
+    assert (
+        len(ANOMALIES)
+        == len(list(ANOMALIES))
+        == len({entry.attribute for entry in ANOMALIES.entries.values()})
+    )
     with pytest.raises(AttributeError, match="has no attribute 'Gremlin'"):
         _ = anomalies.Gremlin
 
@@ -123,16 +127,21 @@ def test_unknown_kinds_name_the_nearest():
         create("mud", depth=3)
 
 
+def folded(name):
+    """A name in lower case without underscores: equal for a kind and its class."""
+    return name.replace("_", "").lower()
+
+
 def test_a_kind_is_one_file(tmp_path, monkeypatch):
     folder = tmp_path / "sparkling" / "own_family"
     folder.mkdir(parents=True)
+    for package in (folder, folder.parent):
+        (package / "__init__.py").write_text("")
     (folder / "old_sparkle.py").write_text(SPARKLE)
     (folder / "_shared.py").write_text("")
     (folder / "empty.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
-    found = Kinds(folder.parent, "sparkling")
-    assert list(found) == ["empty", "old_sparkle"]
-    assert found.class_names() == {"OldSparkle": "old_sparkle"}
+    found = Registry("kind", ("sparkling",), key="kind")
+    assert list(found) == ["old_sparkle"]
+    assert found.entries["old_sparkle"].attribute == "OldSparkle"
     assert found["old_sparkle"](severity=2).severity == 2
-    with pytest.raises(ImportError, match=r"sparkling\.own_family\.empty must define the class"):
-        found["empty"]

@@ -14,12 +14,13 @@ from anomalies.base import SEVERITIES
 from anomalies.difficulty.table import FEWEST, TOO_FEW
 from anomalies.sets.arrays import write_arrays
 from anomalies.sets.codec import Codec
-from anomalies.sets.manifest import LINES, TABLE, Record, write_whole
+from anomalies.sets.manifest import LINES, TABLE, Record
 from anomalies.sets.plan import HEADER
 from anomalies.sets.stored import StoredSet
 from anomalies.sets.summary.readme import README
 from anomalies.sets.summary.sheet import outlined, sheet
 from anomalies.sets.summary.tables import DIFFICULTY, difficulty, numbers
+from lsood.io import write_bytes
 
 PREVIEW, STATISTICS, HARDNESS = "preview.jpg", "statistics.csv", "difficulty.csv"
 RECIPE, TEXT = "recipe.yaml", "README.md"
@@ -86,13 +87,13 @@ def finish(
     if per_cell and not table.empty:
         hard = difficulty(out, per_cell, workers, how, watch)
         table = table.merge(hard[DIFFICULTY], how="left")
-        write_whole(out / HARDNESS, hard.to_csv(index=False, float_format="%.6g").encode())
-    write_whole(out / STATISTICS, table.to_csv(index=False, float_format="%.6g").encode())
-    write_whole(out / RECIPE, recipe_text(stored.header["entries"]).encode())
+        write_bytes(out / HARDNESS, hard.to_csv(index=False, float_format="%.6g").encode())
+    write_bytes(out / STATISTICS, table.to_csv(index=False, float_format="%.6g").encode())
+    write_bytes(out / RECIPE, recipe_text(stored.header["entries"]).encode())
     shown = any(record["out_path"] is not None and record["kind"] for record in stored.records)
     if shown:
-        write_whole(out / PREVIEW, preview_of(stored))
-    write_whole(out / TEXT, _readme(stored, table, hard, shown).encode())
+        write_bytes(out / PREVIEW, preview_of(stored))
+    write_bytes(out / TEXT, _readme(stored, table, hard, shown).encode())
     return unstacked
 
 

@@ -27,8 +27,10 @@ from benchmarks.pipeline.training import (
 from datamodules import BenchmarkDataModule, ImageSet
 from lsood import Detector
 from lsood.methods import create
-from networks.models.vmdls import Autoencoder, VMDLSNet
-from networks.training.vmdls import VMDLSTrainingConfig, fit_autoencoder, fit_vmdls
+from networks.models.autoencoder import Autoencoder
+from networks.models.vmdls import VMDLSNet
+from networks.training.vmdls.config import VMDLSTrainingConfig
+from networks.training.vmdls.fit import fit_autoencoder, fit_vmdls
 
 log = logging.getLogger("lsood-bench")
 MEMBER_SEED = 1000

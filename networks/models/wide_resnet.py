@@ -1,9 +1,13 @@
-"""Wide ResNet (Zagoruyko and Komodakis, BMVC 2016), with DropBlock where latent samples are drawn."""
+"""Wide ResNet (Zagoruyko and Komodakis, BMVC 2016), with DropBlock at the layer that is sampled."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from dropblock import DropBlock2D
 from torch import Tensor, nn
+
+from networks.spec import NetworkSpec
 
 
 class WideBlock(nn.Module):
@@ -80,3 +84,14 @@ class WideResNet(nn.Module):
         """(B, channels, H, W) -> logits (B, K)."""
         x = self.drop_block(self.group2(self.group1(self.stem(x))))
         return self.fc(self.final(self.group3(x)).mean(dim=(2, 3)))
+
+
+NETWORKS = (
+    NetworkSpec("wrn-28-10", "classification", "Wide ResNet, 36.5 M parameters", WideResNet),
+    NetworkSpec(
+        "wrn-40-2",
+        "classification",
+        "Wide ResNet, 2.2 M parameters",
+        partial(WideResNet, depth=40, width=2),
+    ),
+)

@@ -1,4 +1,4 @@
-"""Named trainings: a network and a training config each, with their source."""
+"""Named trainings: a network and a training config each, with their source. Imports no torch."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ ONE_GPU = f"{OWN}, for minutes on one GPU; not yet measured on one"
 
 @dataclass(frozen=True)
 class Preset:
-    """A network, how it is trained, and who trains it so.
+    """A network, its training config, and their source.
 
     Attributes:
         network: a name of ``NETWORKS``.
         config: of the training.
         paper: the source, and what is done differently here.
         options: of the network's constructor.
-        extra: what no config says, as data (VMDLS: its metric loss and its batches; "head_lr" is the column
-            "fine-tune LR" of its table, which does not say for which of the two phases it is).
+        extra: further settings of the source, for which `TrainingConfig` has no field (VMDLS: its metric loss and its
+            batches; "head_lr" is the column "fine-tune LR" of its table, which does not name one of the two phases).
     """
 
     network: str

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 
 class Autoencoder(nn.Module):
-    """Two strided convolutions, a bottleneck, and their mirror image; what it rebuilds badly is unlike its
-    training images.
+    """Two strided convolutions, a bottleneck, and transposed convolutions. Its reconstruction error is high on images
+    unlike its training images.
 
-    The authors take a convolutional autoencoder of this bottleneck for MNIST and downloaded ResNets for CIFAR.
+    The authors use a convolutional autoencoder with this bottleneck for MNIST and downloaded ResNets for CIFAR.
 
     Args:
         channels: of the images. image_size: (H, W). latent: size of the bottleneck. width: of the first

@@ -27,12 +27,12 @@ class DeepLabV3Plus(nn.Module):
         encoder_weights: e.g. "imagenet" (downloaded by that library); None: random.
         decoder_channels: of the decoder's maps.
         drop_probability, block_size: of DropBlock2D; .5 and 8 in the reference, whose map is 16 x 32. With
-            .5, block 8 drops a third of that map and block 4 a third of an 8 x 16 map; block 8 would leave
-            more than a third of all 8 x 16 draws untouched and now and then drop the whole map.
+            .5, block 8 drops a third of that map and block 4 a third of an 8 x 16 map; on an 8 x 16 map, more
+            than a third of the masks of block 8 drop nothing, and some drop the whole map.
         output_stride: 8 or 16.
 
     Raises:
-        ValueError: an encoder or weights the library does not know.
+        ValueError: an encoder or weights that the library does not have.
     """
 
     feature_layers = ("low_level", "deepest", "fused")

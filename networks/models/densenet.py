@@ -33,7 +33,7 @@ class DenseNet(nn.Module):
     """Three dense blocks; DropBlock2D (p .4, block 3) after the second transition, sampled there.
 
     Depth 100, growth 12 is the DenseNet-BC of ODIN and VMDLS: 0.77 M parameters, 342 final features. The
-    DropBlock is this project's, for latent samples; evaluation is not touched by it.
+    DropBlock is an addition of this project, for latent samples; it is idle in evaluation mode.
 
     Args:
         num_classes: K.

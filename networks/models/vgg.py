@@ -17,7 +17,7 @@ class PlainConvNet(nn.Module):
     The defaults are the VGG of VMDLS: 8 convolutions with batch norm, two hidden layers of 1024. Its MNIST
     convnet has stages of (2, 2, 1) x 100 without batch norm and one hidden layer of 500. Convolution j of
     stage i after its ReLU is the layer "stage{i}.{j - 1}". DropBlock2D (p .4, block 3) behind the second pool
-    and the last linear layer are this project's: VMDLS has neither dropout nor softmax.
+    and the last linear layer are additions of this project: VMDLS has neither dropout nor softmax.
 
     Args:
         num_classes: K.

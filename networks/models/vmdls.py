@@ -14,11 +14,11 @@ from lsood.extraction.reductions import fullmean
 
 
 class VMDLSNet(nn.Module):
-    """One of our classifiers as encoder g(x), and mean and log-variance of a latent vector as linear
-    functions of g.
+    """A classifier without its head as encoder g(x), and mean and log-variance of a latent vector as linear functions
+    of g.
 
-    A class is where its images lie: there is no softmax and no decoder. The classifier's head is taken out and its
-    input is g; so is every DropBlock, which the paper's networks lack (other dropout stays).
+    There is no softmax and no decoder: a class is represented by the mean of its latent vectors. Every DropBlock is
+    removed too, as the paper's networks have none; other dropout stays.
 
     Args:
         network: a classifier with ``feature_layers`` and ``head_layer``; becomes part of this network.

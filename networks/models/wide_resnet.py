@@ -34,8 +34,8 @@ class WideBlock(nn.Module):
 class WideResNet(nn.Module):
     """Three groups of pre-activation blocks; DropBlock2D (p .4, block 5) after the second, sampled there.
 
-    WRN-28-10 has 36.5 M parameters and 640 final features. The DropBlock is this project's, for latent
-    samples; evaluation is not touched by it.
+    WRN-28-10 has 36.5 M parameters and 640 final features. The DropBlock is an addition of this project,
+    for latent samples; it is idle in evaluation mode.
 
     Args:
         num_classes: K.

@@ -27,14 +27,14 @@ class Detector(nn.Module):
         backbone: the pyramid.
         num_classes: K, without background.
         anchors: side in pixels per level.
-        candidates: best anchors of each level that go into the suppression.
+        candidates: best anchors of each level before non-maximum suppression.
         proposals: at most so many per image.
         samples: anchors and regions per image that train.
         hidden: width of the box head.
         drop_probability, block_size: of ``rpn.head.drop_block``.
         roi_drop_probability, roi_block_size: of ``roi_heads.roi_drop_block``.
         box_dropout: probability of ``roi_heads.box_dropout``.
-        points: read per side of a region's pooled cell.
+        points: sampled per side of a region's pooled cell.
     """
 
     feature_layers = tuple(f"backbone.body.{stage}" for stage in STAGES)
@@ -103,7 +103,7 @@ class Detector(nn.Module):
         return {name: level.float() for name, level in self.backbone(images).items()}
 
     def forward(self, images: Tensor, boxes: list[Tensor] | None = None) -> list[Detections] | list[Tensor]:
-        """(B, C, H, W) -> what is found in each image; with ``boxes``, B times (m, 4) in pixels of the images, the
+        """(B, C, H, W) -> the detections of each image; with ``boxes``, B times (m, 4) in pixels of the images, the
         logits (m, K) of these regions instead, without background and without the proposal network.
         """
         if boxes is None:
@@ -112,13 +112,13 @@ class Detector(nn.Module):
         return list(logits[:, 1:].float().split([len(part) for part in boxes]))
 
     def detect(self, images: Tensor) -> list[Detections]:
-        """(B, C, H, W) -> what is found in each image, as the call of the network does."""
+        """(B, C, H, W) -> the detections of each image, as the call of the network returns them."""
         maps, size = self.maps(images), (images.shape[-2], images.shape[-1])
         proposals, _ = self.rpn(ImageList(images, [size] * len(images)), maps)
         return self.roi_heads.detect(maps, proposals, size)
 
     def losses(self, images: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """The four losses of the paper, which count alike; in evaluation mode too.
+        """The four losses of the paper, all with weight 1; also in evaluation mode.
 
         Args:
             images: (B, C, H, W).

@@ -1,4 +1,4 @@
-"""Class-balanced batches."""
+"""Class-balanced batches of a VMDLS training."""
 
 from __future__ import annotations
 

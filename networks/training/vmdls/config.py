@@ -17,10 +17,10 @@ class VMDLSTrainingConfig(TrainingConfig):
         margin_growth: by which M_d grows each epoch; 1 in the paper, whose trainings last 500.
         triplet_margin: M_t.
         kl_weight: of the divergence per dimension to the class Gaussians.
-        normalise: distances between L2-normalised latent vectors, as the released code has them.
+        normalise: distances between L2-normalised latent vectors, as in the released code.
 
     Raises:
-        ValueError: also where the batch cannot be divided so, or a number is out of range.
+        ValueError: as `TrainingConfig`, or a batch size that these classes cannot share, or a number out of range.
     """
 
     classes_per_batch: int = 10

@@ -31,12 +31,12 @@ def fit_vmdls(
 ) -> dict[str, float]:
     """Train a VMDLS network in place, as `networks.fit` trains a classifier: seeded, resumable.
 
-    Differences from the paper: the smaller B_s of its first 150 epochs is left out (the released code has it not
-    either), weights are those of the last epoch (the released code keeps those that do best on the test and unknown
-    images), Adam decouples its weight decay.
+    Differences from the paper: no smaller B_s in the first 150 epochs (as in the released code); the weights of the
+    last epoch are kept (the released code keeps those with the best result on the test and unknown images); Adam has
+    decoupled weight decay.
 
     Args:
-        train_loader: lends its data set, ``collate_fn`` and number of processes; the batches are drawn anew.
+        train_loader: its data set, ``collate_fn`` and number of workers are used, its batches are not.
         labels: (N,) int64 class index of every image of that data set.
         val_loader: held-out batches.
         config, work_dir, device, seed, progress: see `networks.fit`.

@@ -23,9 +23,9 @@ FIRST_MARGIN = 0.15
 class VMDLSModule(TrainingModule):
     """Metric margin loss plus divergence to the class Gaussians N(m_k, 0.1^2 I), on sampled latent vectors.
 
-    m_k is the mean of class k's samples over the epoch before; the divergence counts from the second epoch on, when
-    there are any (the authors' README says so, its commands let it pull to zero in the first). Logs val_accuracy, that
-    of the nearest class mean, and val_loss, the metric loss of the means.
+    m_k is the mean of class k's samples over the epoch before; the divergence counts from the second epoch on, as in
+    the authors' README (with its commands it also counts in the first epoch, with all means at zero). Logs
+    val_accuracy, that of the nearest class mean, and val_loss, the metric loss of the means.
     """
 
     metric_name = "accuracy"
@@ -44,11 +44,11 @@ class VMDLSModule(TrainingModule):
         self.register_buffer("counts", torch.zeros(num_classes, 1))
 
     def class_means(self) -> Tensor:
-        """(K, d) over this epoch so far; of classes that have not come yet, over the epoch before."""
+        """(K, d) over this epoch so far; for classes without an image yet, over the epoch before."""
         return torch.where(self.counts > 0, self.sums / self.counts.clamp_min(1), self.means)
 
     def on_train_epoch_start(self) -> None:
-        """Hold the means of the epoch before, count anew, let the margin grow."""
+        """Store the means of the epoch before, reset the sums, raise the margin."""
         self.means.copy_(self.class_means())
         self.sums.zero_()
         self.counts.zero_()

@@ -1,4 +1,4 @@
-"""What every anomaly has in common: its parameters, how it is rendered, what it returns."""
+"""The base class of all anomalies: parameters, rendering, results."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Anomaly(ABC):
         kind: name in recipes and manifests.
         family: kinds with a common cause: "soiling", "weather", "lighting", ...
         level: "pixel" where ``Rendered.alpha`` tells which pixels are anomalous, "image" where all are.
-        version: to be raised whenever the pixels change; recipes have it in their fingerprint.
+        version: increased whenever the pixels change; part of recipe fingerprints.
 
     Raises:
         ValueError: severity out of range.
@@ -86,10 +86,10 @@ class Anomaly(ABC):
             scene: labels and depth, for kinds that depend on them.
 
         Returns:
-            The new image, its alpha map if the level is "pixel", and whatever else the kind knows.
+            The new image, its alpha map if the level is "pixel", and further maps and details of the kind.
 
         Raises:
-            ValueError: an image or a map of another type or shape.
+            ValueError: the image or a map has another type or shape.
         """
         _check(self.kind, image)
         scene.check(self.kind, (image.shape[0], image.shape[1]))
@@ -98,8 +98,8 @@ class Anomaly(ABC):
 
     @abstractmethod
     def draw(self, image: Image, rng: np.random.Generator, scene: Scene) -> Rendered:
-        """`render` on checked input. Must not write to the image, and must take the same random numbers
-        whatever the severity.
+        """`render` on checked input. Must not modify the image, and must draw the same random numbers at
+        every severity.
         """
 
     def of(self, table: Sequence[T]) -> T:

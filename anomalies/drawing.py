@@ -1,4 +1,4 @@
-"""One valid anomaly on one image: drawn, checked, and drawn again with other random numbers where it fails."""
+"""Drawing one valid anomaly on one image: render, check, and retry with other random numbers if invalid."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ATTEMPTS = 4
 
 @dataclass(frozen=True)
 class AnomalousImage:
-    """An image with an anomaly, and what it is.
+    """An image with an anomaly and its description.
 
     Attributes:
         rendered: pixels and maps.
         anomaly: the anomaly with its parameters.
         scene: of the clean image.
-        attempt: 0, or how many drawings were thrown away because they were not valid.
-        change: what it did to the pixels; None where nobody measured.
+        attempt: number of invalid drawings discarded before this one.
+        change: measured change of the pixels; None if not measured.
     """
 
     rendered: Rendered
@@ -63,7 +63,7 @@ class AnomalousImage:
 def draw_once(
     anomaly: Anomaly, image: Image, key: str, seed: int = 0, scene: Scene = UNKNOWN, attempt: int = 0
 ) -> AnomalousImage:
-    """One attempt, whatever comes of it. Attempt 0 takes ``generator(seed, kind, key)``, later ones
+    """One attempt, valid or not. Attempt 0 takes ``generator(seed, kind, key)``, later ones
     sub-seeds.
     """
     name = f"{key}\0again {attempt}" if attempt else key

@@ -1,4 +1,4 @@
-"""The command that makes an anomaly data set: ``python -m anomalies.generate --ind cityscapes --out DIR``."""
+"""Command that generates an anomaly data set: ``python -m anomalies.generate --ind cityscapes --out DIR``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Annotated
 
 import typer
 
-from anomalies.sets.console import BAD_USAGE, FAILED, console, progress, recipe_of, reporting
+from anomalies.recipe import recipe_of
+from anomalies.sets.console import console, progress
 from anomalies.sets.engine import ENGINES
 from anomalies.sets.generation import Outcome, generate
 from anomalies.sets.plan import Plan, claim
-from anomalies.sets.report import TEXT, finish
 from anomalies.sets.source import SourceSpec
+from anomalies.sets.summary.report import TEXT, finish
+from lsood.io import BAD_USAGE, FAILED, reporting
 
 LISTED = 20
+DATA, ANOMALY, OUTPUT, RUN = "Data", "Anomalies", "Output", "Execution"
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -35,48 +38,90 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 @app.command(epilog="Example: python -m anomalies.generate --ind cityscapes --recipe driving --out anomalous")
 def main(
-    out: Annotated[Path, typer.Option(help="folder of the new set; or of one to go on with")],
-    ind: Annotated[str | None, typer.Option(help="data set of the clean images")] = None,
-    images: Annotated[Path | None, typer.Option(help="or a folder of clean images")] = None,
+    out: Annotated[
+        Path, typer.Option(help="folder of the set, new or to be continued", rich_help_panel=OUTPUT)
+    ],
+    ind: Annotated[
+        str | None, typer.Option(help="data set of the clean images", rich_help_panel=DATA)
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="folder of the clean images, instead of --ind", rich_help_panel=DATA)
+    ] = None,
     data_root: Annotated[
         Path | None,
-        typer.Option(envvar="LSOOD_DATA", help="folder of the data sets; without it: a generated miniature"),
+        typer.Option(
+            envvar="LSOOD_DATA",
+            help="folder of the data sets (default: a generated miniature)",
+            rich_help_panel=DATA,
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="of the data set: train, val or test")] = "test",
+    split: Annotated[
+        str, typer.Option(help="split of the data set: train, val or test", rich_help_panel=DATA)
+    ] = "test",
+    limit: Annotated[
+        int | None,
+        typer.Option(help="maximum number of clean images, chosen by --seed", rich_help_panel=DATA),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="a shipped recipe, or a YAML file; without it: driving for street scenes, else default"
+            help="shipped recipe or YAML file (default: driving for street scenes, else default)",
+            rich_help_panel=ANOMALY,
         ),
     ] = None,
     severity: Annotated[
-        str, typer.Option(help="1 to 5; mixed: as the recipe says; all: each image at all five")
+        str,
+        typer.Option(
+            help="1 to 5; mixed: by the recipe; all: each image at all five", rich_help_panel=ANOMALY
+        ),
     ] = "mixed",
     every_kind: Annotated[
-        bool, typer.Option("--every-kind", help="each kind of the recipe on each image, not one by weight")
+        bool,
+        typer.Option(
+            "--every-kind",
+            help="apply each kind of the recipe to each image instead of one drawn by weight",
+            rich_help_panel=ANOMALY,
+        ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="of all anomalies and of --limit")] = 0,
-    workers: Annotated[int, typer.Option(help="processes; the pixels are the same with any number")] = 1,
-    shard: Annotated[str, typer.Option(help="i/n: this machine's part of the images")] = "1/1",
-    format_: Annotated[str, typer.Option("--format", help="of images: png, jpg or webp")] = "png",
+    seed: Annotated[
+        int, typer.Option(help="seed of all anomalies and of --limit", rich_help_panel=ANOMALY)
+    ] = 0,
+    format_: Annotated[
+        str, typer.Option("--format", help="image format: png, jpg or webp", rich_help_panel=OUTPUT)
+    ] = "png",
+    layout: Annotated[
+        str,
+        typer.Option(
+            help="official (of the source), smiyc, fishyscapes or cifar10-c", rich_help_panel=OUTPUT
+        ),
+    ] = "official",
     materialize: Annotated[
-        str, typer.Option(help="all files; masks without images; none: a recipe that renders on read")
+        str,
+        typer.Option(
+            help="all: write all files; masks: all but images; none: only recipe and manifest, rendered on read",
+            rich_help_panel=OUTPUT,
+        ),
     ] = "all",
-    layout: Annotated[str, typer.Option(help="official (of the source), smiyc, fishyscapes or cifar10-c")] = (
-        "official"
-    ),
-    limit: Annotated[int | None, typer.Option(help="at most so many clean images (a seeded choice)")] = None,
-    engine: Annotated[str, typer.Option(help="local or ray")] = "local",
     difficulty: Annotated[
-        int, typer.Option(help="images per kind and severity shown to the naive detectors; 0: none")
+        int,
+        typer.Option(
+            help="images per kind and severity to measure the difficulty on; 0: skip", rich_help_panel=OUTPUT
+        ),
     ] = 40,
-    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+    workers: Annotated[
+        int, typer.Option(help="processes; the pixels do not depend on the number", rich_help_panel=RUN)
+    ] = 1,
+    shard: Annotated[
+        str, typer.Option(help="i/n: the part of the images to generate here", rich_help_panel=RUN)
+    ] = "1/1",
+    engine: Annotated[str, typer.Option(help="local or ray", rich_help_panel=RUN)] = "local",
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks", rich_help_panel=RUN)] = False,
 ) -> None:
-    """Make an anomaly data set from clean images.
+    """Generate an anomaly data set from clean images.
 
     Writes the anomalous images with masks, updated labels, clean copies through the same codec, a manifest
-    (parquet and JSON lines) and a README with statistics and a preview. Stopped by whatever, it leaves whole
-    files, and the same command goes on.
+    (parquet and JSON lines) and a README with statistics and a preview. After an interruption all files are
+    complete, and the same command continues.
     """
     with reporting(BAD_USAGE, debug):
         spec = SourceSpec(ind, images, data_root, split, limit, seed)

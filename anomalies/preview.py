@@ -1,6 +1,4 @@
-"""The command that shows what the kinds look like on one's own image:
-``python -m anomalies.preview --image FILE``.
-"""
+"""Command that renders the kinds on an image of the user: ``python -m anomalies.preview --image FILE``."""
 
 from __future__ import annotations
 
@@ -14,17 +12,18 @@ import typer
 
 from anomalies.base import SEVERITIES, Image
 from anomalies.drawing import draw_once
-from anomalies.recipe import Entry, Recipe
+from anomalies.recipe import Entry, Recipe, recipe_of
 from anomalies.registry import ANOMALIES
 from anomalies.scene import Scene
 from anomalies.sets.codec import encode_png
-from anomalies.sets.console import BAD_USAGE, console, progress, recipe_of, reporting
-from anomalies.sets.manifest import write_whole
-from anomalies.sets.sheet import outlined, sheet
-from anomalies.sets.source import read_image
+from anomalies.sets.console import console, progress
+from anomalies.sets.reading import read_image
+from anomalies.sets.summary.sheet import outlined, sheet
+from lsood.io import BAD_USAGE, reporting, write_bytes
 
 KEY = "preview"
 CLEAN = "clean"
+DATA, ANOMALY, OUTPUT = "Data", "Anomalies", "Output"
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -71,16 +70,28 @@ def preview(
 
 @app.command(epilog="Example: python -m anomalies.preview --image frame.png --out sheet.png")
 def main(
-    image: Annotated[Path, typer.Option(help="image file")],
-    out: Annotated[Path, typer.Option(help="PNG file of the sheet")] = Path("preview.png"),
+    image: Annotated[Path, typer.Option(help="image file", rich_help_panel=DATA)],
     recipe: Annotated[
-        str | None, typer.Option(help="only its kinds, with its parameters: a shipped recipe or a YAML file")
+        str | None,
+        typer.Option(
+            help="show only its kinds, with its parameters: a shipped recipe or a YAML file",
+            rich_help_panel=ANOMALY,
+        ),
     ] = None,
-    kind: Annotated[list[str] | None, typer.Option(help="only this kind; may be repeated")] = None,
-    seed: Annotated[int, typer.Option(help="of the anomalies")] = 0,
-    width: Annotated[int, typer.Option(help="of the small images, in pixels")] = 256,
-    outlines: Annotated[bool, typer.Option("--outlines", help="draw the outlines of the masks")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="show only this kind; may be repeated", rich_help_panel=ANOMALY)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="seed of the anomalies", rich_help_panel=ANOMALY)] = 0,
+    out: Annotated[Path, typer.Option(help="PNG file to write", rich_help_panel=OUTPUT)] = Path(
+        "preview.png"
+    ),
+    width: Annotated[
+        int, typer.Option(help="width of the thumbnails in pixels", rich_help_panel=OUTPUT)
+    ] = 256,
+    outlines: Annotated[
+        bool, typer.Option("--outlines", help="draw the outlines of the masks", rich_help_panel=OUTPUT)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks", rich_help_panel=OUTPUT)] = False,
 ) -> None:
     """Show every kind of anomaly at all five severities on one image."""
     with reporting(BAD_USAGE, debug), progress("drawing") as watch:
@@ -91,7 +102,7 @@ def main(
             chosen = replace(chosen, entries=tuple(_entry(chosen, name) for name in kind))
         pixels, _ = read_image(image)
         page = preview(pixels, chosen, seed=seed, width=width, outlines=outlines, watch=watch)
-        write_whole(out, encode_png(np.ascontiguousarray(page)))
+        write_bytes(out, encode_png(np.ascontiguousarray(page)))
     console.print(f"{out}: {len(chosen.entries)} kinds", markup=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Recipes: which anomalies, how often, how strong. Shipped as YAML files; users write their own."""
+"""Recipes: kinds of anomalies with weights, severities and parameters. Shipped as YAML files or written by users."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Entry:
         params: further parameters of the kind.
 
     Raises:
-        ValueError: a weight that is not positive, an empty choice, or whatever the kind does not accept.
+        ValueError: the weight is not positive, no severity is given, or the kind rejects a value.
     """
 
     kind: str
@@ -207,3 +207,25 @@ def _entry(item: Any) -> Entry:
 
 def _hashable(value: Any) -> Any:
     return tuple(_hashable(part) for part in value) if isinstance(value, list) else value
+
+
+def recipe_of(name: str | None, ind: str | None = None) -> Recipe:
+    """A shipped recipe by name, or a user's by its file.
+
+    Args:
+        name: of the recipe or file; "reference" alone means the data set's own, where it has none that of
+            Cityscapes; None: the data set's default.
+        ind: name of the data set.
+
+    Raises:
+        ValueError, FileNotFoundError: neither, or a file that is no recipe.
+    """
+    if name is None:
+        return default_recipe(ind or "")
+    shipped = recipe_names()
+    for owner in (ind, "cityscapes"):
+        if name not in shipped and f"{name}/{owner}" in shipped:
+            return Recipe.named(f"{name}/{owner}")
+    if name not in shipped and (name.endswith((".yaml", ".yml")) or Path(name).is_file()):
+        return Recipe.load(name)
+    return Recipe.named(name)

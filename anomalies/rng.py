@@ -1,10 +1,16 @@
-"""Random numbers that depend on what is drawn, not on when or where."""
+"""Random generators that depend only on what is drawn, never on order or process."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
+
+
+def child(seed: Any) -> np.random.Generator:
+    """A generator of its own for each object, so that one object's numbers do not depend on another's."""
+    return np.random.Generator(np.random.PCG64(int(seed)))
 
 
 def generator(seed: int, kind: str, key: str, severity: int = 0) -> np.random.Generator:

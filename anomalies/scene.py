@@ -1,4 +1,4 @@
-"""What is known about an image besides its pixels: labels, depth, where the ground is."""
+"""What is known about an image besides its pixels: labels, depth, horizon, camera height."""
 
 from __future__ import annotations
 

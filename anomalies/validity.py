@@ -1,6 +1,4 @@
-"""What a drawn anomaly must fulfil before anybody is measured on it: it can be seen where it is marked, and
-nowhere else.
-"""
+"""Validity of a drawn anomaly: it is visible where it is marked, and the image is unchanged elsewhere."""
 
 from __future__ import annotations
 
@@ -12,8 +10,8 @@ import cv2
 import numpy as np
 
 from anomalies.base import ANOMALOUS, IGNORED, Anomaly, Image, Rendered, compared
-from anomalies.light import INVISIBLE, brightest_channel
 from anomalies.scene import PEOPLE, VOID, Scene
+from anomalies.toolkit.light import INVISIBLE, brightest_channel
 
 VISIBLE_LEVELS, SILENT_LEVELS = 3, 1
 SHARE_VISIBLE, SHARE_OUTSIDE = 0.95, 0.001
@@ -27,7 +25,7 @@ class Unusable(ValueError):
 
 @dataclass(frozen=True)
 class Change:
-    """What an anomaly did to an image.
+    """Measured change of an image.
 
     Attributes:
         mean_abs_diff: over pixels and channels, in grey levels 0 to 255.
@@ -72,12 +70,12 @@ def measure(image: Image, rendered: Rendered) -> Change:
 
 
 def is_control(anomaly: Anomaly) -> bool:
-    """Whether nothing should be found where it was drawn."""
+    """Whether the anomaly is a control image that should not raise an alarm."""
     return anomaly.family in CONTROLS
 
 
 def problem(image: Image, rendered: Rendered, anomaly: Anomaly, scene: Scene, change: Change) -> str | None:
-    """Why a drawn anomaly must not be used; None where nothing speaks against it.
+    """Why a drawn anomaly is invalid; None if it is valid.
 
     Controls need not show; everything else must change the image, where its alpha says so and nowhere else,
     must leave something of it, and objects must stand in the scene rather than on its void or its people.

@@ -1,4 +1,4 @@
-"""How often, and how, a recipe is applied to every image of a set."""
+"""Variants: how often and at which severities a recipe is applied to every image of a set."""
 
 from __future__ import annotations
 

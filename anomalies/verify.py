@@ -1,4 +1,4 @@
-"""The command that checks a generated set: ``python -m anomalies.verify DIR``."""
+"""Command that checks a generated set: ``python -m anomalies.verify DIR``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ import typer
 
 from anomalies.sets import engine
 from anomalies.sets.arrays import problems_of_arrays
-from anomalies.sets.console import BAD_USAGE, FAILED, console, progress, reporting
+from anomalies.sets.console import console, progress
 from anomalies.sets.manifest import TABLE, Record, pixel_hash
 from anomalies.sets.stored import StoredSet
+from lsood.io import BAD_USAGE, FAILED, reporting
 
 LISTED = 20
+DATA, RUN = "Data", "Execution"
 Watch = Callable[[int, int], None]
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -27,7 +29,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 @dataclass(frozen=True)
 class Check:
-    """What checking a set found.
+    """Result of a check.
 
     Attributes:
         images: images checked, clean copies included. maps: masks and other maps checked.
@@ -80,7 +82,7 @@ def _work(
 
 
 def problems_of(stored: StoredSet, record: Record) -> list[str]:
-    """What is wrong with an image of a set, one line each."""
+    """Problems of an image of a set, one line each."""
     try:
         found = stored.read(record)
     except (ValueError, OSError) as error:
@@ -117,15 +119,18 @@ def _of_the_whole(stored: StoredSet) -> list[str]:
 
 @app.command(epilog="Example: python -m anomalies.verify anomalous")
 def main(
-    folder: Annotated[Path, typer.Argument(help="of the generated set")],
-    images: Annotated[Path | None, typer.Option(help="folder of the clean images, if it moved")] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(envvar="LSOOD_DATA", help="folder of the data sets, if it moved")
+    folder: Annotated[Path, typer.Argument(help="folder of the generated set")],
+    images: Annotated[
+        Path | None, typer.Option(help="folder of the clean images, if it moved", rich_help_panel=DATA)
     ] = None,
-    workers: Annotated[int, typer.Option(help="processes")] = 1,
-    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(envvar="LSOOD_DATA", help="folder of the data sets, if it moved", rich_help_panel=DATA),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="number of processes", rich_help_panel=RUN)] = 1,
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks", rich_help_panel=RUN)] = False,
 ) -> None:
-    """Check a generated set against its manifest: the hash of every image and map, decoded or drawn again."""
+    """Check the hash of every image and map of a generated set, decoded or rendered again, against its manifest."""
     with reporting(BAD_USAGE, debug), progress("verifying") as watch:
         check = verify(folder, images=images, data_root=data_root, workers=max(1, workers), watch=watch)
     for line in check.problems[:LISTED]:

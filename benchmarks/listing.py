@@ -1,46 +1,77 @@
-"""What there is to choose from: ``python -m benchmarks.run --list``."""
+"""What there is to choose from: ``python -m benchmarks.run --list``. Read from the registries; imports no torch."""
 
 from __future__ import annotations
 
+from datamodules.registry import DATAMODULES, NOISE, OOD_SETS
 from rich.table import Table
 
-import networks
-from anomalies import Recipe, recipe_names
-from benchmarks.naive import Naive
-from benchmarks.pipeline.config import METHODS
-from datamodules import DATAMODULES, NOISE, OOD_SETS
-from lsood.methods import registered
+from anomalies.recipe import Recipe, recipe_names
+from benchmarks.tasks import TASKS
+from lsood.methods import METHODS
+from networks.presets import PRESETS
+from networks.registry import NETWORKS
 
 
 def listing() -> list[Table]:
-    """Every in-distribution set, OoD set, recipe, network and method."""
-    sets = Table("in-distribution set", "task", "classes", "default network", title="--ind")
-    for name, module in DATAMODULES.items():
-        sets.add_row(name, module.task, str(module.num_classes), networks.default_network(name, False))
-    ood = Table("OoD set", "what it is", title="--ood")
+    """Every in-distribution set, OoD set, recipe, network, preset and method."""
+    return [_sets(), _ood_sets(), _recipes(), _networks(), _presets(), _methods()]
+
+
+def _sets() -> Table:
+    table = Table("in-distribution set", "task", "classes", "default network", title="--ind")
     for name in DATAMODULES:
-        ood.add_row(f"{name}-anomalies", f"anomalies drawn on the test images of {name}")
-    for name, entry in OOD_SETS.items():
-        ood.add_row(name, entry.description)
-    for name, description in NOISE.items():
-        ood.add_row(name, description)
-    ood.add_row("folder:PATH", "any folder of images")
-    ood.add_row("generated:PATH", "a set of python -m anomalies.generate")
-    recipes = Table("recipe", "kinds", title="--recipe (or a YAML file)")
+        classes = DATAMODULES.about(name, "class_names", ())
+        network = DATAMODULES.about(name, "default_network", "")
+        table.add_row(name, DATAMODULES.about(name, "task", ""), str(len(classes) or ""), network)
+    return table
+
+
+def _ood_sets() -> Table:
+    table = Table("OoD set", "what it is", title="--ood")
+    for name in DATAMODULES:
+        table.add_row(f"{name}-anomalies", f"anomalies drawn on the test images of {name}")
+    for name in DATAMODULES:
+        table.add_row(name, f"test images of {name}")
+    for registry in (OOD_SETS, NOISE):
+        for name in registry:
+            if name not in DATAMODULES:
+                table.add_row(name, registry.about(name, "description", ""))
+    table.add_row("folder:PATH", "any folder of images")
+    table.add_row("generated:PATH", "a set made by python -m anomalies.generate")
+    return table
+
+
+def _recipes() -> Table:
+    table = Table("recipe", "kinds", title="--recipe (or a YAML file)")
     for name in recipe_names():
-        recipes.add_row(name, ", ".join(dict.fromkeys(entry.kind for entry in Recipe.named(name).entries)))
-    nets = Table("network", "task", "what it is", title="--network")
-    for name, spec in networks.NETWORKS.items():
-        nets.add_row(name, spec.task, spec.description)
-    methods = Table(
-        "method",
-        "protocols",
-        "paper",
-        "by default",
-        title="--methods (groups: post-hoc, all; NAME@k=10 sets arguments)",
-    )
-    for name, kind in registered().items():
-        methods.add_row(
-            name, ", ".join(kind.protocols), kind.paper, "yes" if name in (*METHODS, Naive.name) else ""
+        table.add_row(name, ", ".join(dict.fromkeys(entry.kind for entry in Recipe.named(name).entries)))
+    return table
+
+
+def _networks() -> Table:
+    table = Table("network", "task", "what it is", title="--network")
+    for name in NETWORKS:
+        table.add_row(name, NETWORKS.about(name, "task", ""), NETWORKS.about(name, "description", ""))
+    return table
+
+
+def _presets() -> Table:
+    table = Table("preset", "network", "source", title="--preset")
+    for name, preset in PRESETS.items():
+        table.add_row(name, preset.network, preset.paper)
+    return table
+
+
+def _methods() -> Table:
+    title = "--methods (groups: post-hoc, all; NAME@k=10 sets arguments)"
+    table = Table("method", "protocols", "levels", "paper", "default for", title=title)
+    for name in METHODS:
+        tasks = [task for task in TASKS if name in TASKS.about(task, "default_methods", {}).get("image", ())]
+        table.add_row(
+            name,
+            ", ".join(METHODS.about(name, "protocols", ("no-ood",))),
+            ", ".join(METHODS.about(name, "levels", ("image", "object"))),
+            METHODS.about(name, "paper", ""),
+            ", ".join(tasks),
         )
-    return [sets, ood, recipes, nets, methods]
+    return table

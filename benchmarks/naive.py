@@ -6,7 +6,7 @@ has learnt nothing from the network. It forwards no image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -15,20 +15,20 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from anomalies.naive import MAHALANOBIS, NaiveDetector, statistics
-from benchmarks.pipeline.failures import Case
+from anomalies.difficulty.image_statistics import MAHALANOBIS, NaiveDetector, statistics
 from benchmarks.pipeline.scoring import Scored
-from leaderboards import OodCell
-from lsood import Activations, Detector, ModelInfo, auroc
-from lsood.detector import Input, rows
-from lsood.probes.image import ForwardOutputs, Probe
+from leaderboards.schema import IMAGE, OodCell
+from lsood.detector import Detector, Input, rows
+from lsood.extraction.activations import Activations
+from lsood.metrics.points import auroc
+from lsood.probes.base import ForwardOutputs, ModelInfo, Probe
 
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class ImageStatistics(Probe):
-    """(B, 11) float64: `anomalies.naive.statistics` of the images, their normalisation undone and rounded to
+    """(B, 11) float64: `image_statistics.statistics` of the images, their normalisation undone and rounded to
     uint8.
 
     Args:
@@ -90,20 +90,22 @@ class Naive(Detector):
         return torch.from_numpy(fitted.scores(self._statistics(x).numpy())[MAHALANOBIS])
 
 
-def beside_naive(scored: Mapping[Case, Scored]) -> dict[Case, Scored]:
+def beside_naive(scored: Sequence[Scored]) -> list[Scored]:
     """What every method reached, with the naive detector's AUROC on the same images in every cell.
 
     A method under protocol "oracle-val" is judged on a part of the images, and so is the naive detector beside it.
     Nothing is added where it did not run.
     """
-    naive = scored.get((Naive.name, "no-ood"))
-    if naive is None or naive.scores.empty:
-        return dict(scored)
+    naive = next((one for one in scored if one.level == IMAGE and one.method == Naive.name), None)
+    if naive is None or naive.scores is None or naive.scores.empty:
+        return list(scored)
     known = naive.scores.set_index(["set", "key"])["score"]
-    return {
-        case: replace(one, cells=[_beside(cell, known, one.scores) for cell in one.cells])
-        for case, one in scored.items()
-    }
+    return [
+        one
+        if one.level != IMAGE or one.scores is None
+        else replace(one, cells=[_beside(cell, known, one.scores) for cell in one.cells])
+        for one in scored
+    ]
 
 
 def _beside(cell: OodCell, known: pd.Series, scores: pd.DataFrame) -> OodCell:

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.markup import escape
 
 import networks
-from anomalies.sets.console import BAD_USAGE, FAILED, reporting
 from benchmarks import papers
 from benchmarks.console import spread, to_file, to_terminal
 from benchmarks.papers import availability as whereabouts
@@ -26,6 +25,7 @@ from leaderboards import load_results
 from leaderboards.papers.page import rich_table, view, write
 from leaderboards.papers.reproduction import cells, tally
 from leaderboards.papers.tables import PROTOCOLS, PaperTable
+from lsood.io import BAD_USAGE, FAILED, reporting
 from lsood.methods import chosen
 
 log = logging.getLogger("lsood-bench")

@@ -1,4 +1,7 @@
-"""The main job: ``python -m benchmarks.run --ind cityscapes --ood cityscapes-anomalies``."""
+"""The main job: ``python -m benchmarks.run --ind cityscapes --ood cityscapes-anomalies``.
+
+Only what help, lists and the check of names need is imported at module level; torch is not among it.
+"""
 
 from __future__ import annotations
 
@@ -8,120 +11,185 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-import networks
-from anomalies.sets.console import BAD_USAGE, FAILED, recipe_of, reporting
 from benchmarks.console import spread, to_terminal
-from benchmarks.listing import listing
-from benchmarks.pipeline.config import Settings, default_methods, resolve_device
-from benchmarks.pipeline.job import run
-from datamodules import DATAMODULES, check_names
-from lsood.methods import chosen
+from lsood.io import BAD_USAGE, FAILED, reporting
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+DATA, NETWORK, METHODS, ANOMALIES, OUTPUT = "Data", "Network", "Methods", "Anomalies", "Output"
 
 
 @app.command(epilog="Example: python -m benchmarks.run --ind cityscapes --ood cityscapes-anomalies")
 def main(
-    ind: Annotated[str, typer.Option(help="in-distribution set, see --list")] = "",
-    ood: Annotated[list[str] | None, typer.Option(help="one or several OoD sets, or folder:PATH")] = None,
-    methods: Annotated[
+    ind: Annotated[str, typer.Option(help="in-distribution set, see --list", rich_help_panel=DATA)] = "",
+    ood: Annotated[
         list[str] | None,
-        typer.Option(help="one or several, post-hoc, all, package.module:Class; NAME@k=10 sets arguments"),
-    ] = None,
-    protocols: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="one or several of no-ood, fgsm-val, oracle-val; methods that know none keep their own"
-        ),
-    ] = None,
-    naive: Annotated[
-        bool, typer.Option(help="also the naive detector that no network should fall behind")
-    ] = True,
-    network: Annotated[str | None, typer.Option(help="default: by data set")] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="a named training recipe, see --list; default: by network and data set")
-    ] = None,
-    checkpoint: Annotated[
-        list[Path] | None,
-        typer.Option(help="weights (safetensors or torch file); further files: ensemble members"),
+        typer.Option(help="OoD sets, folder:PATH or generated:PATH; several", rich_help_panel=DATA),
     ] = None,
     data_root: Annotated[
         Path | None,
-        typer.Option(envvar="LSOOD_DATA", help="folder of the data sets; without it: generated miniatures"),
+        typer.Option(
+            envvar="LSOOD_DATA",
+            help="folder of the data sets (default: generated miniatures)",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     miniature: Annotated[
-        bool, typer.Option("--miniature", help="generated miniatures, whatever is on disk")
+        bool,
+        typer.Option("--miniature", help="use generated miniatures in any case", rich_help_panel=DATA),
     ] = False,
-    mc_samples: Annotated[int, typer.Option(help="Monte-Carlo samples per image")] = 16,
-    reduction: Annotated[
-        str, typer.Option(help="of latent maps: fullmean, mean, avgpool or raw")
-    ] = "fullmean",
+    download: Annotated[
+        bool,
+        typer.Option("--download", help="download sets that torchvision can fetch", rich_help_panel=DATA),
+    ] = False,
+    image_size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            help="height and width of the network input (default: by data set)", rich_help_panel=DATA
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="maximum number of images per set (a seeded subset)", rich_help_panel=DATA),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="processes that load images", rich_help_panel=DATA)] = 0,
+    network: Annotated[
+        str | None,
+        typer.Option(help="network, see --list (default: by data set)", rich_help_panel=NETWORK),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="named training config, see --list (default: by network and data set)",
+            rich_help_panel=NETWORK,
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="weights (safetensors or torch file); further files: ensemble members",
+            rich_help_panel=NETWORK,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="training epochs (default: from the training config)", rich_help_panel=NETWORK),
+    ] = None,
     seeds: Annotated[
-        list[int] | None, typer.Option(help="one or several; each trains its own network")
+        list[int] | None,
+        typer.Option(help="random seeds; one network is trained for each; several", rich_help_panel=NETWORK),
     ] = None,
     ensemble_size: Annotated[
-        int | None, typer.Option(help="networks in the deep ensemble; 5, miniature 3")
+        int | None,
+        typer.Option(
+            help="networks in the deep ensemble (default: 5, miniature: 3)", rich_help_panel=NETWORK
+        ),
     ] = None,
     outliers: Annotated[
         str | None,
         typer.Option(
-            help="images for outlier-exposure: a set, dead-leaves, folder:PATH; default: by data set"
+            help="training images of outlier-exposure: a set, dead-leaves or folder:PATH (default: by data set)",
+            rich_help_panel=NETWORK,
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="of training; default: by network and data set")] = None,
-    image_size: Annotated[
-        tuple[int, int] | None, typer.Option(help="height and width; default: by data set")
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda", rich_help_panel=NETWORK)] = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="dtype of the feature-extraction passes: float32 or bfloat16", rich_help_panel=NETWORK
+        ),
+    ] = "float32",
+    batch_size: Annotated[
+        int, typer.Option(help="batch size of the feature-extraction passes", rich_help_panel=NETWORK)
+    ] = 32,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="method names, post-hoc, all, package.module:Class or file.py:Class; NAME@k=10 sets arguments; "
+            "they hold for images, pixels and objects; several",
+            rich_help_panel=METHODS,
+        ),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="at most so many images of every set (a seeded subset)")
+    protocols: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="no-ood, fgsm-val, oracle-val; methods without the requested protocol use their default; several",
+            rich_help_panel=METHODS,
+        ),
     ] = None,
+    naive: Annotated[
+        bool, typer.Option(help="also run the image-statistics baseline", rich_help_panel=METHODS)
+    ] = True,
+    mc_samples: Annotated[
+        int, typer.Option(help="Monte-Carlo samples per image", rich_help_panel=METHODS)
+    ] = 16,
+    reduction: Annotated[
+        str,
+        typer.Option(
+            help="reduction of latent maps: fullmean, mean, avgpool or raw", rich_help_panel=METHODS
+        ),
+    ] = "fullmean",
+    confidence: Annotated[
+        float,
+        typer.Option(help="minimum confidence of a scored detection", rich_help_panel=METHODS),
+    ] = 0.25,
     recipe: Annotated[
         str | None,
-        typer.Option(help="of <ind>-anomalies: a shipped recipe's name, or a YAML file; default: by set"),
+        typer.Option(
+            help="anomaly recipe of <ind>-anomalies: a name, see --list, or a YAML file (default: by data set)",
+            rich_help_panel=ANOMALIES,
+        ),
     ] = None,
     severity: Annotated[
-        str, typer.Option(help="of <ind>-anomalies: mixed, 1 to 5, or all (every image five times)")
+        str,
+        typer.Option(
+            help="severity of <ind>-anomalies: mixed, 1 to 5, or all (every image five times)",
+            rich_help_panel=ANOMALIES,
+        ),
     ] = "mixed",
     every_kind: Annotated[
-        bool, typer.Option("--every-kind", help="every kind of the recipe on every image of <ind>-anomalies")
+        bool,
+        typer.Option(
+            "--every-kind",
+            help="apply every kind of the recipe to every image of <ind>-anomalies",
+            rich_help_panel=ANOMALIES,
+        ),
     ] = False,
-    confidence: Annotated[
-        float, typer.Option(help="class probability from which a detection is scored as an object")
-    ] = 0.25,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    precision: Annotated[str, typer.Option(help="of the measuring passes: float32 or bfloat16")] = "float32",
-    batch_size: Annotated[int, typer.Option(help="of the measuring passes")] = 32,
-    workers: Annotated[int, typer.Option(help="processes that load images")] = 0,
-    out: Annotated[Path | None, typer.Option(help="default: runs/<ind>")] = None,
-    download: Annotated[bool, typer.Option("--download", help="fetch what torchvision can fetch")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="show every set, network and method")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="output folder (default: runs/<ind>)", rich_help_panel=OUTPUT)
+    ] = None,
+    list_: Annotated[
+        bool,
+        typer.Option("--list", help="show data sets, networks, presets and methods", rich_help_panel=OUTPUT),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks", rich_help_panel=OUTPUT)] = False,
 ) -> None:
     """Compare out-of-distribution detectors on one network and write a leaderboard.
 
-    Trains the network where no checkpoint is given (cached), measures every image once (cached), fits and
+    Trains the network where no checkpoint is given (cached), extracts features from every image once (cached), fits and
     scores every method, and writes results, leaderboard.md, .csv, .html, ROC curves and score histograms.
     """
     to_terminal()
     if list_:
+        from rich.console import Console
+
+        from benchmarks.listing import listing
+
         for table in listing():
             Console().print(table)
         return
     with reporting(BAD_USAGE, debug):
-        if ind not in DATAMODULES:
-            raise ValueError(f"--ind {ind or '(missing)'}: choose one of {', '.join(DATAMODULES)}")
-        check_names(ood or [])
+        check_names(ind, ood or [], methods or [], network, preset)
+
+        from anomalies.recipe import recipe_of
+        from benchmarks.pipeline.config import Settings, resolve_device
+        from benchmarks.pipeline.job import chosen_methods, run
+
         recipe_of(recipe, ind)
-        if network is not None and network not in networks.NETWORKS:
-            raise ValueError(f"unknown network {network!r}; networks: {', '.join(networks.NETWORKS)}")
-        if preset is not None:
-            networks.preset(preset)
         settings = Settings(
             ind=ind,
             ood=tuple(dict.fromkeys(ood or ())),
-            methods=chosen(methods or default_methods(DATAMODULES[ind].task)),
+            methods=chosen_methods(ind, methods or []),
             protocols=tuple(dict.fromkeys(protocols or ("no-ood",))),
             naive=naive,
             network=network,
@@ -151,6 +219,28 @@ def main(
         )
     with reporting(FAILED, debug):
         run(settings)
+
+
+def check_names(
+    ind: str, ood: list[str], methods: list[str], network: str | None, preset: str | None
+) -> None:
+    """Raise ValueError for the first unknown name; it says the nearest one and lists all."""
+    from datamodules.registry import DATAMODULES, check_ood
+
+    from lsood.methods import check as check_method
+    from networks.presets import preset as find_preset
+    from networks.registry import NETWORKS
+
+    if not ind:
+        raise ValueError(f"--ind is missing: choose one of {', '.join(DATAMODULES)}")
+    DATAMODULES.check(ind)
+    check_ood(ood)
+    for method in methods:
+        check_method(method)
+    if network is not None:
+        NETWORKS.check(network)
+    if preset is not None:
+        find_preset(preset)
 
 
 if __name__ == "__main__":

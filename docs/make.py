@@ -1,5 +1,6 @@
 """``python docs/make.py``: docs/kinds.md from the docstrings, and its pictures from the generated miniature."""
 
+import importlib
 import inspect
 import re
 from dataclasses import replace
@@ -31,7 +32,7 @@ def families() -> dict[str, list[str]]:
     return found
 
 
-def text_of(thing: type) -> str:
+def text_of(thing: object) -> str:
     """A docstring without its errors, parameters as a list."""
     text = (inspect.getdoc(thing) or "").split("Raises:")[0].strip()
     text = re.sub(
@@ -44,7 +45,8 @@ def reference() -> str:
     """The text of docs/kinds.md."""
     parts = [TITLE]
     for family, kinds in families().items():
-        parts.append(f"## {family}\n")
+        package = ANOMALIES[kinds[0]].__module__.rpartition(".")[0]
+        parts.append(f"## {family}\n\n{text_of(importlib.import_module(package))}\n")
         if family != "albumentations":
             parts.append(f"![{family}: every kind at five severities](gallery/{family}.jpg)\n")
         bases = dict.fromkeys(ANOMALIES[kind].__base__ for kind in kinds)

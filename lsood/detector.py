@@ -14,7 +14,9 @@ from torch import Tensor
 from lsood.deprecated import accept_old_names, alias, old_methods
 from lsood.extraction.activations import Activations
 from lsood.method_info import MethodInfo
-from lsood.probes.image import ModelInfo, Perturbation, Probe
+from lsood.probes.base import ModelInfo, Probe
+from lsood.probes.perturbation import Perturbation
+from lsood.probes.pixels import PixelMaps, PixelProbe
 
 Input = Activations | Tensor
 
@@ -109,6 +111,10 @@ class Detector(MethodInfo, ABC):
     def calibrate(self, validation: Input) -> Self:
         """Adjust to held-out in-distribution activations."""
         return self
+
+    def pixel_probe(self) -> PixelProbe | None:
+        """The probe of the method's score maps of a segmentation network, after :meth:`fit`; None: it has none."""
+        return None if self.pixel_score is None else PixelMaps((self.pixel_score,))
 
     @abstractmethod
     def score(self, x: Input) -> Tensor:

@@ -27,21 +27,32 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
     Args:
         write: called with a temporary path in the same folder, which is renamed afterwards. If it raises, the temporary
             file is removed and an existing file stays as it was.
+
+    Raises:
+        OSError: as ``write`` does, with the name of the file where it had none.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(part)
         part.replace(path)
-    finally:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)
+        raise
     return path
 
 
 def write_text(path: Path, text: str) -> Path:
     """:func:`write_atomic` of UTF-8 text."""
     return write_atomic(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """:func:`write_atomic` of bytes."""
+    return write_atomic(path, lambda part: part.write_bytes(content))
 
 
 def sha256(path: Path) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from lsood.registry import Registry
@@ -24,9 +24,10 @@ def check(spec: str) -> None:
         METHODS.check(spec.partition("@")[0])
 
 
-def chosen(names: Iterable[str]) -> tuple[str, ...]:
+def chosen(names: Iterable[str], levels: Collection[str] = ("image",)) -> tuple[str, ...]:
     """Methods as typed, each once. "post-hoc" stands for every registered one that needs no OoD image and no network
-    but the one under test, "all" for these and those that need auxiliary networks.
+    but the one under test, "all" for these and those that need auxiliary networks; of these groups the methods that
+    score rows of one of ``levels``.
 
     Raises:
         ValueError: as :func:`create`.
@@ -39,6 +40,7 @@ def chosen(names: Iterable[str]) -> tuple[str, ...]:
                 for n in METHODS
                 if METHODS.about(n, "protocols", ("no-ood",))[0] == "no-ood"
                 and (name == "all" or METHODS.about(n, "auxiliary_networks") is None)
+                and set(METHODS.about(n, "levels", ("image",))) & set(levels)
             )
         else:
             create(name)

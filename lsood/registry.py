@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -48,6 +48,7 @@ class Registry(Mapping[str, Any]):
         packages: dotted names of packages (searched with their sub-packages) or modules that hold the built-in ones.
         group: entry-point group for further ones: ``name = "module:Object"``, or ``any = "package"`` for one to search.
         key: attribute that holds the name.
+        order: key that entries are sorted by.
         maker: name of the function whose calls declare things, and ``fields``, its first positional arguments.
     """
 
@@ -59,13 +60,14 @@ class Registry(Mapping[str, Any]):
         key: str = "name",
         maker: str = "",
         fields: Sequence[str] = (),
+        order: Callable[[Entry], Any] = lambda entry: entry.name,
     ) -> None:
-        self.what, self._packages, self._group = what, tuple(packages), group
+        self.what, self._packages, self._group, self._order = what, tuple(packages), group, order
         self._key, self._maker, self._fields = key, maker, tuple(fields)
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
-        """{name: entry}, by name."""
+        """{name: entry}, in order."""
         points = list(entry_points(group=self._group)) if self._group else []
         packages = dict.fromkeys((*self._packages, *(p.value for p in points if ":" not in p.value)))
         found: dict[str, Entry] = {}
@@ -80,7 +82,7 @@ class Registry(Mapping[str, Any]):
             if ":" in point.value and point.name not in found:
                 module, _, attribute = point.value.partition(":")
                 found[point.name] = Entry(point.name, module, attribute, {})
-        return dict(sorted(found.items()))
+        return {entry.name: entry for entry in sorted(found.values(), key=self._order)}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.sets import engine
-from anomalies.sets.manifest import Record, pixel_hash, write_whole
+from anomalies.sets.manifest import Record, pixel_hash
 from anomalies.sets.stored import StoredSet
+from lsood.io import write_bytes
 
 LABELS, CLEAN = "labels", "clean"
 Watch = Callable[[int, int], None]
@@ -50,7 +51,7 @@ def write_arrays(
             watch(done, len(tasks))
     targets = [record["target"] for record in arrays.get(CLEAN, [])]
     if targets and CLEAN not in missing and None not in targets:
-        write_whole(out / f"{LABELS}.npy", _npy(np.tile(np.array(targets, dtype=np.int64), 5)))
+        write_bytes(out / f"{LABELS}.npy", _npy(np.tile(np.array(targets, dtype=np.int64), 5)))
     return missing
 
 
@@ -90,7 +91,7 @@ def _work(out: Path) -> Callable[[Task], None]:
         pixels = np.empty(shape, dtype=np.uint8)
         for i, record in enumerate(records):
             pixels[i] = stored.draw(record)[0]
-        write_whole(out / f"{name}.npy", _npy(pixels))
+        write_bytes(out / f"{name}.npy", _npy(pixels))
 
     return stack
 

@@ -1,8 +1,8 @@
-"""Image files, written fast.
+"""Encoding and decoding of image files.
 
-Writing PNG files is what generation costs most. A PNG whose rows hold differences to the left neighbour
-(one numpy subtraction), packed by ISA-L's deflate (the wheel ``isal``) or zlib's fastest, is several times
-cheaper than the general encoders, and decodes to the same pixels.
+Most of the generation time goes into writing PNG files. A PNG whose rows hold differences to the left neighbour (one
+numpy subtraction), compressed by ISA-L's deflate (package ``isal``) or zlib's fastest level, is several times faster to
+write than with the general encoders and decodes to the same pixels.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ COLOUR_TYPES = {1: 0, 3: 2}
 
 @dataclass(frozen=True)
 class Codec:
-    """How the images of a set are stored: clean copies and anomalous ones alike, so that the encoding tells
-    nothing.
+    """Encoding of the images of a set, the same for clean copies and anomalous images, so that the encoding does not
+    separate them.
 
     Args:
         format: "png" (lossless), "jpg" or "webp" (both at quality 95).

@@ -1,4 +1,4 @@
-"""Who does the work: this process, processes of this machine, or a Ray cluster."""
+"""Execution of tasks: in this process, in processes of this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _worker: list[Callable[[Any], Any]] = []
 
 
 def run(make: Make[T], tasks: Sequence[Any], workers: int = 1, engine: str = "local") -> Iterator[T]:
-    """Do tasks in any order, yielding what comes of each as it ends.
+    """Run tasks in any order and yield each result when it is ready.
 
     Args:
         make: called once in each process; gives the function that is called with the tasks. Both it and the

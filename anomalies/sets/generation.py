@@ -1,4 +1,4 @@
-"""Generation from start to end: what is there already, the jobs that are left, the manifest."""
+"""Generation of a set: skip what exists, run the remaining jobs, write the manifest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTLED = ("ok", "skipped")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command did.
+    """Result of a generation run.
 
     Attributes:
         made: images written (or recorded) now, clean copies included.
@@ -51,7 +51,7 @@ def generate(
     how: str = "local",
     watch: Watch | None = None,
 ) -> Outcome:
-    """Make a set, or what is missing of it.
+    """Generate a set, or the missing part of it.
 
     Args:
         plan: what the set is to hold.

@@ -1,4 +1,4 @@
-"""Where the files of a generated set lie: the tree of the source, or the tree another evaluator reads."""
+"""File layouts of a generated set: that of the source, or that of another evaluation tool."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The manifest of a generated set: one record per image, and files that are whole or not there.
+"""The manifest of a generated set: one record per image, and atomic file writes.
 
-Records are appended to a part file while a command works, so that whatever happens, what was finished is known;
-`merge` makes ``manifest.jsonl`` and ``manifest.parquet`` from all parts.
+Records are appended to a part file while a command runs, so finished work is known after any interruption; `merge`
+writes ``manifest.jsonl`` and ``manifest.parquet`` from all parts.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from lsood.io import write_bytes
 
 Record = dict[str, Any]
 HEADER, LINES, TABLE, PARTS = "dataset.json", "manifest.jsonl", "manifest.parquet", ".parts"
@@ -34,7 +34,7 @@ AS_TEXT = ("kinds", "params", "details", "bboxes", "map_hashes", "notes")
 
 
 def pixel_hash(array: NDArray[Any]) -> str:
-    """sha256 over shape, type and pixels, its first 128 bits in hex: the same whatever wrote the file.
+    """sha256 over shape, type and pixels, its first 128 bits in hex: independent of the file format.
 
     Of maps, only the smallest box that holds all of what is not 0 is read, and where it lies.
     """
@@ -52,24 +52,6 @@ def _span(values: NDArray[Any]) -> slice:
     """From the first to the last that is not 0."""
     found = np.flatnonzero(values).tolist()
     return slice(found[0], found[-1] + 1) if found else slice(0, 0)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that it is whole or not there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            temporary.write_bytes(content)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-        temporary.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)
-        raise
 
 
 def line(record: Mapping[str, Any]) -> str:
@@ -132,8 +114,8 @@ def merge(folder: Path) -> list[Record]:
     while True:
         before = _state(folder)
         records = [record for _, record in sorted(known(folder).items())]
-        write_whole(folder / LINES, "".join(line(record) + "\n" for record in records).encode())
-        write_whole(folder / TABLE, _table(records))
+        write_bytes(folder / LINES, "".join(line(record) + "\n" for record in records).encode())
+        write_bytes(folder / TABLE, _table(records))
         if _state(folder) == before:
             return records
 

@@ -1,4 +1,4 @@
-"""What is written of a drawn anomaly besides the image: maps, labels, and the description for the manifest."""
+"""Outputs of a drawn anomaly besides the image: maps, labels and the description for the manifest."""
 
 from __future__ import annotations
 

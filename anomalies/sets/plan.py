@@ -1,4 +1,4 @@
-"""What a set is to hold: everything that decides about its pixels and files, in one value."""
+"""The plan of a set: every option that determines its pixels and files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from anomalies.recipe import Recipe
 from anomalies.registry import ANOMALIES
 from anomalies.sets.codec import Codec
 from anomalies.sets.layouts import LAYOUTS
-from anomalies.sets.manifest import HEADER, PARTS, write_whole
+from anomalies.sets.manifest import HEADER, PARTS
 from anomalies.sets.source import Source, SourceSpec
 from anomalies.variants import SEVERITY_CHOICES, Variant, variants
+from lsood.io import write_bytes
 
 FORMAT = 1
 MATERIALIZE = ("all", "masks", "none")
@@ -30,7 +31,7 @@ WHERE = ("images", "data_root")
 
 @dataclass(frozen=True)
 class Plan:
-    """The options of ``python -m anomalies.generate`` that make a set what it is.
+    """The options of ``python -m anomalies.generate`` that determine the content of a set.
 
     Args:
         source: of the clean images.
@@ -140,7 +141,7 @@ class Plan:
 
 
 def claim(folder: Path, header: dict[str, Any]) -> None:
-    """Make a folder the home of a set, or go on with the same set there.
+    """Start a set in a folder, or continue the same set there.
 
     Raises:
         ValueError: the folder holds something else, or another set.
@@ -161,7 +162,7 @@ def claim(folder: Path, header: dict[str, Any]) -> None:
     if folder.exists() and (not folder.is_dir() or any(item.name != PARTS for item in folder.iterdir())):
         raise ValueError(f"{folder} is not empty and holds no generated set: choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (json.dumps(header, indent=1) + "\n").encode())
+    write_bytes(path, (json.dumps(header, indent=1) + "\n").encode())
 
 
 def read_header(folder: Path) -> dict[str, Any]:

@@ -1,29 +1,23 @@
-"""Where the clean images come from: a folder, or a data set that an installed package provides."""
+"""Where the clean images come from: a folder, or a data set of an installed package."""
 
 from __future__ import annotations
 
 import difflib
-import struct
-import zlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
-from anomalies.base import SMALLEST, UNKNOWN, Image
+from anomalies.base import UNKNOWN, Image
 from anomalies.scene import Scene
-from anomalies.sets.codec import SIGNATURE
+from anomalies.sets.reading import read_image
 
 GROUP = "anomalies.sources"
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
-LARGEST = 2**26
-FROM_16_BITS = "converted from 16 bits to 8"
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,7 @@ class Source(Protocol):
 
 
 class Provider(Protocol):
-    """What stands behind an entry point of the group ``anomalies.sources``."""
+    """Interface of an entry point of the group ``anomalies.sources``."""
 
     def names(self) -> list[str]:
         """Data sets it can open."""
@@ -161,80 +155,8 @@ class Chosen:
 
 
 def scene_of(item: SourceImage, view: Scene) -> Scene:
-    """What anomalies may know about a clean image."""
+    """The scene of a clean image: its labels and what is known about all images of the source."""
     return replace(view, labels=item.labels)
-
-
-def read_image(path: Path) -> tuple[Image, tuple[str, ...]]:
-    """An image file as (H, W, 3) uint8 RGB, and what had to be converted.
-
-    Raises:
-        ValueError: unreadable, truncated, smaller than 16x16 or larger than 64 megapixels.
-    """
-    notes = _header(path)
-    data = np.fromfile(path, dtype=np.uint8)
-    if data[:8].tobytes() == SIGNATURE:
-        notes = _checked_png(path, data.tobytes(), notes)
-    image = _decoded(data)
-    if image is None:
-        raise ValueError(f"{path} cannot be read as an image: damaged or of an unknown format")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), notes  # type: ignore[return-value]
-
-
-def _decoded(data: NDArray[np.uint8]) -> Any:
-    # OpenCV says what it finds on stderr, where it would tear the progress bar; the caller says it in one line.
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        return cv2.imdecode(data, cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    finally:
-        cv2.utils.logging.setLogLevel(level)
-
-
-def _checked_png(path: Path, data: bytes, notes: tuple[str, ...]) -> tuple[str, ...]:
-    """The notes, with the depth that Pillow does not tell for colour images.
-
-    Raises:
-        ValueError: a chunk is cut off or its checksum wrong; libpng would say so on stderr, and go on.
-    """
-    at, name = len(SIGNATURE), b""
-    while name != b"IEND":
-        if at + 12 > len(data):
-            raise ValueError(f"{path} is truncated")
-        (length,), name = struct.unpack_from(">I", data, at), data[at + 4 : at + 8]
-        end = at + 8 + length
-        if end + 4 > len(data):
-            raise ValueError(f"{path} is truncated")
-        if zlib.crc32(data[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
-            raise ValueError(f"{path} is damaged: wrong checksum of its {name.decode('latin-1')} chunk")
-        at = end + 4
-    return (FROM_16_BITS,) if data[24] == 16 else notes
-
-
-def _header(path: Path) -> tuple[str, ...]:
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist")
-    largest, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
-    try:
-        with Pillow.open(path) as header:
-            (width, height), mode = header.size, header.mode
-    except PermissionError:
-        raise
-    except (OSError, SyntaxError, ValueError):
-        raise ValueError(f"{path} cannot be read as an image: damaged or of an unknown format") from None
-    finally:
-        Pillow.MAX_IMAGE_PIXELS = largest
-    if min(width, height) < SMALLEST:
-        raise ValueError(f"{path} is {width}x{height}; images must be at least {SMALLEST}x{SMALLEST} pixels")
-    if width * height > LARGEST:
-        raise ValueError(f"{path} is {width}x{height}; images may have at most {LARGEST >> 20} megapixels")
-    if mode.startswith("I"):
-        return (FROM_16_BITS,)
-    if mode in ("RGBA", "LA", "PA", "CMYK", "P"):
-        return (f"converted from {mode} to RGB",)
-    return ()
 
 
 @lru_cache(maxsize=4)

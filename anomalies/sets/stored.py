@@ -1,6 +1,4 @@
-"""A generated set, read: images and maps from its files, or drawn again from the clean images where the set
-holds none.
-"""
+"""A generated set on disk: images and maps read from files, or rendered from the clean images if not stored."""
 
 from __future__ import annotations
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from anomalies.drawing import AnomalousImage, draw, draw_series
 from anomalies.sets.codec import encode_png
 from anomalies.sets.layouts import Layout
-from anomalies.sets.manifest import Record, pixel_hash, write_whole
+from anomalies.sets.manifest import Record, pixel_hash
 from anomalies.sets.outputs import describe, maps_of, updated_labels
 from anomalies.sets.plan import CLEAN, Plan, Variant, generator_version
 from anomalies.sets.source import Source, SourceImage, scene_of
 from anomalies.validity import Unusable
+from lsood.io import write_bytes
 
 Task = tuple[int, frozenset[str]]
 Series = dict[int | None, dict[str, AnomalousImage]]
@@ -92,7 +93,7 @@ class Writer:
         label_path = None
         if self.plan.stores_maps and item.label_ids is not None and item.label_key is not None:
             label_path = self.layout.label(CLEAN, item.key, item.label_key)
-            write_whole(self.out / label_path, encode_png(item.label_ids))
+            write_bytes(self.out / label_path, encode_png(item.label_ids))
         return {
             "is_clean_copy": True,
             "is_control": True,
@@ -131,10 +132,10 @@ class Writer:
         if self.plan.stores_maps:
             for what, values in maps.items():
                 paths[what] = self.layout.map(what, variant.name, item.key)
-                write_whole(self.out / str(paths[what]), encode_png(values))
+                write_bytes(self.out / str(paths[what]), encode_png(values))
             if labels is not None and item.label_key is not None:
                 paths["label"] = self.layout.label(variant.name, item.key, item.label_key)
-                write_whole(self.out / str(paths["label"]), encode_png(labels))
+                write_bytes(self.out / str(paths["label"]), encode_png(labels))
         if labels is not None:
             maps["label"] = labels
         clean = self.layout.image(CLEAN, item.key) if self.plan.stores_images else None
@@ -158,7 +159,7 @@ class Writer:
         if self.plan.stores_images:
             encoded = codec.encode(image)
             path = self.layout.image(variant, key)
-            write_whole(self.out / path, encoded)
+            write_bytes(self.out / path, encoded)
         if codec.lossless and known is not None:
             return path, known
         return path, pixel_hash(codec.stored(image, encoded))

@@ -1,10 +1,9 @@
-"""The methods asked for, with the further networks some of them bring along, trained or read from the cache."""
+"""Methods with the auxiliary networks that some of them need, trained or read from the cache."""
 
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,14 +24,14 @@ from benchmarks.pipeline.training import (
     training_config_of,
 )
 from datamodules import BenchmarkDataModule, ImageSet
-from lsood import Detector
+from lsood.detector import Detector
+from lsood.io import log
 from lsood.methods import create
 from networks.models.autoencoder import Autoencoder
 from networks.models.vmdls import VMDLSNet
 from networks.training.vmdls.config import VMDLSTrainingConfig
 from networks.training.vmdls.fit import fit_autoencoder, fit_vmdls
 
-log = logging.getLogger("lsood-bench")
 MEMBER_SEED = 1000
 TUNING_SHARE = 0.25
 DROPOUT_NETWORKS = {name: f"{name}-mcd" for name in ("lenet", "resnet18", "resnet34")}
@@ -40,8 +39,8 @@ DROPOUT_NETWORKS = {name: f"{name}-mcd" for name in ("lenet", "resnet18", "resne
 
 @dataclass
 class Methods:
-    """Detectors by the name they were asked by; why some have none of the networks they need; seconds of
-    training those networks took.
+    """Detectors of one level by the name they were asked by; why some cannot be used; seconds that training their
+    auxiliary networks took.
     """
 
     detectors: dict[str, Detector] = field(default_factory=dict)
@@ -49,10 +48,12 @@ class Methods:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def methods_for(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed: int) -> Methods:
-    """The methods of a run beside the network under test, and the naive detector to compare them with."""
+def image_methods(
+    names: Sequence[str], settings: Settings, data: BenchmarkDataModule, trained: Trained, seed: int
+) -> Methods:
+    """The methods of the image level, and the image-statistics baseline to compare them with."""
     found = Methods()
-    for name in settings.methods:
+    for name in names:
         detector = create(name)
         if detector.auxiliary_networks is not None and data.task not in detector.unsupported_tasks:
             try:
@@ -68,6 +69,15 @@ def methods_for(settings: Settings, data: BenchmarkDataModule, trained: Trained,
         found.detectors[name] = detector
     if settings.naive:
         found.detectors[Naive.name] = Naive()
+    return found
+
+
+def plain_methods(names: Sequence[str]) -> Methods:
+    """The methods of a level that has no auxiliary networks."""
+    found = Methods({name: create(name) for name in names})
+    for name, detector in found.detectors.items():
+        if detector.auxiliary_networks is not None:
+            found.failures[name] = f"{name} needs auxiliary networks, which score whole images only"
     return found
 
 

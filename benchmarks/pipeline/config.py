@@ -5,26 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from anomalies.variants import SEVERITY_CHOICES
-from lsood.extraction.precision import PRECISIONS
-from lsood.extraction.reductions import REDUCTIONS
-
-PROTOCOLS = ("no-ood", "fgsm-val", "oracle-val")
-METHODS = ("msp", "odin", "mahalanobis", "fssd", "deep-ensemble", "lared", "larem")
-DETECTION_METHODS = ("msp", "energy", "mahalanobis", "knn", "deep-ensemble", "lared", "larem")
-"""Where none are named; of object detectors, because ODIN and FSSD do not apply to them."""
-
-
-def default_methods(task: str) -> tuple[str, ...]:
-    """The methods of a run that names none."""
-    return DETECTION_METHODS if task == "detection" else METHODS
+from lsood.choices import PRECISIONS, PROTOCOLS, REDUCTIONS
 
 
 @dataclass(frozen=True)
 class Settings:
     """The options of ``python -m benchmarks.run``, checked.
+
+    Attributes:
+        methods: as typed; () stands for the defaults of the task, see `benchmarks.tasks`.
 
     Raises:
         ValueError: an option that cannot work, in one line.
@@ -32,7 +22,7 @@ class Settings:
 
     ind: str
     ood: tuple[str, ...]
-    methods: tuple[str, ...] = METHODS
+    methods: tuple[str, ...] = ()
     protocols: tuple[str, ...] = ("no-ood",)
     naive: bool = True
     network: str | None = None
@@ -64,8 +54,6 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.ood:
             raise ValueError("--ood needs at least one OoD set; see --list")
-        if not self.methods:
-            raise ValueError("--methods needs at least one method; see --list")
         if unknown := [p for p in self.protocols if p not in PROTOCOLS]:
             raise ValueError(
                 f"--protocols: unknown protocol {unknown[0]!r}; protocols: {', '.join(PROTOCOLS)}"
@@ -114,6 +102,8 @@ def resolve_device(name: str) -> str:
     """
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"--device must be auto, cpu or cuda, got {name!r}")
+    import torch
+
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: PyTorch sees no GPU here; use --device cpu")
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name

@@ -1,4 +1,4 @@
-"""One network, one in-distribution set, several OoD sets, every method: fit, tune, calibrate, score, judge.
+"""One network, one in-distribution set, several OoD sets, every method at every level: fit, tune, calibrate, score.
 
 Fit sees the fit set, calibration (PCA size, layer scales, thresholds) the validation set, both in-distribution; the
 test set and the OoD sets are opened last and only scored. Protocols other than "no-ood" tune before that, see
@@ -14,18 +14,93 @@ from functools import partial
 
 import torch
 
+from benchmarks.levels.base import Level
 from benchmarks.pipeline.extraction import Extraction
-from benchmarks.pipeline.failures import Attempts, Case
+from benchmarks.pipeline.failures import Case, Failures
 from benchmarks.pipeline.scoring import Scored, Scoring
 from benchmarks.pipeline.tuning import Adversarial, tuned, validation_rows
 from datamodules import BenchmarkDataModule, ImageSet, Subset
 from datamodules.imagesets.base import fingerprint_of
-from lsood import Activations, Detector, ModelInfo
-from lsood.probes.image import Perturbation, Probe, standard_probes
-from lsood.probes.pixel_neighbours import PixelFeatures, PixelNeighbours
+from lsood.detector import Detector
+from lsood.extraction.activations import Activations
+from lsood.extraction.measurement import Measurement
+from lsood.probes.base import Probe
+from lsood.probes.perturbation import Perturbation
 
-Judges = dict[Case, dict[str, Detector]]
-"""{case: {OoD set, or "" for all: detector, taught where the protocol allows}}."""
+TunedDetectors = dict[Case, dict[str, Detector]]
+"""{case: {OoD set, or "" for all: detector, tuned where the protocol allows}}."""
+
+
+@dataclass
+class LevelMethods:
+    """The methods of one level and what becomes of them.
+
+    Args:
+        level: whose rows they score.
+        detectors: {name as typed: detector}.
+        unusable: {name: reason} of methods known to fail.
+
+    Attributes:
+        failures: what went wrong with which method, and how long it took.
+        n_fit: rows that methods were fitted on.
+    """
+
+    level: Level
+    detectors: Mapping[str, Detector]
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    failures: Failures = field(default_factory=Failures)
+    n_fit: int = 0
+
+    def cases(self, protocols: Sequence[str]) -> list[Case]:
+        """Every method with every protocol it runs under: those asked for that it supports, else its default."""
+        found = []
+        for name, detector in self.detectors.items():
+            wanted = [p for p in protocols if p in detector.protocols] if self.level.protocols else []
+            found += [(name, protocol) for protocol in wanted or detector.protocols[:1]]
+        return found
+
+    def attach(self, cases: Sequence[Case]) -> None:
+        """Tell every method the network; those that cannot score the level's rows fail."""
+        for case in cases:
+            if case[0] in self.unusable:
+                self.failures.reasons[case] = self.unusable[case[0]]
+            self.failures.run(case, partial(self._attach, self.detectors[case[0]], case[1]))
+
+    def _attach(self, detector: Detector, protocol: str) -> None:
+        if not self.level.protocols and protocol != "no-ood":
+            raise ValueError(
+                f"{detector.name} needs protocol {protocol}, which {self.level.name} level lacks"
+            )
+        detector.attach(self.level.model_info)
+        if reason := self.level.unsupported(detector):
+            raise ValueError(f"{detector.name} {reason}")
+
+    def fit(self, cases: Sequence[Case], train: Measurement) -> None:
+        """Fit every method on the fit set, once for all of its protocols."""
+        for name in dict.fromkeys(name for name, _ in cases):
+            own = [case for case in cases if case[0] == name]
+            self.failures.run(own[0], partial(self._fit, self.detectors[name], train))
+            if failure := self.failures.reasons.get(own[0]):
+                self.failures.reasons |= dict.fromkeys(own, failure)
+
+    def _fit(self, detector: Detector, train: Measurement) -> None:
+        rows = self.level.fit_rows(train)
+        self.n_fit = rows.images
+        detector.fit(rows)
+        if detector.perturbations() and not self.level.protocols:
+            raise ValueError(f"{detector.name} takes input steps, which exist for whole images only")
+
+    def fitted(self, cases: Sequence[Case]) -> list[Detector]:
+        """The detectors of cases that have not failed."""
+        return [self.detectors[name] for name, _ in self.failures.alive(cases)]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Results of every level, and the measurements of "ind-val", "ind-test" and of every OoD set."""
+
+    scored: list[Scored]
+    sets: dict[str, Measurement]
 
 
 @dataclass
@@ -35,140 +110,142 @@ class Evaluation:
     Args:
         extraction: measures sets with the network under test.
         data: set up.
-        model_info: the network, as detectors see it.
-        detectors: {name as typed: detector}.
-        mask_seeds: further Monte-Carlo seeds measured in the same pass.
+        methods: of every level; the first level's may run under several protocols and take input steps.
         false_alarm_rate: of the thresholds.
-        protocols: every method runs under those of them it has a form for; under its own if it has none.
-        unusable: {method: reason} of methods known to fail.
-        objects: further probes, of every set's objects; of an object detector.
-
-    Attributes:
-        attempts: what went wrong with which method, and how long it took.
-        sets, test: activations of every scored set, and of the in-distribution test set, after :meth:`run`.
+        protocols: every method runs under those of them that it supports; under its default if it supports none.
+        unsupported_protocols: {protocol: why the network's task does not have it}.
     """
 
     extraction: Extraction
     data: BenchmarkDataModule
-    model_info: ModelInfo
-    detectors: Mapping[str, Detector]
-    mask_seeds: Sequence[int] = ()
+    methods: Sequence[LevelMethods]
     false_alarm_rate: float = 0.05
     protocols: Sequence[str] = ("no-ood",)
-    unusable: Mapping[str, str] = field(default_factory=dict)
-    objects: Sequence[Probe] = ()
-    attempts: Attempts = field(default_factory=Attempts)
+    unsupported_protocols: Mapping[str, str] = field(default_factory=dict)
 
-    def cases(self) -> list[Case]:
-        """Every method with every protocol it runs under."""
-        found = []
-        for name, detector in self.detectors.items():
-            wanted = [p for p in self.protocols if p in detector.protocols]
-            found += [(name, protocol) for protocol in wanted or detector.protocols[:1]]
-        return found
-
-    def run(self) -> dict[Case, Scored]:
-        """Everything; {(method, protocol): what came of it}."""
-        cases = self.cases()
-        self.attempts.failures |= {case: self.unusable[case[0]] for case in cases if case[0] in self.unusable}
-        for case in cases:
-            if self.data.task == "detection" and case[1] == "fgsm-val":
-                self.attempts.failures[case] = (
-                    "fgsm-val needs the loss of a classifier; an object detector has none per image"
-                )
-            self.attempts.run(case, partial(self.detectors[case[0]].attach, self.model_info))
-        alive = self.attempts.alive(cases)
-        self.standard = [*standard_probes(self.model_info, self.mask_seeds), *self.objects]
-        self._fit(alive)
-        fitted = self.attempts.alive(alive)
-        stepping = [case for case in fitted if _steps(self._candidates(case))]
-        judges: Judges = {
-            case: {"": copy.copy(self.detectors[case[0]])} for case in fitted if case[1] == "no-ood"
+    def run(self) -> Evaluated:
+        """Everything."""
+        cases = {own.level.name: own.cases(self.protocols) for own in self.methods}
+        for own in self.methods:
+            for case in cases[own.level.name]:
+                if reason := self.unsupported_protocols.get(case[1]):
+                    own.failures.reasons[case] = reason
+            own.attach(cases[own.level.name])
+        self._fit(cases)
+        first = self.methods[0]
+        alive = first.failures.alive(cases[first.level.name])
+        stepping = [case for case in alive if _steps(self._candidates(case))]
+        found: TunedDetectors = {
+            case: {"": copy.copy(first.detectors[case[0]])} for case in alive if case[1] == "no-ood"
         }
-        judges |= self._tuned([case for case in stepping if case[1] != "no-ood"], {})
-        sets = self._measure(judges)
-        rest = [case for case in fitted if case not in stepping and case[1] != "no-ood"]
-        judges |= self._tuned(rest, sets)
-        self.sets, self.test = sets, sets["ind-test"]
-        scoring = Scoring(
-            self.data,
-            sets,
-            self.model_info.seed,
-            self.false_alarm_rate,
-            self.extraction.device,
-            self.attempts,
-        )
-        return {case: scoring.of(case, self.detectors[case[0]], judges.get(case, {})) for case in cases}
+        found |= self._tuned([case for case in stepping if case[1] != "no-ood"], {}, cases)
+        sets = self._measure(found, cases)
+        rest = [case for case in alive if case not in stepping and case[1] != "no-ood"]
+        found |= self._tuned(rest, sets, cases)
+        scored = self._scored(first, cases[first.level.name], sets, found)
+        for own in self.methods[1:]:
+            own_cases = cases[own.level.name]
+            detectors = {case: {"": own.detectors[case[0]]} for case in own.failures.alive(own_cases)}
+            for case, one in detectors.items():
+                self._calibrate(own, case, one[""], sets["ind-val"])
+            scored += self._scored(own, own_cases, sets, detectors)
+        return Evaluated(scored, sets)
 
-    def _probes(self, detectors: Iterable[Detector]) -> list[Probe]:
-        return _distinct([*self.standard, *(p for d in detectors for p in d.probes())])
+    def _scored(
+        self,
+        own: LevelMethods,
+        cases: Sequence[Case],
+        sets: Mapping[str, Measurement],
+        found: TunedDetectors,
+    ) -> list[Scored]:
+        device = self.extraction.device
+        scoring = Scoring(own.level, sets, self.false_alarm_rate, device, own.failures, own.n_fit)
+        return [scoring.of(case, own.detectors[case[0]], found.get(case, {})) for case in cases]
 
-    def _fit(self, cases: Sequence[Case]) -> None:
-        """Fit every method on the fit set, once for all of its protocols."""
-        names = dict.fromkeys(name for name, _ in cases)
-        probes = _distinct([*self.standard, *(p for n in names for p in self.detectors[n].fit_probes())])
-        masked = any(map(self._pixels_of, self.data.ood_sets))
-        features = PixelFeatures(self.model_info.layers[-1], self.model_info.num_classes)
-        if masked:
-            probes.append(features)
+    def _fit(self, cases: Mapping[str, Sequence[Case]]) -> None:
+        probes: list[Probe] = []
+        for own in self.methods:
+            probes += own.level.probes()
+            probes += [p for d in own.fitted(cases[own.level.name]) for p in d.fit_probes()]
+        images = self.data.sets["train"]
         train = self.extraction.measure(
-            "fit", self.data.fit_dataloader(), self.data.sets["train"].fingerprint, probes
+            "fit", self.data.fit_dataloader(), images.fingerprint, _distinct(probes)
         )
-        if masked:
-            self.extraction.latent = PixelNeighbours.of(features.layer, train[features.name])
-        for name in names:
-            own = [case for case in cases if case[0] == name]
-            self.attempts.run(own[0], partial(self.detectors[name].fit, train))
-            if failure := self.attempts.failures.get(own[0]):
-                self.attempts.failures |= dict.fromkeys(own, failure)
+        for own in self.methods:
+            own.fit(own.failures.alive(cases[own.level.name]), train)
+
+    def _calibrate(self, own: LevelMethods, case: Case, detector: Detector, validation: Measurement) -> None:
+        own.failures.run(case, lambda: detector.calibrate(own.level.calibration_rows(validation)))
+
+    def _probes(
+        self, detectors: Iterable[Detector], cases: Mapping[str, Sequence[Case]], ood: str = ""
+    ) -> list[Probe]:
+        """What is measured on a set: for the given detectors of the first level, and for the other levels' where they
+        evaluate the set.
+        """
+        first, *others = self.methods
+        probes = [*first.level.probes(), *first.level.probes_of(list(detectors))]
+        for own in others:
+            probes += own.level.probes()
+            if ood in own.level.ood_sets():
+                probes += own.level.probes_of(own.fitted(cases[own.level.name]))
+        return _distinct(probes)
 
     def _candidates(self, case: Case) -> list[Detector]:
-        detector = self.detectors[case[0]]
+        detector = self.methods[0].detectors[case[0]]
         return [detector.with_params(**choice) for choice in detector.param_grid()]
 
-    def _tuned(self, cases: Sequence[Case], sets: Mapping[str, Activations]) -> Judges:
+    def _tuned(
+        self,
+        cases: Sequence[Case],
+        sets: Mapping[str, Measurement],
+        all_cases: Mapping[str, Sequence[Case]],
+    ) -> TunedDetectors:
         """Methods tuned on validation images of both sides: adversarial ones, or those of each OoD set.
 
         Args:
             sets: measured already; methods with input steps come before that, on the validation images alone.
         """
-        judges: Judges = {}
+        found: TunedDetectors = {}
         for protocol in dict.fromkeys(protocol for _, protocol in cases):
             own = [case for case in cases if case[1] == protocol]
             for ood in self.data.ood_sets if protocol == "oracle-val" else [""]:
-                scores_in, scores_out = self._validation(
-                    ood, [d for c in own for d in self._candidates(c)], sets
-                )
+                candidates = [d for c in own for d in self._candidates(c)]
+                ind, other = self._validation(ood, candidates, sets, all_cases)
                 for case in own:
-                    judge = self.attempts.run(
-                        case, partial(tuned, self._candidates(case), scores_in, scores_out)
-                    )
-                    judges.setdefault(case, {})
-                    if judge is not None:
-                        judges[case][ood] = judge
-        return judges
+                    step = partial(tuned, self._candidates(case), ind, other)
+                    detector = self.methods[0].failures.run(case, step)
+                    found.setdefault(case, {})
+                    if detector is not None:
+                        found[case][ood] = detector
+        return found
 
     def _validation(
-        self, ood: str, candidates: Sequence[Detector], sets: Mapping[str, Activations]
+        self,
+        ood: str,
+        candidates: Sequence[Detector],
+        sets: Mapping[str, Measurement],
+        cases: Mapping[str, Sequence[Case]],
     ) -> tuple[Activations, Activations]:
         """Measured validation images of both sides: of the test set and an OoD set, which are scored without them;
         or ("") of the validation set, and the same made adversarial.
         """
-        steps, probes = _steps(candidates), self._probes(candidates)
+        seed = self.methods[0].level.model_info.seed
+        steps, probes = _steps(candidates), self._probes(candidates, cases)
 
         def measured(title: str, images: ImageSet) -> Activations:
-            chosen = Subset(images, validation_rows(images, self.model_info.seed)[0])
+            chosen = Subset(images, validation_rows(images, seed)[0])
             if title in sets:
                 wanted = set(chosen.keys)
-                rows = [i for i, key in enumerate(sets[title].ids) if key in wanted]
-                return sets[title].select(torch.tensor(rows))
+                rows = [i for i, key in enumerate(sets[title].images.ids) if key in wanted]
+                return sets[title].images.select(torch.tensor(rows))
             loader, name = self.data.loader(chosen), f"{title}: validation"
-            return self.extraction.measure(name, loader, chosen.fingerprint, probes, steps)
+            return self.extraction.measure(name, loader, chosen.fingerprint, probes, steps).images
 
         if ood:
             return measured("ind-test", self.data.sets["test"]), measured(ood, self.data.ood_sets[ood])
         images = self.data.sets["val"]
-        chosen = Subset(images, validation_rows(images, self.model_info.seed)[0])
+        chosen = Subset(images, validation_rows(images, seed)[0])
         return measured("ind-val", images), self._adversarial(chosen, probes, steps)
 
     def _adversarial(self, images: ImageSet, probes: list[Probe], steps: list[Perturbation]) -> Activations:
@@ -181,39 +258,27 @@ class Evaluation:
         if moved.forwarded:
             before = extraction.forwarded.get("adversarial", 0)
             extraction.forwarded["adversarial"] = before + moved.forwarded
-        return found
+        return found.images
 
-    def _measure(self, judges: Judges) -> dict[str, Activations]:
-        """Activations of the validation set, over which everything is calibrated, then of test and OoD sets."""
-        own = [(ood, d) for of in judges.values() for ood, d in of.items()]
-        probes, steps = self._probes(d for _, d in own), _steps([d for _, d in own])
-        sets = {
-            "ind-val": self.extraction.measure(
-                "ind-val",
-                self.data.val_dataloader(),
-                self.data.sets["val"].fingerprint,
-                probes,
-                steps,
-            )
-        }
-        for case, of in judges.items():
-            for detector in of.values() if case[1] == "no-ood" else ():
-                self.attempts.run(case, partial(detector.calibrate, sets["ind-val"]))
-        sets["ind-test"] = self.extraction.measure(
-            "ind-test", self.data.test_dataloader(), self.data.sets["test"].fingerprint, probes, steps
-        )
+    def _measure(self, found: TunedDetectors, cases: Mapping[str, Sequence[Case]]) -> dict[str, Measurement]:
+        """Measurements of the validation set, over which everything is calibrated, then of test and OoD sets."""
+        own = [(ood, d) for of in found.values() for ood, d in of.items()]
+        detectors, steps = [d for _, d in own], _steps([d for _, d in own])
+        probes = self._probes(detectors, cases)
+        loaders = {"ind-val": self.data.val_dataloader(), "ind-test": self.data.test_dataloader()}
+        sets: dict[str, Measurement] = {}
+        for name, loader in loaders.items():
+            images = self.data.sets[name.removeprefix("ind-")]
+            sets[name] = self.extraction.measure(name, loader, images.fingerprint, probes, steps)
+            for case, of in found.items() if name == "ind-val" else ():
+                for detector in of.values() if case[1] == "no-ood" else ():
+                    self._calibrate(self.methods[0], case, detector, sets[name])
         for name, loader in self.data.ood_dataloaders().items():
             steps = _steps([d for ood, d in own if ood in ("", name)])
             fingerprint = self.data.ood_sets[name].fingerprint
-            sets[name] = self.extraction.measure(
-                name, loader, fingerprint, probes, steps, self._pixels_of(name)
-            )
+            probes = self._probes(detectors, cases, name)
+            sets[name] = self.extraction.measure(name, loader, fingerprint, probes, steps)
         return sets
-
-    def _pixels_of(self, name: str) -> bool:
-        """Whether pixel scores are to be tallied on a set."""
-        images = self.data.ood_sets.get(name)
-        return images is not None and images.masked and self.data.task == "segmentation"
 
 
 def _steps(detectors: Sequence[Detector]) -> list[Perturbation]:

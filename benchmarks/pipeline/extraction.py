@@ -1,33 +1,47 @@
-"""From a set of images to Activations: one pass per image, and none for what the cache holds."""
+"""From a set of images to a Measurement: one pass per image, and none for what the cache holds."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.pipeline.strata import DRAWN
+from benchmarks.pipeline.strata import ANOMALY_INFO
 from datamodules.imagesets.base import NOT_DRAWN
-from lsood import Activations, OnePass
-from lsood.extraction.activations import concatenate
+from lsood.extraction.activations import Activations, concatenate
+from lsood.extraction.measurement import Measurement
 from lsood.extraction.objects import ObjectSet, ObjectTally
+from lsood.extraction.one_pass import OnePass
 from lsood.extraction.pixel_tally import PixelTally
+from lsood.io import log
 from lsood.metrics.pixel_set import PixelSet
-from lsood.probes.image import PIXEL_SCORES, Perturbation, PixelMaps, Probe
+from lsood.probes.base import Probe
 from lsood.probes.objects import ObjectPlace, ObjectProbe
-from lsood.probes.pixel_neighbours import LATENT, PixelNeighbours
+from lsood.probes.perturbation import Perturbation
+from lsood.probes.pixels import PixelProbe
 
-log = logging.getLogger("lsood-bench")
-CACHE_VERSION = 2
+CACHE_VERSION = 3
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a pass still has to measure of a set."""
+
+    images: list[Probe]
+    steps: list[Perturbation]
+    pixels: list[PixelProbe]
+    objects: list[ObjectProbe]
+
+    def __bool__(self) -> bool:
+        return bool(self.images or self.steps or self.pixels or self.objects)
 
 
 @dataclass
@@ -41,7 +55,6 @@ class Extraction:
         store: folder of the cache.
         device: "cpu" or "cuda".
         precision: of the passes, "float32" or "bfloat16".
-        latent: the fitted latent score of pixels, tallied beside the others; None: not tallied.
         prepared: what probes prepared for this network, shared by all sets.
         watch: called with (title, batches) around every pass, to show progress; returns the batches.
 
@@ -49,8 +62,6 @@ class Extraction:
         forwarded: images that reached the network's first layer, by phase ("shared_pass", "perturbed",
             "preparation", ...).
         from_cache: images whose measurements were all read from the cache.
-        pixels: {title: pixel scores} of the sets that came with anomaly masks.
-        objects: {title: detections and labelled objects} of the sets measured with probes of objects.
         seconds: of all passes, loading included.
     """
 
@@ -60,12 +71,9 @@ class Extraction:
     store: Path
     device: str = "cpu"
     watch: Callable[[str, Iterable[Any]], Iterable[Any]] = lambda title, batches: batches
-    latent: PixelNeighbours | None = None
     prepared: dict[str, Any] = field(default_factory=dict, repr=False)
     forwarded: dict[str, int] = field(default_factory=dict)
     from_cache: int = 0
-    pixels: dict[str, PixelSet] = field(default_factory=dict, repr=False)
-    objects: dict[str, ObjectSet] = field(default_factory=dict, repr=False)
     precision: str = "float32"
     seconds: float = 0.0
 
@@ -76,72 +84,72 @@ class Extraction:
         fingerprint: str,
         probes: Sequence[Probe],
         perturbations: Sequence[Perturbation] = (),
-        masked: bool = False,
-    ) -> Activations:
-        """The activations of one set; ``metadata`` says what was drawn on the images, see `benchmarks.pipeline.strata`.
+    ) -> Measurement:
+        """The measurement of one set; ``metadata`` of its images holds what anomalies were drawn on them, see
+        `benchmarks.pipeline.strata`.
 
         Args:
             title: of the set, for the progress bar and messages.
-            loader: ordered batches with "image", "key" and "target".
+            loader: ordered batches with "image", "key" and "target", and "anomaly" masks where score maps are to be
+                tallied.
             fingerprint: of the set's content and of everything done to it before pre-processing.
-            probes: of images, and of objects; what the latter measure is in ``objects``.
-            masked: batches have "anomaly" masks, so that pixel scores are tallied too.
+            probes: of images, of score maps (`PixelProbe`) and of objects (`ObjectProbe`).
 
         Raises:
             ValueError: an empty set, repeated keys, or values that are not finite.
         """
         folder = self.store / self._address(fingerprint)
-        of_objects = [p for p in probes if isinstance(p, ObjectProbe)]
-        probes = [p for p in probes if not isinstance(p, ObjectProbe)]
-        names = [p.name for p in probes] + [p.name for p in perturbations] + ["labels"]
-        cached = self._read(folder, names)
-        latent = self.latent.name if self.latent is not None else ""
-        tallied = PixelSet.load(folder) if masked else None
-        if tallied is not None and tallied.metadata == latent:
-            self.pixels[title] = tallied
-        else:
-            tallied = None
-        if of_objects and self._objects_known(title, folder, of_objects):
-            of_objects = []
-        beside = of_objects or (masked and tallied is None)
-        if cached is not None and set(names) <= set(cached) and not beside:
-            self.from_cache += cached.images
-            return cached
-        have = set(cached or ())
-        steps = [p for p in perturbations if p.name not in have]
-        states = {p.probe for p in steps}  # a step may need what another method's probe prepares
-        missing = [p for p in probes if p.name not in have or p.name in states]
+        known, missing = self._known(folder, probes, perturbations)
+        if not missing and known is not None:
+            self.from_cache += known.images.images
+            return known
         start = time.perf_counter()
-        objects = ObjectTally() if of_objects else None
-        with self._tally(folder, masked and tallied is None) as tally:
-            fresh = self._pass(title, loader, [*missing, *of_objects], steps, tally, objects)
-            if tally is not None:
-                self.pixels[title] = replace(tally.finish(), metadata=latent)
-                self.pixels[title].save(folder)
+        fresh = self._pass(title, loader, missing, folder)
         self.seconds += time.perf_counter() - start
-        fresh.metadata |= {
-            "network": self.network_hash,
-            "set": fingerprint,
-            "title": title,
-            "device": self.device,
-            "precision": self.precision,
-        }
-        if objects is not None:
-            self.objects[title] = objects.finish({**fresh.metadata, "drawn": None})
-            self.objects[title].save(folder)
-        fresh.save(folder)
-        kept = {name: cached[name] for name in have} if cached is not None else {}
-        return Activations({**kept, **fresh.tensors}, fresh.ids, fresh.metadata)
+        fresh.images.metadata.update(
+            network=self.network_hash,
+            set=fingerprint,
+            title=title,
+            device=self.device,
+            precision=self.precision,
+        )
+        fresh.images.save(folder)
+        if fresh.objects is not None:
+            fresh.objects.save(folder)
+        if known is None:
+            known = Measurement(Activations({}, fresh.images.ids, fresh.images.metadata))
+        pixels = known.pixels if fresh.pixels is None else fresh.pixels.joined(known.pixels)
+        if fresh.pixels is not None and pixels is not None:
+            pixels.save(folder)
+        tensors = {**known.images.tensors, **fresh.images.tensors}
+        images = Activations(tensors, fresh.images.ids, fresh.images.metadata)
+        return Measurement(images, pixels, fresh.objects or known.objects)
 
-    def _objects_known(self, title: str, folder: Path, probes: Sequence[ObjectProbe]) -> bool:
-        """Read a set's objects from the cache. They come from one pass or not at all: another one may keep
-        others, by a rounding.
+    def _known(
+        self, folder: Path, probes: Sequence[Probe], perturbations: Sequence[Perturbation]
+    ) -> tuple[Measurement | None, Missing]:
+        """What the cache holds of what is asked for, and what it does not. Objects come from one pass or not at all:
+        another one may keep others, by a rounding.
         """
-        names = [probe.name for probe in probes if not isinstance(probe, ObjectPlace)]
-        known = ObjectSet.load(folder, names)
-        if known is not None:
-            self.objects[title] = known
-        return known is not None
+        pixel_probes = [p for p in probes if isinstance(p, PixelProbe)]
+        objects = [p for p in probes if isinstance(p, ObjectProbe)]
+        rest = [p for p in probes if not isinstance(p, PixelProbe | ObjectProbe)]
+        images = self._read(folder, [*(p.name for p in (*rest, *perturbations)), "labels"])
+        if images is None or "labels" not in images:
+            return None, Missing(rest, list(perturbations), pixel_probes, objects)
+        pixels = PixelSet.load(folder) if pixel_probes else None
+        tallied = set() if pixels is None else set(pixels.scores)
+        names = [p.name for p in objects if not isinstance(p, ObjectPlace)]
+        found = ObjectSet.load(folder, names) if objects else None
+        steps = [p for p in perturbations if p.name not in images]
+        states = {p.probe for p in steps}  # a step may need what another method's probe prepares
+        missing = Missing(
+            [p for p in rest if p.name not in images or p.name in states],
+            steps,
+            [p for p in pixel_probes if not set(p.scores) <= tallied],
+            objects if found is None else [],
+        )
+        return Measurement(images, pixels, found), missing
 
     def _address(self, fingerprint: str) -> str:
         parts = [CACHE_VERSION, self.network_hash, fingerprint, self.preprocessing, self.device]
@@ -156,23 +164,18 @@ class Extraction:
         except FileNotFoundError:
             return None
 
-    def _pass(
-        self,
-        title: str,
-        loader: Iterable[Any],
-        probes: Sequence[Probe],
-        perturbations: Sequence[Perturbation],
-        tally: PixelTally | None,
-        objects: ObjectTally | None = None,
-    ) -> Activations:
+    def _pass(self, title: str, loader: Iterable[Any], missing: Missing, folder: Path) -> Measurement:
         parts: list[dict[str, Tensor]] = []
         keys: list[str] = []
-        drawn: dict[str, list[Any]] = {name: [] for name in DRAWN}
+        info: dict[str, list[Any]] = {name: [] for name in ANOMALY_INFO}
         left_out = 0
-        maps = [] if tally is None else self._maps()
-        probes = [*probes, *maps]
+        objects = ObjectTally() if missing.objects else None
+        probes = [*missing.images, *missing.pixels, *missing.objects]
         settings = (self.device, self.prepared, self.precision)
-        with OnePass(self.network, probes, perturbations, *settings) as run:
+        with (
+            self._tally(folder, missing.pixels) as tally,
+            OnePass(self.network, probes, missing.steps, *settings) as run,
+        ):
             for batch in self.watch(title, loader):
                 row = run(batch["image"], batch["key"], batch["target"])
                 target = batch["target"]
@@ -182,17 +185,18 @@ class Extraction:
                 names = [batch["key"][i] for i in chosen]
                 if objects is not None:
                     objects.add(run.objects, target, batch["key"], chosen)
-                planes = [row.pop(probe.name) for probe in maps]
+                planes = [row.pop(probe.name) for probe in missing.pixels]
                 if tally is not None and chosen:
                     scores, masks = torch.cat(planes, dim=1), batch["anomaly"]
                     tally.add(scores[chosen].numpy(), masks[chosen].numpy(), names)
                 parts.append({name: value[chosen] for name, value in row.items()})
                 keys += names
-                for name in DRAWN if "kind" in batch else ():
-                    drawn[name] += [_plain(batch[name][i]) for i in chosen]
+                for name in ANOMALY_INFO if "kind" in batch else ():
+                    info[name] += [_plain(batch[name][i]) for i in chosen]
                 left_out += len(batch["key"]) - len(chosen)
             for phase, images in run.forwarded.items():
                 self.forwarded[phase] = self.forwarded.get(phase, 0) + images
+            pixels = None if tally is None else tally.finish()
         if left_out:
             log.warning("%s: no anomaly of the recipe could be drawn on %d images; left out", title, left_out)
         if not keys:
@@ -200,18 +204,16 @@ class Extraction:
         if len(set(keys)) < len(keys):
             repeated = next(key for key in keys if keys.count(key) > 1)
             raise ValueError(f"{title}: the image key {repeated!r} occurs more than once")
-        metadata = {"drawn": {"key": keys, **drawn}} if drawn["kind"] else {}
-        return Activations(concatenate(parts), keys, metadata)
+        metadata = {"anomaly_info": {"key": keys, **info}} if info["kind"] else {}
+        found = objects.finish({}) if objects is not None else None
+        return Measurement(Activations(concatenate(parts), keys, metadata), pixels, found)
 
-    def _tally(self, folder: Path, wanted: bool) -> AbstractContextManager[PixelTally | None]:
-        if not wanted:
+    @staticmethod
+    def _tally(folder: Path, probes: Sequence[PixelProbe]) -> AbstractContextManager[PixelTally | None]:
+        if not probes:
             return nullcontext()
         folder.mkdir(parents=True, exist_ok=True)
-        return PixelTally([*PIXEL_SCORES, *[LATENT] * (self.latent is not None)], folder)
-
-    def _maps(self) -> list[Probe]:
-        """Probes of pixel scores, in the order of the tally."""
-        return [PixelMaps()] if self.latent is None else [PixelMaps(), self.latent]
+        return PixelTally([name for probe in probes for name in probe.scores], folder)
 
 
 def _plain(value: Any) -> Any:

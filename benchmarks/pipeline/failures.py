@@ -1,8 +1,7 @@
-"""What goes wrong with a method fails the method, not the run."""
+"""A step that fails costs its method's row, not the run."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,38 +9,39 @@ from typing import TypeVar
 
 import torch
 
-log = logging.getLogger("lsood-bench")
+from lsood.io import log
+
 Case = tuple[str, str]
 """Method as typed, protocol."""
 T = TypeVar("T")
 
 
 @dataclass
-class Attempts:
-    """Steps of methods.
+class Failures:
+    """Runs steps of methods and keeps why some failed.
 
     Attributes:
-        failures: {case: reason} of methods that could not be attached, fitted, tuned, calibrated or scored.
+        reasons: {case: reason} of methods that could not be attached, fitted, tuned, calibrated or scored.
         seconds: {case: what its steps took}.
     """
 
-    failures: dict[Case, str] = field(default_factory=dict)
+    reasons: dict[Case, str] = field(default_factory=dict)
     seconds: dict[Case, float] = field(default_factory=dict)
 
     def run(self, case: Case, step: Callable[[], T]) -> T | None:
         """What the step returns; None where it or an earlier one of the case failed."""
-        if case in self.failures:
+        if case in self.reasons:
             return None
         start = time.perf_counter()
         try:
             return step()
         except (ValueError, ArithmeticError, torch.linalg.LinAlgError) as error:
-            self.failures[case] = str(error).splitlines()[0]
-            log.warning("%s failed: %s", case[0], self.failures[case])
+            self.reasons[case] = str(error).splitlines()[0]
+            log.warning("%s failed: %s", case[0], self.reasons[case])
             return None
         finally:
             self.seconds[case] = self.seconds.get(case, 0.0) + time.perf_counter() - start
 
     def alive(self, cases: Iterable[Case]) -> list[Case]:
         """Those that have not failed."""
-        return [case for case in cases if case not in self.failures]
+        return [case for case in cases if case not in self.reasons]

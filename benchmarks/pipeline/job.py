@@ -1,42 +1,38 @@
-"""The main job behind the commands: train, measure, fit, score, judge and save, one seed after the other."""
+"""The main job behind the commands: train, extract, fit, score and save, one seed after the other."""
 
 from __future__ import annotations
 
-import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from anomalies.sets.console import recipe_of
+from anomalies.recipe import recipe_of
 from benchmarks.console import to_file, watch
+from benchmarks.levels.base import Level
 from benchmarks.naive import beside_naive
-from benchmarks.pipeline import report
-from benchmarks.pipeline.auxiliary import methods_for
+from benchmarks.pipeline.auxiliary import image_methods, plain_methods
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.evaluation import Evaluation
+from benchmarks.pipeline.evaluation import Evaluation, LevelMethods
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.provenance import provenance
+from benchmarks.pipeline.report import write_results
 from benchmarks.pipeline.training import from_checkpoint, network_name, train
-from benchmarks.tasks import box_pictures
-from benchmarks.tasks.objects import ObjectEvaluation, object_model_info
-from benchmarks.tasks.subjects import model_info_of, network_metrics
+from benchmarks.tasks import TASKS
+from benchmarks.tasks.base import Task, model_info_of
 from datamodules import DATAMODULES, BenchmarkDataModule, cache_dir
-from leaderboards import load_results, rich_tables
-from leaderboards.analysis.strata import rich_strata
 from leaderboards.build import build
-from leaderboards.object_schema import load_object_results
-from leaderboards.pixel_schema import load_pixel_results
-from leaderboards.tables.objects import rich_objects
-from leaderboards.tables.pixels import rich_pixels
-from lsood.probes.objects import object_probes
-
-log = logging.getLogger("lsood-bench")
+from leaderboards.schema import IMAGE
+from leaderboards.store import load_results
+from leaderboards.tables import terminal_tables
+from lsood.io import log
+from lsood.methods import METHODS, chosen
 
 
 def data_module(settings: Settings) -> BenchmarkDataModule:
     """The in-distribution data module with its OoD sets, ready to load."""
-    data = DATAMODULES[settings.ind](
+    data: BenchmarkDataModule = DATAMODULES[settings.ind](
         settings.data_root,
         settings.ood,
         batch_size=settings.batch_size,
@@ -54,16 +50,43 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
     return data
 
 
+def chosen_methods(ind: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Methods as typed, groups expanded to those that score rows of a level of the data set's task."""
+    levels = TASKS.about(DATAMODULES.about(ind, "task"), "default_methods")
+    return chosen(names, levels)
+
+
+def methods_at(level: str, settings: Settings, task: type[Task]) -> list[str]:
+    """The methods of a run that score rows of a level: those asked for, else the task's defaults. One that supports no
+    level of the task stands at the image level, where it fails with the reason.
+    """
+    if not settings.methods:
+        return list(task.default_methods.get(level, ()))
+    found = []
+    for spec in settings.methods:
+        supported = METHODS.find(spec.partition("@")[0]).levels
+        nowhere = level == IMAGE and not set(supported) & set(task.default_methods)
+        if level in supported or nowhere:
+            found.append(spec)
+    return found
+
+
 def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: Path) -> None:
     """Train (or load), measure, score and save every method for one seed."""
+    task = TASKS[data.task]
     trained = (
         from_checkpoint(settings, data, settings.checkpoints[0])
         if settings.checkpoints
         else train(settings, data, seed)
     )
-    methods = methods_for(settings, data, trained, seed)
-    model_info = model_info_of(trained.network, data, settings, seed)
-    objects = object_model_info(trained.network, model_info) if data.task == "detection" else None
+    model_info = model_info_of(trained.network, data, settings, seed, task)
+    mask_seeds = settings.seeds if settings.checkpoints else (seed,)
+    levels: list[Level] = task.levels(trained.network, data, model_info, settings, mask_seeds)
+    own = image_methods(methods_at(IMAGE, settings, task), settings, data, trained, seed)
+    methods = [LevelMethods(levels[0], own.detectors, own.failures)]
+    for level in levels[1:]:
+        plain = plain_methods(methods_at(level.name, settings, task) if level.ood_sets() else [])
+        methods.append(LevelMethods(level, plain.detectors, plain.failures))
     extraction = Extraction(
         trained.network,
         trained.weights,
@@ -73,32 +96,28 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         watch,
         precision=settings.precision,
     )
-    mask_seeds = settings.seeds if settings.checkpoints else (seed,)
-    evaluation = Evaluation(
+    evaluated = Evaluation(
         extraction,
         data,
-        model_info,
-        methods.detectors,
-        mask_seeds,
+        methods,
         settings.false_alarm_rate,
         settings.protocols,
-        methods.failures,
-        object_probes(objects) if objects is not None else (),
-    )
-    scored = beside_naive(evaluation.run())
-    figures = network_metrics(evaluation)
-    scored_objects = {}
-    if objects is not None:
-        scored_objects = ObjectEvaluation(
-            extraction, data, objects, evaluation.sets, settings.false_alarm_rate, settings.confidence
-        ).run()
-        box_pictures.write(evaluation, scored_objects, settings.confidence, folder)
+        task.unsupported_protocols,
+    ).run()
+    scored = beside_naive(evaluated.scored)
+    figures = task.network_metrics(evaluated.sets["ind-test"])
+    for level in levels:
+        at_level = [one for one in scored if one.level == level.name]
+        level.write_figures(at_level, evaluated.sets, folder)
     forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
     log.info("images forwarded: %s", ", ".join(f"{k} {v}" for k, v in forwarded.items()))
-    origin = provenance(settings, evaluation, trained, figures, seed)
-    report.write_images(settings, evaluation, trained, methods.seconds, scored, forwarded, origin, folder)
-    report.write_pixels(evaluation, origin, folder)
-    report.write_objects(settings, data.image_size, scored_objects, origin, folder)
+    costs = {"images_forwarded": forwarded, "pass_seconds": extraction.seconds}
+    seconds = {
+        one.method: None if trained.seconds is None else trained.seconds + own.seconds.get(one.method, 0.0)
+        for one in scored
+    }
+    origin = provenance(settings, data, model_info, trained, figures, seed)
+    write_results(settings, data, scored, costs, seconds, origin, folder)
 
 
 def run(settings: Settings) -> list[Path]:
@@ -107,20 +126,20 @@ def run(settings: Settings) -> list[Path]:
     to_file(settings.out / "run.log")
     data = data_module(settings)
     network_name(settings, data)
-    if data.task == "detection" and settings.precision != "float32":
-        raise ValueError(f"--precision {settings.precision}: object detectors are measured in float32")
+    if settings.precision not in (allowed := TASKS[data.task].precisions):
+        raise ValueError(
+            f"--precision {settings.precision}: networks for {data.task} run in {', '.join(allowed)}"
+        )
     results = settings.out / "results"
     for seed in settings.seeds:
         run_seed(settings, data, seed, results)
     written = build(results, settings.out)
     output = Console()
-    runs = load_results(results)
-    beside = *rich_pixels(load_pixel_results(results)), *rich_objects(load_object_results(results))
-    for table in (*rich_tables(runs), *rich_strata(runs), *beside):
+    for table in terminal_tables(list(load_results(results).values())):
         output.print(table)
     if any(images.origin == "miniature" for images in (*data.sets.values(), *data.ood_sets.values())):
         output.print(
-            "[bold yellow]MINIATURE: generated images stand in for the real data; these numbers say nothing about them."
+            "[bold yellow]MINIATURE: generated images replace the real data; these numbers say nothing about it."
         )
     output.print(
         f"{settings.out}/leaderboard.html, .md, .csv and figures; {time.perf_counter() - start:.0f} s"

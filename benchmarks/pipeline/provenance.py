@@ -14,10 +14,11 @@ import pytorch_lightning
 import torch
 
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.evaluation import Evaluation
+from benchmarks.pipeline.scoring import Scored
 from benchmarks.pipeline.training import Trained
-from leaderboards import Environment, IndInfo, NetworkInfo, ThresholdInfo
-from lsood import Detector
+from datamodules import BenchmarkDataModule
+from leaderboards.schema import Environment, IndInfo, NetworkInfo, ThresholdInfo
+from lsood.probes.base import ModelInfo
 
 
 def environment(device: str) -> Environment:
@@ -60,14 +61,18 @@ def package_version() -> str:
 
 
 def provenance(
-    settings: Settings, evaluation: Evaluation, trained: Trained, figures: dict[str, float], seed: int
+    settings: Settings,
+    data: BenchmarkDataModule,
+    model_info: ModelInfo,
+    trained: Trained,
+    figures: dict[str, float],
+    seed: int,
 ) -> dict[str, Any]:
-    """Fields that the schemas of all results have: seed, ind, network, environment, created, command, version and git.
+    """Fields that the results of a run share: seed, ind, network, environment, created, command, version and git.
 
     Args:
         figures: how well the network does on the in-distribution test set.
     """
-    data = evaluation.data
     return {
         "seed": seed,
         "ind": IndInfo(
@@ -84,7 +89,7 @@ def provenance(
             name=trained.name,
             checkpoint=trained.weights,
             parameters=sum(p.numel() for p in trained.network.parameters()),
-            latent_layer=evaluation.model_info.latent_layer,
+            latent_layer=model_info.latent_layer,
             options=trained.options,
         ),
         "environment": environment(settings.device),
@@ -95,21 +100,22 @@ def provenance(
     }
 
 
-def method_fields(
-    settings: Settings, detector: Detector, threshold: float | None, n_calibration: int, **chosen: Any
-) -> dict[str, Any]:
+def method_fields(settings: Settings, scored: Scored, **chosen: Any) -> dict[str, Any]:
     """Fields that results of a method have: paper, threshold and settings; ``chosen``: further settings."""
-    learnt = getattr(detector, "n_components_", None)
+    detector = scored.detector
+    components = getattr(detector, "n_components_", None)
+    threshold = None
+    if scored.threshold is not None:
+        threshold = ThresholdInfo(scored.threshold, settings.false_alarm_rate, scored.n_calibration)
     return {
         "paper": detector.paper,
-        "threshold": None
-        if threshold is None
-        else ThresholdInfo(threshold, settings.false_alarm_rate, n_calibration),
+        "threshold": threshold,
         "settings": {
             "mc_samples": settings.mc_samples,
             "reduction": settings.reduction,
             **chosen,
             **detector.get_params(),
-            **({} if learnt is None else {"n_components": int(learnt)}),
+            **({} if components is None else {"n_components": int(components)}),
+            **({"tuned": scored.tuned} if scored.tuned else {}),
         },
     }

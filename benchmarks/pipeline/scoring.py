@@ -1,4 +1,4 @@
-"""From the activations of every set to one method's scores, threshold and cells."""
+"""From the measurements of every set to one method's scores, threshold and cells, at any level."""
 
 from __future__ import annotations
 
@@ -11,38 +11,45 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor
 
-from benchmarks.pipeline.failures import Attempts, Case
-from benchmarks.pipeline.strata import drawn_on, figures, sources_of, strata_of
+from benchmarks.levels.base import Level, MethodScores
+from benchmarks.pipeline.failures import Case, Failures
 from benchmarks.pipeline.tuning import validation_rows
-from datamodules import BenchmarkDataModule, ImageSet
-from leaderboards import OodCell
-from lsood import Activations, Detector, evaluate, threshold_at
+from leaderboards.schema import OodCell
+from lsood.detector import Detector
+from lsood.extraction.measurement import Measurement
+from lsood.metrics.points import threshold_at
 
-Judges = Mapping[str, Detector]
-"""{OoD set, or "" for all: detector, taught where the protocol allows}."""
+Tuned = Mapping[str, Detector]
+"""{OoD set, or "" for all: fitted detector, tuned as the protocol allows}."""
+EMPTY = pd.DataFrame({"set": [], "key": [], "score": []})
 
 
 @dataclass
 class Scored:
-    """What came of one method under one protocol.
+    """What came of one method at one level under one protocol.
 
     Attributes:
-        cells: one per OoD set. scores: columns set, key, score; kind, severity, source where anomalies were
-            drawn; under "oracle-val" the in-distribution scores of the first OoD set's detector. threshold: None
-            when the method failed; of the first OoD set's detector. n_calibration: images it comes from.
+        cells: one per OoD set.
+        scores: columns set, key, score and those of the level, see `benchmarks.levels.base.Level.frame`; under
+            "oracle-val" the in-distribution scores of the first OoD set's detector; None where rows are not scored one
+            by one.
+        threshold: of the first OoD set's detector; None when the method failed. n_calibration: rows it comes from.
+        n_fit: rows the method was fitted on.
         tuned: {OoD set, or "" for all: constructor arguments chosen}.
         fit_seconds, score_seconds: of fit + tuning + calibration, and of scoring every set, without the shared
             pass.
     """
 
-    detector: Detector
+    level: str
+    method: str
     protocol: str
+    detector: Detector
     cells: list[OodCell]
-    scores: pd.DataFrame
+    scores: pd.DataFrame | None
     threshold: float | None
     n_calibration: int
+    n_fit: int
     fit_seconds: float
     score_seconds: float
     peak_memory_mb: float
@@ -51,125 +58,103 @@ class Scored:
 
 @dataclass
 class Scoring:
-    """Scores every set with what a case has learnt.
+    """Scores every set at one level.
 
     Args:
-        data: whose sets were measured. sets: their activations.
-        seed: of the choice of validation images.
+        level: whose rows are scored.
+        sets: measurements of "ind-val", "ind-test" and of every OoD set.
         false_alarm_rate: of the thresholds.
         device: whose peak memory is told.
-        attempts: takes what goes wrong.
+        failures: takes what goes wrong.
+        n_fit: rows of the fit set.
     """
 
-    data: BenchmarkDataModule
-    sets: Mapping[str, Activations]
-    seed: int
+    level: Level
+    sets: Mapping[str, Measurement]
     false_alarm_rate: float
     device: str
-    attempts: Attempts
+    failures: Failures
+    n_fit: int = 0
 
-    def of(self, case: Case, prototype: Detector, judges: Judges) -> Scored:
-        """What comes of a case; ``judges``: none where it failed."""
-        fit_seconds, start = self.attempts.seconds.get(case, 0.0), time.perf_counter()
+    def of(self, case: Case, prototype: Detector, tuned: Tuned) -> Scored:
+        """What comes of a case; ``tuned``: none where it failed."""
+        fit_seconds, start = self.failures.seconds.get(case, 0.0), time.perf_counter()
         frames: dict[str, pd.DataFrame] = {}
         thresholds: list[float] = []
         cells, n_calibration = [], 0
         known: dict[tuple[int, str], pd.DataFrame] = {}
-        for ood, images in self.data.ood_sets.items():
-            judge = judges.get(ood, judges.get(""))
-            scores = self._frames(case, judge, ood, known)
+        for ood in self.level.ood_sets():
+            detector = tuned.get(ood, tuned.get(""))
+            scores = self._frames(case, detector, ood, known) if self.level.row_scores else {}
             threshold = None
-            if scores:
+            if scores and detector is not None:
                 calibration = scores.pop("calibration")
                 n_calibration = len(calibration)
-                fixed = judge.fixed_threshold if judge is not None else None
+                fixed = detector.fixed_threshold
                 threshold = fixed if fixed is not None else self._threshold(case, calibration)
             thresholds += [threshold] if threshold is not None else []
-            scores_in, scores_out = scores.get("ind-test"), scores.get(ood)
-            cells.append(self._cell(case, ood, images, scores_in, scores_out, threshold))
+            method = MethodScores(
+                detector, scores.get("ind-test"), scores.get(ood), threshold, self.failures.reasons.get(case)
+            )
+            cells.append(self.level.cell(ood, self.sets["ind-test"], self.sets[ood], method))
             frames = scores | frames
-        score_seconds = time.perf_counter() - start
-        empty = pd.DataFrame({"set": [], "key": [], "score": []})
         return Scored(
-            detector=next(iter(judges.values()), prototype),
+            level=self.level.name,
+            method=case[0],
             protocol=case[1],
+            detector=next(iter(tuned.values()), prototype),
             cells=cells,
-            scores=pd.concat(frames.values(), ignore_index=True) if frames else empty,
+            scores=self._joined(frames),
             threshold=thresholds[0] if thresholds else None,
             n_calibration=n_calibration,
+            n_fit=self.n_fit,
             fit_seconds=fit_seconds,
-            score_seconds=score_seconds,
+            score_seconds=time.perf_counter() - start,
             peak_memory_mb=peak_memory_mb(self.device),
-            tuned={} if case[1] == "no-ood" else {ood: d.get_params() for ood, d in judges.items()},
+            tuned={} if case[1] == "no-ood" else {ood: d.get_params() for ood, d in tuned.items()},
         )
 
+    def _joined(self, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+        if not self.level.row_scores:
+            return None
+        return pd.concat(frames.values(), ignore_index=True) if frames else EMPTY
+
     def _threshold(self, case: Case, calibration: pd.DataFrame) -> float | None:
-        return self.attempts.run(case, partial(threshold_at, calibration["score"], self.false_alarm_rate))
+        return self.failures.run(case, partial(threshold_at, calibration["score"], self.false_alarm_rate))
 
     def _frames(
         self,
         case: Case,
-        judge: Detector | None,
+        detector: Detector | None,
         ood: str,
         known: dict[tuple[int, str], pd.DataFrame],
     ) -> dict[str, pd.DataFrame]:
         """Scores of "ind-val", "ind-test" and an OoD set, without the images a tuned method has validated with;
         "calibration" are those of ind-val the threshold may come from. ``known`` keeps what a detector has scored.
         """
-        if judge is None:
+        if detector is None:
             return {}
 
         def score(name: str) -> pd.DataFrame:
-            key = id(judge), name
+            key = id(detector), name
             if key not in known:
-                known[key] = _frame(name, self.sets[name], judge.score(self.sets[name]))
+                rows = self.level.rows(self.sets[name])
+                values = detector.score(rows) if rows.images else torch.empty(0)
+                known[key] = self.level.frame(name, rows, values)
             return known[key]
 
         def frames() -> dict[str, pd.DataFrame]:
             found = {name: score(name) for name in ("ind-val", "ind-test", ood)}
             found["calibration"] = found["ind-val"]
-            both = {"ind-test": self.data.sets["test"], ood: self.data.ood_sets[ood]}
-            used = {"fgsm-val": {"calibration": self.data.sets["val"]}, "oracle-val": both}
+            data = self.level.data
+            both = {"ind-test": data.sets["test"], ood: data.ood_sets[ood]}
+            used = {"fgsm-val": {"calibration": data.sets["val"]}, "oracle-val": both}
             for name, images in used.get(case[1], {}).items():
-                free = {images.keys[i] for i in validation_rows(images, self.seed)[1]}
+                free = {images.keys[i] for i in validation_rows(images, self.level.model_info.seed)[1]}
                 found[name] = found[name][found[name]["key"].isin(free)].reset_index(drop=True)
             return found
 
-        return self.attempts.run(case, frames) or {}
-
-    def _cell(
-        self,
-        case: Case,
-        ood: str,
-        images: ImageSet,
-        scores_in: pd.DataFrame | None,
-        scores_out: pd.DataFrame | None,
-        threshold: float | None,
-    ) -> OodCell:
-        n_in = len(self.data.sets["test"]) if scores_in is None else len(scores_in)
-        n_out = len(images) if scores_out is None else len(scores_out)
-        failure, metrics, strata = self.attempts.failures.get(case), {}, []
-        if failure is None and scores_in is not None and scores_out is not None and threshold is not None:
-            try:
-                sources = sources_of(
-                    scores_in,
-                    scores_out,
-                    ood == f"{self.data.name}-anomalies" or ood.startswith("generated:"),
-                )
-                metrics = figures(
-                    evaluate(scores_in["score"], scores_out["score"], threshold, sources=sources)
-                )
-                strata = strata_of(scores_in, scores_out, sources)
-            except ValueError as error:
-                failure = str(error)
-        elif failure is None:
-            failure = "no scores"
-        return OodCell(ood, images.origin, images.fingerprint, n_in, n_out, metrics, failure, strata=strata)
-
-
-def _frame(title: str, x: Activations, values: Tensor) -> pd.DataFrame:
-    frame = pd.DataFrame({"set": title, "key": x.ids, "score": values.double().numpy()})
-    return frame.join(drawn_on(x), on="key")
+        return self.failures.run(case, frames) or {}
 
 
 def peak_memory_mb(device: str) -> float:

@@ -1,4 +1,4 @@
-"""What was drawn on the images of ``<ind>-anomalies`` sets, and metrics by kind of anomaly and severity."""
+"""Kind, severity and source of the images of ``<ind>-anomalies`` sets, and metrics by kind and severity."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from leaderboards import MetricValue, Stratum
-from lsood import Activations
+from leaderboards.schema import MetricValue, Stratum
+from lsood.extraction.activations import Activations
 from lsood.metrics.intervals import Estimate, Sources
 from lsood.metrics.strata import evaluate_strata
 
-DRAWN = ("kind", "severity", "source")
+ANOMALY_INFO = ("kind", "severity", "source")
 Name = tuple[str | None, int | None]
 
 
-def drawn_on(x: Activations) -> pd.DataFrame:
+def anomaly_info(x: Activations) -> pd.DataFrame:
     """Columns kind, severity and source of every image, by key; no column where nothing was drawn."""
-    drawn: dict[str, list[Any]] | None = x.metadata.get("drawn")
-    if not drawn:
+    info: dict[str, list[Any]] | None = x.metadata.get("anomaly_info")
+    if not info:
         return pd.DataFrame(index=pd.Index(x.ids))
-    return pd.DataFrame({name: drawn[name] for name in DRAWN}, index=pd.Index(drawn["key"])).loc[x.ids]
+    return pd.DataFrame({name: info[name] for name in ANOMALY_INFO}, index=pd.Index(info["key"])).loc[x.ids]
 
 
-def strata_rows(drawn: pd.DataFrame) -> dict[Name, Sequence[int]]:
+def strata_rows(info: pd.DataFrame) -> dict[Name, Sequence[int]]:
     """{(kind, severity): positions of its images}; None stands for any. By kind, by severity, by both."""
-    if "kind" not in drawn:
+    if "kind" not in info:
         return {}
-    table = drawn.reset_index(drop=True)
+    table = info.reset_index(drop=True)
     found: dict[Name, Any] = {(kind, None): rows for kind, rows in table.groupby("kind").indices.items()}
     found |= {(None, int(s)): rows for s, rows in table.groupby("severity").indices.items()}
     both = table.groupby(["kind", "severity"]).indices
@@ -66,8 +66,8 @@ def figures(estimates: Mapping[str, Estimate]) -> dict[str, MetricValue]:
 
 def halves(x: Activations, seed: int) -> tuple[Tensor, Tensor]:
     """Two seeded halves of a set (row indices); images made from the same one stay together."""
-    drawn = drawn_on(x)
-    names = list(drawn["source"]) if "source" in drawn else x.ids
+    info = anomaly_info(x)
+    names = list(info["source"]) if "source" in info else x.ids
     group = {name: i for i, name in enumerate(dict.fromkeys(names))}
     order = torch.randperm(len(group), generator=torch.Generator().manual_seed(seed))
     place = torch.empty_like(order)

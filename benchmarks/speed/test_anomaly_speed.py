@@ -21,14 +21,15 @@ import pytest
 from PIL import Image as Pillow
 
 from anomalies import ANOMALIES, Recipe, Scene, generator
-from anomalies.fields import fbm
 from anomalies.sets.codec import encode_png, read_map
 from anomalies.sets.generation import generate
-from anomalies.sets.manifest import write_whole
 from anomalies.sets.plan import Plan
-from anomalies.sets.source import SourceSpec, read_image
+from anomalies.sets.reading import read_image
+from anomalies.sets.source import SourceSpec
+from anomalies.toolkit.fields import fbm
 from datamodules.ind.cityscapes import CLASSES, LABEL_IDS
 from datamodules.miniature.street import render
+from lsood.io import write_bytes
 
 pytestmark = pytest.mark.benchmark(timer=process_time)
 
@@ -213,7 +214,7 @@ def test_whole_set_beside_decoding_and_encoding_its_files(benchmark, frame, tmp_
             for part, count in ((CITY, sources), (CITY.replace("val", "train"), 10))
             for i in range(count)
         ]
-        write_whole(paths[0], encode_png(content))
+        write_bytes(paths[0], encode_png(content))
         for path in paths[1:]:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.link(paths[0], path)
@@ -264,4 +265,4 @@ def _decode(root, record):
 
 
 def _encode(path, array):
-    write_whole(path, encode_png(array))
+    write_bytes(path, encode_png(array))

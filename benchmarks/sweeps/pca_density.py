@@ -23,7 +23,6 @@ from sklearn.neighbors import KernelDensity
 from torch import Tensor
 
 import networks
-from anomalies.sets.console import BAD_USAGE, FAILED, reporting
 from benchmarks.console import spread, to_terminal, watch
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.extraction import Extraction
@@ -35,6 +34,7 @@ from leaderboards.papers.sweep import sweep_figure
 from lsood import auroc
 from lsood.density.kernel import kernel_log_density
 from lsood.density.pca import PCA
+from lsood.io import BAD_USAGE, FAILED, reporting
 from lsood.probes.image import LatentEntropy
 
 SIZES = (4, 8, 16, 32, 48, 64, 96, 128, 192, 256)

@@ -1,1 +1,5 @@
-"""What differs between classification, segmentation and detection: one file per task."""
+"""What differs between tasks for the benchmark: one file per task, found by name."""
+
+from lsood.registry import Registry
+
+TASKS = Registry("task", ("benchmarks.tasks",), group="lsood.benchmark_tasks", key="task")

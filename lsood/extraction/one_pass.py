@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lsood.choices import PRECISIONS
 from lsood.extraction.hook import Hook
-from lsood.extraction.precision import PRECISIONS, ReducedPrecision, single
+from lsood.extraction.precision import ReducedPrecision, single
 from lsood.extraction.sampling import execution_order
 from lsood.probes.base import Targets
 from lsood.probes.image import ForwardOutputs, LatentEntropy, Perturbation, Probe

@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-PRECISIONS = ("float32", "bfloat16")
-
 
 class ReducedPrecision:
     """While it is open, networks run under autocast to bfloat16 wherever they are called.

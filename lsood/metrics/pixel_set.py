@@ -5,12 +5,10 @@ Kept per image, so that pools of any images (a kind of anomaly, a bootstrap resa
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,13 +19,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
+from lsood.io import sha256, write_atomic, write_text
 from lsood.metrics.components import component_metrics
 from lsood.metrics.curve import Array
 from lsood.metrics.intervals import Estimate, blocks, source_weights
 from lsood.metrics.pixels import curve, curve_metrics
 
 RESAMPLES = 200
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -93,13 +92,12 @@ class PixelSet:
 
     Args:
         keys: N image keys. images: (N, 3) int64 pixels that are not anomalous, anomalous, ignored.
-        scores: {name: what it gave}. metadata: by what, e.g. the name of a fitted score.
+        scores: {name: what it gave}.
     """
 
     keys: list[str]
     images: NDArray[np.int64]
     scores: dict[str, PixelScore]
-    metadata: str = ""
 
     def estimates(
         self,
@@ -147,26 +145,27 @@ class PixelSet:
         means = {name: weights @ v / weights.sum(1) for name, v in values.items()}
         return len(images), {name: Estimate.of(values[name].mean(), means[name]) for name in values}
 
+    def joined(self, other: PixelSet | None) -> PixelSet:
+        """With another's scores of the same images beside these."""
+        if other is None or other.keys != self.keys:
+            return self
+        return PixelSet(self.keys, self.images, {**other.scores, **self.scores})
+
     def save(self, folder: Path) -> None:
         """Write ``pixels.safetensors`` and its index, each under a temporary name first."""
-        folder.mkdir(parents=True, exist_ok=True)
         tensors: dict[str, NDArray[Any]] = {"images": self.images}
         for name, score in self.scores.items():
             tensors |= {
                 f"{name}.{f.name}": np.ascontiguousarray(getattr(score, f.name)) for f in fields(score)
             }
-        part = folder / f"pixels.{os.getpid()}.part"
-        save_file(tensors, part)
+        path = write_atomic(folder / "pixels.safetensors", partial(save_file, tensors))
         index = {
             "version": VERSION,
             "keys": self.keys,
             "scores": list(self.scores),
-            "made": self.metadata,
-            "sha256": _sha256(part),
+            "sha256": sha256(path),
         }
-        part.replace(folder / "pixels.safetensors")
-        part.write_text(json.dumps(index), encoding="utf-8")
-        part.replace(folder / "pixels.json")
+        write_text(folder / "pixels.json", json.dumps(index))
 
     @classmethod
     def load(cls, folder: Path) -> PixelSet | None:
@@ -174,18 +173,13 @@ class PixelSet:
         try:
             index = json.loads((folder / "pixels.json").read_text(encoding="utf-8"))
             path = folder / "pixels.safetensors"
-            if index["version"] != VERSION or index["sha256"] != _sha256(path):
+            if index["version"] != VERSION or index["sha256"] != sha256(path):
                 return None
             tensors = load_file(path)
             scores = {
                 name: PixelScore(**{f.name: tensors[f"{name}.{f.name}"] for f in fields(PixelScore)})
                 for name in index["scores"]
             }
-            return cls(index["keys"], tensors["images"], scores, index["made"])
+            return cls(index["keys"], tensors["images"], scores)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -20,8 +20,10 @@ from lsood.extraction.sampling import sample_latents, sample_latents_by_passes
 from lsood.probes.base import ForwardOutputs, ModelInfo, Probe
 from lsood.probes.detection_logits import DetectionScores, ensemble_doubt
 from lsood.probes.logit_scores import other_probability
+from lsood.probes.logits import Logits
 from lsood.probes.perturbation import Perturbation, digest
 from lsood.probes.pixels import PIXEL_SCORES, Confusion, PixelMaps, PixelScores, pixel_scores
+from lsood.tasks import TASKS
 
 __all__ = [
     "PIXEL_SCORES",
@@ -44,18 +46,6 @@ __all__ = [
     "singularity_distance",
     "standard_probes",
 ]
-
-
-@dataclass(frozen=True)
-class Logits(Probe):
-    """(B, K) float32 logits of a classification network."""
-
-    @property
-    def name(self) -> str:
-        return "logits"
-
-    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
-        return forward.logits.float()
 
 
 @dataclass(frozen=True)
@@ -191,18 +181,13 @@ class EnsembleProbability(Probe):
 def standard_probes(model_info: ModelInfo, seeds: Sequence[int] = ()) -> list[Probe]:
     """Everything the clean pass can give every detector, so that a further method forwards no image.
 
-    ``seeds`` are further Monte-Carlo seeds beside the model_info's own.
+    ``seeds`` are further Monte-Carlo seeds beside the model information's own.
     """
-    heads: list[Probe] = [Logits()]
-    if model_info.task == "segmentation":
-        heads = [PixelScores(), Confusion(model_info.num_classes)]
-    elif model_info.task == "detection":
-        heads = [DetectionScores()]
+    task = TASKS[model_info.task]
     entropies = [
         LatentEntropy(model_info.latent_layer, model_info.mc_samples, model_info.reduction, seed)
         for seed in dict.fromkeys((model_info.seed, *seeds))
     ]
     pooled = map(Pooled, dict.fromkeys((*model_info.layers, model_info.latent_layer)))
-    # a detector's images differ in size, so that noise images of one size have no feature map to compare theirs with
-    singularity = [] if model_info.task == "detection" else [SingularityDistances(model_info.layers)]
-    return [*heads, *pooled, *singularity, *entropies]
+    singularity = [SingularityDistances(model_info.layers)] if task.equal_shapes else []
+    return [*task.probes(model_info), *pooled, *singularity, *entropies]

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lsood.extraction.masks import image_generator
-from lsood.probes.image import ForwardOutputs, Probe, digest
+from lsood.probes.base import ForwardOutputs, Probe
+from lsood.probes.perturbation import digest
+from lsood.probes.pixels import PixelProbe
 
-LATENT = "latent"
 STRIDE = 4
 BANK = 1024
 CELLS = 2**23  # similarities held at once
@@ -74,7 +75,7 @@ class PixelFeatures(Probe):
 
 
 @dataclass(frozen=True, eq=False)
-class PixelNeighbours(Probe):
+class PixelNeighbours(PixelProbe):
     """(B, 1, H, W) float16 log of 1 - cosine similarity to the nearest of M stored features, bilinear between
     positions; higher = more anomalous.
 
@@ -108,6 +109,10 @@ class PixelNeighbours(Probe):
     @property
     def name(self) -> str:
         return f"pixel_neighbours.{self.layer}.{digest(self.bank)}"
+
+    @property
+    def scores(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (self.name,)
 
     def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
         height, width = forward.images.shape[-2:]

@@ -42,23 +42,36 @@ class PixelScores(Probe):
         return torch.stack([score.double().mean(dim=(1, 2)) for score in scores], dim=1)
 
 
+class PixelProbe(Probe):
+    """(B, S, H, W) float16 score maps, higher = more anomalous, for pixel-level metrics; they are tallied, not kept.
+
+    Attributes:
+        scores: names of the S scores; each names everything that changes its values.
+    """
+
+    scores: tuple[str, ...]
+
+
 @dataclass(frozen=True)
-class PixelMaps(Probe):
-    """(B, 4, H, W) float16: the pixel scores themselves, in the order of PIXEL_SCORES, for pixel-level metrics.
+class PixelMaps(PixelProbe):
+    """(B, S, H, W) float16: some of PIXEL_SCORES, default all.
 
     They are ranked, so MSP is given as the log odds of "another class": 1 - p underflows where networks are
     sure, and float16 would tie those pixels.
     """
 
+    scores: tuple[str, ...] = PIXEL_SCORES
+
     @property
     def name(self) -> str:
-        return "pixel_maps"
+        return f"pixel_maps.{'+'.join(self.scores)}"
 
     def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
         z = forward.logits.float()
         best, which = z.max(1, keepdim=True)
         odds = z.scatter(1, which, -torch.inf).logsumexp(1) - best[:, 0]
-        scores = torch.stack([odds, *pixel_scores(z)[1:]], dim=1)
+        found = dict(zip(PIXEL_SCORES, (odds, *pixel_scores(z)[1:]), strict=True))
+        scores = torch.stack([found[name] for name in self.scores], dim=1)
         limit = torch.finfo(torch.float16).max
         return scores.clamp(-limit, limit).half()
 

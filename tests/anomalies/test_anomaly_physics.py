@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from anomalies import Fog, Mud, SunFlare, generator
-from anomalies.fields import blurred, fbm
-from anomalies.parts.depth import street_distance
-from anomalies.weather import VISIBILITY
+from anomalies.kinds.weather.fog import VISIBILITY
+from anomalies.toolkit.depth import street_distance
+from anomalies.toolkit.fields import blurred, fbm
 
 COVERAGE = {1: 0.03, 2: 0.08, 3: 0.18, 4: 0.32, 5: 0.50}
 
@@ -65,7 +65,9 @@ def test_fog_follows_koschmieder(severity):
     images = []
     for image in (dark, light):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("anomalies.weather.sky_light", lambda *_: np.array([air], dtype=np.float32))
+            patch.setattr(
+                "anomalies.kinds.weather.fog.sky_light", lambda *_: np.array([air], dtype=np.float32)
+            )
             images.append(fog.render(image, generator(0, "fog", "a")).image[..., 0].astype(float))
     left = (images[1] - images[0]) / 100
     assert -np.log(left).mean() == pytest.approx(2.996 * 16 / VISIBILITY[severity - 1], rel=0.05, abs=0.005)

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from anomalies import ANOMALIES, Scene, generator
-from anomalies.blur import LENGTH, RADIUS, SIGMA, SMALLEST_SIGMA, ZOOM, _disc, _segment
+from anomalies.kinds.blur._kernels import disc, segment
+from anomalies.kinds.blur.defocus import RADIUS
+from anomalies.kinds.blur.gaussian_blur import SIGMA, SMALLEST_SIGMA
+from anomalies.kinds.blur.motion_blur import LENGTH
+from anomalies.kinds.blur.zoom_blur import ZOOM
 
 H = 400
 KINDS = ["defocus", "gaussian_blur", "motion_blur", "zoom_blur"]
@@ -90,7 +94,7 @@ def test_blur_keeps_the_mean_and_uniform_surfaces(kind, severity):
 
 @pytest.mark.parametrize("radius", [0.7, 1.0, 2.5, 6.2])
 def test_disc(radius):
-    kernel = _disc(radius, radius, 0.3)
+    kernel = disc(radius, radius, 0.3)
     assert kernel.sum() == pytest.approx(1, abs=1e-5)
     np.testing.assert_allclose(kernel, kernel[::-1, ::-1], atol=1e-6)
     at = np.arange(len(kernel)) - len(kernel) // 2
@@ -101,12 +105,12 @@ def test_disc(radius):
 
 @pytest.mark.parametrize("length", [1.5, 2.0, 3.3])
 def test_segment(length):
-    kernel = _segment(length, 0.0)
+    kernel = segment(length, 0.0)
     assert kernel.sum() == pytest.approx(1, abs=1e-5)
     at = np.arange(len(kernel)) - len(kernel) // 2
     # Boxes of the length, of the line's own pixel and of the pixel that collects it.
     assert kernel.sum(axis=0) @ at**2 == pytest.approx((length**2 + 2) / 12, rel=0.06)
-    np.testing.assert_allclose(kernel.T, _segment(length, math.pi / 2), atol=1e-6)
+    np.testing.assert_allclose(kernel.T, segment(length, math.pi / 2), atol=1e-6)
 
 
 def test_a_point_becomes_the_kernel():
@@ -114,7 +118,7 @@ def test_a_point_becomes_the_kernel():
     image[32, 32] = 255
     rng = generator(0, "defocus", "a")
     across, along = 1 + rng.uniform(-0.08, 0.08, 2)
-    kernel = _disc(0.7 * across, 0.7 * along, rng.uniform(0, math.pi))
+    kernel = disc(0.7 * across, 0.7 * along, rng.uniform(0, math.pi))
     half = len(kernel) // 2
     found = drawn("defocus", 1, image)[32 - half : 33 + half, 32 - half : 33 + half]
     assert np.abs(found - 255 * kernel).max() <= 1

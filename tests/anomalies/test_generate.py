@@ -25,9 +25,9 @@ from anomalies.sets.codec import read_map, read_stored
 from anomalies.sets.generation import generate
 from anomalies.sets.manifest import pixel_hash
 from anomalies.sets.plan import Plan
-from anomalies.sets.report import finish
 from anomalies.sets.source import SourceSpec
 from anomalies.sets.stored import StoredSet
+from anomalies.sets.summary.report import finish
 from anomalies.verify import app as verify_app
 from anomalies.verify import verify
 
@@ -162,7 +162,7 @@ def test_kill_in_the_middle_and_resume(tmp_path):
     outcome = generate(plan, out)
     assert outcome.complete
     assert outcome.there > 0
-    assert not list(out.rglob("*.tmp"))
+    assert not list(out.rglob(".*.part*"))
     whole = generate(plan, tmp_path / "whole")
     assert hashes(outcome.records) == hashes(whole.records)
     assert verify(out).problems == []
@@ -260,7 +260,7 @@ def test_full_disk_leaves_whole_files_and_resumes(made, plan, tmp_path, monkeypa
     left = pixels(tmp_path / "set")
     assert left
     assert left.items() <= pixels(out).items()
-    assert not list((tmp_path / "set").rglob("*.tmp"))
+    assert not list((tmp_path / "set").rglob(".*.part*"))
     outcome = generate(plan, tmp_path / "set")
     assert outcome.records == records
     assert pixels(tmp_path / "set") == pixels(out)
@@ -274,7 +274,7 @@ def test_interrupted_command_says_how_to_go_on(plan, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "run", interrupted)
     code, said = run("--images", plan.source.images, "--out", tmp_path / "set")
     assert code == 1
-    assert "the same command goes on" in said
+    assert "run the same command to resume" in said
 
 
 def test_report_and_preview(plan, tmp_path):

@@ -5,12 +5,17 @@ import numpy as np
 import pytest
 
 from anomalies import Scene, generator
-from anomalies.lighting import CAST, LOST, ColourCast, ContrastLoss, OverExposure
-from anomalies.parts.depth import FOCAL_LENGTH
-from anomalies.parts.glare import LAMP_HEIGHT, LAMP_SPACING, HeadlightGlare, LowSun
-from anomalies.parts.night import EXPOSURE, READ_NOISE, LowLight, Night, noisy, underexposed
-from anomalies.parts.shadow import AREA, FACTOR, SHADE, CastShadow
-from anomalies.parts.tunnel import EXIT, HALF_WIDTH, TunnelExit
+from anomalies.kinds.lighting._exposure import noisy, underexposed
+from anomalies.kinds.lighting.cast_shadow import AREA, FACTOR, SHADE, CastShadow
+from anomalies.kinds.lighting.colour_cast import CAST, LOST, ColourCast
+from anomalies.kinds.lighting.contrast_loss import ContrastLoss
+from anomalies.kinds.lighting.headlight_glare import LAMP_HEIGHT, LAMP_SPACING, HeadlightGlare
+from anomalies.kinds.lighting.low_light import EXPOSURE, READ_NOISE, LowLight
+from anomalies.kinds.lighting.low_sun import LowSun
+from anomalies.kinds.lighting.night import Night
+from anomalies.kinds.lighting.over_exposure import OverExposure
+from anomalies.kinds.lighting.tunnel_exit import EXIT, HALF_WIDTH, TunnelExit
+from anomalies.toolkit.depth import FOCAL_LENGTH
 
 CLASSES = ("road", "building", "sky", "car")
 LUMA = np.array([0.299, 0.587, 0.114])

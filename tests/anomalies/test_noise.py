@@ -9,7 +9,11 @@ import pytest
 from PIL import Image as Pillow
 
 from anomalies import ANOMALIES, generator
-from anomalies.noise import CHROMA, DARK_COUNT, GRAIN, LUMINANCE, PHOTONS, QUALITY, SCALE, SIGMA
+from anomalies.kinds.noise.downscale import SCALE
+from anomalies.kinds.noise.gaussian_noise import SIGMA
+from anomalies.kinds.noise.iso_noise import CHROMA, GRAIN, LUMINANCE
+from anomalies.kinds.noise.jpeg import QUALITY
+from anomalies.kinds.noise.shot_noise import DARK_COUNT, PHOTONS
 
 
 def uniform(level, shape=(512, 640, 3)):

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from anomalies import Scene, generator, mask
-from anomalies.controls import VARIATIONS, NearMiss, OwnPaste
-from anomalies.objects import METRES, FolderObject, Object, OutOfContext
-from anomalies.parts.blending import (
+from anomalies.kinds.control.near_miss import VARIATIONS, NearMiss
+from anomalies.kinds.control.own_paste import OwnPaste
+from anomalies.kinds.objects._pasted import METRES
+from anomalies.kinds.objects.folder_object import FolderObject
+from anomalies.kinds.objects.object import Object
+from anomalies.kinds.objects.out_of_context import OutOfContext
+from anomalies.toolkit.objects.blending import (
     BLENDS,
     colour_table,
     contact_shadow,
@@ -18,10 +22,10 @@ from anomalies.parts.blending import (
     refocused,
     residual,
 )
-from anomalies.parts.cutouts import own_objects
-from anomalies.parts.pictures import drawn
-from anomalies.parts.placement import metres_to_pixels
-from anomalies.parts.shapes import SHAPES
+from anomalies.toolkit.objects.own import own_objects
+from anomalies.toolkit.objects.pictures import drawn
+from anomalies.toolkit.objects.placement import metres_to_pixels
+from anomalies.toolkit.objects.shapes import SHAPES
 
 CLASSES = ("road", "building", "sky", "car", "person")
 ROAD, BUILDING, SKY, CAR, PERSON, VOID = 0, 1, 2, 3, 4, 255

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from anomalies import ANOMALIES, Scene, generator, mask
-from anomalies.parts.patch_textures import texture
-from anomalies.parts.regions import AREA, blob, placed, rectangle, visible_change
-from anomalies.patches import KINDS, _poisson
+from anomalies.kinds.patches._regions import AREA, blob, placed, rectangle, visible_change
+from anomalies.kinds.patches._textures import texture
+from anomalies.kinds.patches.nsa import _poisson
 
-NAMES = [kind.kind for kind in KINDS]
+NAMES = [kind for kind, anomaly in ANOMALIES.items() if anomaly.family == "patches"]
 SHAPE = (240, 400)
 
 

@@ -123,7 +123,7 @@ def test_yaml_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- kind: mudd", "unknown kind 'mudd'; kinds: .*mud"),
+        ("- kind: mudd", "unknown kind 'mudd'; did you mean 'mud'\\? kinds: .*mud"),
         ("- {kind: mud, severity: 7}", "mud: severity must be an integer from 1 to 5, got 7"),
         ("- {kind: mud, severity: [1, 9]}", "mud: severity must be an integer from 1 to 5, got 9"),
         ("- {kind: mud, severity: strong}", "got 'strong'"),

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 from anomalies import ANOMALIES, Scene, generator
-from anomalies.parts.faults import amount, best, flat, replaced
-from anomalies.parts.sensor_colour import BITS, MIXED, SHARES, ChannelFault
-from anomalies.parts.sensor_rows import FLICKER, ROW_GAIN, ROW_OFFSET
-from anomalies.parts.transmission import BAND, TORN
-from anomalies.sensor import COVERED, DEFECTS, FALLOFF, LINES
+from anomalies.kinds.sensor.band_missing import BAND
+from anomalies.kinds.sensor.bayer_mismatch import MIXED
+from anomalies.kinds.sensor.channel_fault import SHARES, ChannelFault
+from anomalies.kinds.sensor.dead_lines import LINES
+from anomalies.kinds.sensor.dead_pixels import DEFECTS
+from anomalies.kinds.sensor.flicker import FLICKER
+from anomalies.kinds.sensor.lens_cap import COVERED
+from anomalies.kinds.sensor.quantisation import BITS
+from anomalies.kinds.sensor.row_noise import ROW_GAIN, ROW_OFFSET
+from anomalies.kinds.sensor.torn_frame import TORN
+from anomalies.kinds.sensor.vignetting import FALLOFF
+from anomalies.toolkit.faults import amount, best, flat, replaced
 
 SEVERITIES = range(1, 6)
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from anomalies import ANOMALIES, generator
-from anomalies.fields import fbm
-from anomalies.parts.drops import DROPS, WaterDrops, _put_drop
-from anomalies.parts.lens import CLASSES, discs, opacity_of, soiling_classes, spread, tile_coverage
+from anomalies.kinds.soiling.water_drops import DROPS, WaterDrops
+from anomalies.toolkit.drops import _put_drop
+from anomalies.toolkit.fields import fbm
+from anomalies.toolkit.lens import CLASSES, discs, opacity_of, soiling_classes, spread, tile_coverage
 
 SOILING = sorted(kind for kind, anomaly in ANOMALIES.items() if anomaly.family == "soiling")
 COVERAGE = {

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from anomalies import Fog, Rain, Scene, Snow, generator
-from anomalies.parts.depth import (
+from anomalies.kinds.weather._particles import scattered, streaks
+from anomalies.kinds.weather.fog import VISIBILITY
+from anomalies.kinds.weather.wet_road import WetRoad
+from anomalies.toolkit.depth import (
     END_OF_STREET,
     FOCAL_LENGTH,
     SKY_DISTANCE,
@@ -14,9 +17,6 @@ from anomalies.parts.depth import (
     ground_distance,
     street_distance,
 )
-from anomalies.parts.particles import scattered, streaks
-from anomalies.parts.wet_road import WetRoad
-from anomalies.weather import VISIBILITY
 
 CLASSES = ("road", "sidewalk", "building", "sky", "car")
 ROAD, SIDEWALK, BUILDING, SKY, CAR = range(5)
@@ -37,7 +37,7 @@ def noise(shape, low=60, high=160, seed=0):
 
 
 def fogged(image, severity, scene, air, monkeypatch):
-    monkeypatch.setattr("anomalies.weather.sky_light", lambda *_: np.array([air], dtype=np.float32))
+    monkeypatch.setattr("anomalies.kinds.weather.fog.sky_light", lambda *_: np.array([air], dtype=np.float32))
     return Fog(severity, scene="road").render(image, generator(0, "fog", "a"), scene).image[..., 0]
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
 from anomalies import ANOMALIES, generator
-from anomalies.naive import MAHALANOBIS, STATISTICS, NaiveDetector, statistics
+from anomalies.difficulty.image_statistics import MAHALANOBIS, STATISTICS, NaiveDetector, statistics
 from benchmarks.console import spread
 from benchmarks.naive import ImageStatistics, Naive, beside_naive
 from benchmarks.pipeline.scoring import Scored

@@ -1,0 +1,1 @@
+"""How well simple image statistics detect anomalies, without a network."""

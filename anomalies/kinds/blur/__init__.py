@@ -1,0 +1,1 @@
+"""Blurred images: defocus, softness, motion during the exposure."""

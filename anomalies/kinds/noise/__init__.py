@@ -1,0 +1,1 @@
+"""Noise, compression and low resolution."""

@@ -1,0 +1,1 @@
+"""Faults of sensor, optics, electronics and transmission."""

@@ -1,0 +1,1 @@
+"""Dirt, water and damage on the lens."""

@@ -1,0 +1,1 @@
+"""Fog, rain and snow between scene and camera, and wet roads."""

@@ -1,0 +1,1 @@
+"""What is written about a complete set: README, statistics, difficulty, preview."""

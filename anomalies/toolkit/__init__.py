@@ -1,0 +1,1 @@
+"""Drawing helpers that several families of anomalies use."""

@@ -1,0 +1,1 @@
+"""Objects: modelled, rendered, cut out, placed on the ground and blended into an image."""

@@ -1,0 +1,47 @@
+"""Nearest latent neighbour of single pixels (after Sun et al., ICML 2022, deep nearest neighbours).
+
+score = log(1 - max_m cos(f, f_m)) of the feature f at each position of the deepest feature layer against M = 1024 features
+of fit images; bilinear between positions. No class labels. The paper has the k-th neighbour of image features.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from torch import Tensor
+
+from lsood.detector import Detector, Input
+from lsood.extraction.activations import Activations
+from lsood.probes.base import Probe
+from lsood.probes.pixel_neighbours import PixelFeatures, PixelNeighbours
+
+
+class LatentNeighbour(Detector):
+    """See the module; for the pixels of segmentation networks only."""
+
+    name: ClassVar[str] = "latent-neighbour"
+    paper: ClassVar[str] = "this project, after Sun et al., ICML 2022"
+    levels: ClassVar[tuple[str, ...]] = ("pixel",)
+
+    def _features(self) -> PixelFeatures:
+        model_info = self._model_info()
+        return PixelFeatures(model_info.penultimate, model_info.num_classes)
+
+    def fit_probes(self) -> list[Probe]:
+        return [self._features()]
+
+    def fit(self, train: Input) -> Self:
+        """Keep a seeded choice of what `PixelFeatures` drew from the fit images.
+
+        Raises:
+            ValueError: no features: every pixel is ignored, or the layer is dead.
+        """
+        drawn = train[self._features().name] if isinstance(train, Activations) else train
+        self.bank_ = PixelNeighbours.of(self._model_info().penultimate, drawn).bank
+        return self
+
+    def pixel_probe(self) -> PixelNeighbours:
+        return PixelNeighbours(self._model_info().penultimate, self.bank_)
+
+    def score(self, x: Input) -> Tensor:
+        raise ValueError(f"{self.name} scores pixels, not images or objects")

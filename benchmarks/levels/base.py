@@ -1,0 +1,128 @@
+"""What a level of evaluation is: which rows are scored, what is measured for them, what a result cell holds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+from torch import Tensor
+
+from benchmarks.pipeline.strata import anomaly_info
+from datamodules import BenchmarkDataModule
+from leaderboards.schema import OodCell
+from lsood.detector import Detector
+from lsood.extraction.activations import Activations
+from lsood.extraction.measurement import Measurement
+from lsood.metrics.intervals import Sources
+from lsood.probes.base import ModelInfo, Probe
+
+if TYPE_CHECKING:
+    from benchmarks.pipeline.scoring import Scored
+
+
+@dataclass(frozen=True)
+class MethodScores:
+    """What a method gave on the in-distribution test set and on one OoD set.
+
+    Attributes:
+        detector: fitted; None where it failed.
+        scores_in, scores_out: as `Level.frame` has them; None where it failed, or where rows are not scored one by one.
+        failure: why there are no scores.
+    """
+
+    detector: Detector | None
+    scores_in: pd.DataFrame | None = None
+    scores_out: pd.DataFrame | None = None
+    threshold: float | None = None
+    failure: str | None = None
+
+
+@dataclass
+class Level(ABC):
+    """Rows of one kind, scored by every method that supports them.
+
+    Args:
+        data: the data module, set up.
+        model_info: the network, as methods at this level see it.
+
+    Attributes:
+        name: "image", "pixel" or "object".
+        protocols: whether methods run under several protocols here; else under "no-ood" alone.
+        row_scores: whether methods score rows one by one after the pass, and so have thresholds.
+    """
+
+    data: BenchmarkDataModule
+    model_info: ModelInfo
+
+    name: ClassVar[str]
+    protocols: ClassVar[bool] = False
+    row_scores: ClassVar[bool] = True
+
+    def ood_sets(self) -> list[str]:
+        """Names of the OoD sets that are evaluated."""
+        return list(self.data.ood_sets)
+
+    def probes(self) -> list[Probe]:
+        """What is measured on every set whatever the methods, so that a further method forwards no image."""
+        return []
+
+    def probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
+        """What fitted methods need on the sets that are scored."""
+        return [probe for detector in detectors for probe in detector.probes()]
+
+    def unsupported(self, detector: Detector) -> str | None:
+        """Why an attached method cannot score these rows; None: it can."""
+        return None
+
+    @abstractmethod
+    def rows(self, measurement: Measurement) -> Activations:
+        """The rows of a set, as methods see them."""
+
+    def fit_rows(self, train: Measurement) -> Activations:
+        """The rows of the fit set that methods are fitted on.
+
+        Raises:
+            ValueError: there are none.
+        """
+        return self.rows(train)
+
+    def calibration_rows(self, validation: Measurement) -> Activations:
+        """The rows of the validation set; raises as :meth:`fit_rows`."""
+        return self.rows(validation)
+
+    def frame(self, title: str, rows: Activations, scores: Tensor) -> pd.DataFrame:
+        """Scores as they are stored: columns set, key, score and whatever tells the rows apart."""
+        return pd.DataFrame({"set": title, "key": rows.ids, "score": scores.double().numpy()})
+
+    @abstractmethod
+    def cell(self, ood: str, known: Measurement, other: Measurement, method: MethodScores) -> OodCell:
+        """One method on one OoD set.
+
+        Args:
+            known, other: measurements of the in-distribution test set and of the OoD set.
+            method: its scores of their rows.
+        """
+
+    def write_figures(self, scored: Sequence[Scored], sets: Mapping[str, Measurement], folder: Path) -> None:
+        """Pictures that belong beside the results; by default none."""
+
+    def _about(self, ood: str) -> dict[str, Any]:
+        """Fields that the cells of all levels have."""
+        images = self.data.ood_sets[ood]
+        return {"name": ood, "origin": images.origin, "fingerprint": images.fingerprint}
+
+    def _sources(self, ood: str, known: Measurement, other: Measurement) -> Sources | None:
+        """Names of the images that the images of both sides were made from; None where no anomalies were drawn."""
+        info = anomaly_info(other.images)
+        if "source" not in info:
+            return None
+        prefix = "" if self._paired(ood) else "other set/"
+        return known.images.ids, [prefix + source for source in info["source"]]
+
+    def _paired(self, ood: str) -> bool:
+        """Whether anomalies were drawn on the in-distribution test images themselves."""
+        return ood == f"{self.data.name}-anomalies" or ood.startswith("generated:")

@@ -1,0 +1,72 @@
+"""Rows are images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pandas as pd
+from torch import Tensor
+
+from benchmarks.levels.base import Level, MethodScores
+from benchmarks.pipeline.strata import anomaly_info, figures, sources_of, strata_of
+from leaderboards.schema import IMAGE, OodCell
+from lsood.extraction.activations import Activations
+from lsood.extraction.measurement import Measurement
+from lsood.metrics.intervals import evaluate
+from lsood.probes.base import Probe
+from lsood.probes.image import standard_probes
+
+
+@dataclass
+class ImageLevel(Level):
+    """Scores of whole images.
+
+    Args:
+        mask_seeds: further Monte-Carlo seeds measured in the same pass.
+    """
+
+    mask_seeds: Sequence[int] = ()
+
+    name: ClassVar[str] = IMAGE
+    protocols: ClassVar[bool] = True
+
+    def probes(self) -> list[Probe]:
+        return standard_probes(self.model_info, self.mask_seeds)
+
+    def rows(self, measurement: Measurement) -> Activations:
+        return measurement.images
+
+    def frame(self, title: str, rows: Activations, scores: Tensor) -> pd.DataFrame:
+        """With columns kind, severity and source where anomalies were drawn."""
+        return super().frame(title, rows, scores).join(anomaly_info(rows), on="key")
+
+    def cell(self, ood: str, known: Measurement, other: Measurement, method: MethodScores) -> OodCell:
+        scores_in, scores_out, failure = method.scores_in, method.scores_out, method.failure
+        n_in = len(self.data.sets["test"]) if scores_in is None else len(scores_in)
+        n_out = len(self.data.ood_sets[ood]) if scores_out is None else len(scores_out)
+        metrics, strata = {}, []
+        if (
+            failure is None
+            and scores_in is not None
+            and scores_out is not None
+            and method.threshold is not None
+        ):
+            try:
+                sources = sources_of(scores_in, scores_out, self._paired(ood))
+                found = evaluate(scores_in["score"], scores_out["score"], method.threshold, sources=sources)
+                metrics, strata = figures(found), strata_of(scores_in, scores_out, sources)
+            except ValueError as error:
+                failure = str(error)
+        elif failure is None:
+            failure = "no scores"
+        return OodCell(
+            **self._about(ood),
+            n_in=n_in,
+            n_out=n_out,
+            metrics=metrics,
+            failure=failure,
+            strata=strata,
+            n_images=n_out,
+        )

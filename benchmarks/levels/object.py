@@ -1,0 +1,153 @@
+"""Rows are detected objects: a method for classifiers scores each detection by the box head's logits and features.
+
+It is fitted on confident detections of the fit set that overlap a true box of their class, calibrated on those of the
+validation set (which also give the threshold), and scores those of the test set and of the OoD sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from torch import Tensor, nn
+
+from benchmarks.levels import object_pictures
+from benchmarks.levels.base import Level, MethodScores
+from benchmarks.pipeline.strata import anomaly_info, figures
+from datamodules import NOISE
+from leaderboards.schema import OBJECT, Block, OodCell
+from lsood.detector import Detector
+from lsood.extraction.activations import Activations
+from lsood.extraction.measurement import Measurement
+from lsood.extraction.objects import ObjectSet
+from lsood.metrics.detection_set import DetectionSet
+from lsood.metrics.open_set_detection import Outcomes, evaluate_open_set, separation
+from lsood.probes.base import ModelInfo, Probe
+from lsood.probes.head import Head
+from lsood.probes.objects import object_probes
+
+if TYPE_CHECKING:
+    from benchmarks.pipeline.scoring import Scored
+
+CORNERS = ("x1", "y1", "x2", "y2")
+
+
+def object_model_info(network: nn.Module, model_info: ModelInfo) -> ModelInfo:
+    """The box head of an object detector as a classifier: its penultimate features are the input of the class layer,
+    its latent layer the dropout layer between region pooling and box head.
+    """
+    named: Any = network
+    return replace(
+        model_info,
+        task="classification",
+        layers=(named.region_dropout,),
+        latent_layer=named.region_layer,
+        head=Head.of(network),
+        head_layer=named.head_layer,
+    )
+
+
+@dataclass
+class ObjectLevel(Level):
+    """Scores of single detections.
+
+    Args:
+        confidence: class probability from which a detection is scored, in every set; 0: all that the network keeps.
+    """
+
+    confidence: float = 0.25
+
+    name: ClassVar[str] = OBJECT
+
+    def probes(self) -> list[Probe]:
+        return list(object_probes(self.model_info))
+
+    def unsupported(self, detector: Detector) -> str | None:
+        measured = {probe.name for probe in self.probes()}
+        needed = {probe.name for probe in (*detector.probes(), *detector.fit_probes())}
+        if missing := sorted(needed - measured):
+            return f"needs {missing[0]}, which is not measured for single objects"
+        return None
+
+    def probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
+        return []
+
+    def _objects(self, measurement: Measurement) -> ObjectSet:
+        assert measurement.objects is not None
+        return measurement.objects.confident(self.confidence)
+
+    def rows(self, measurement: Measurement) -> Activations:
+        return self._objects(measurement).found
+
+    def fit_rows(self, train: Measurement) -> Activations:
+        found = self.rows(train)
+        found = found.select((found["labels"] >= 0).nonzero()[:, 0])
+        if not found.images:
+            raise ValueError(
+                f"no detection of confidence {self.confidence:g} on the fit set overlaps a true box of its class"
+            )
+        return found
+
+    def calibration_rows(self, validation: Measurement) -> Activations:
+        found = self.rows(validation)
+        if not found.images:
+            raise ValueError(f"no detections of confidence {self.confidence:g} on the validation set")
+        return found
+
+    def frame(self, title: str, rows: Activations, scores: Tensor) -> pd.DataFrame:
+        """With the box (pixels of the network's input), the predicted class and its confidence."""
+        corners = dict(zip(CORNERS, rows["box"].double().numpy().T, strict=True))
+        about = {"predicted": rows["predicted"].numpy(), "confidence": rows["score"].double().numpy()}
+        return super().frame(title, rows, scores).assign(**corners, **about)
+
+    def cell(self, ood: str, known: Measurement, other: Measurement, method: MethodScores) -> OodCell:
+        scores_in, scores_out, threshold = method.scores_in, method.scores_out, method.threshold
+        images, sources = self.data.ood_sets[ood], self._sources(ood, known, other)
+        inside = self._objects(known).on(known.images.ids)
+        outside = self._objects(other).on(other.images.ids)
+        chosen = self._compared(outside, other)
+        metrics, open_set, counts = {}, {}, dict[str, int]()
+        failure = open_failure = method.failure
+        n_out = len(outside.boxes) if chosen is None else int(chosen.sum())
+        if threshold is not None and scores_in is not None and scores_out is not None:
+            own = (inside, scores_in["score"].to_numpy(), outside, scores_out["score"].to_numpy(), threshold)
+            try:
+                if not (images.boxed or ood in NOISE):
+                    raise ValueError("no objects are labelled, so that detections may be of known classes")
+                if not len(inside.boxes) or not n_out:
+                    raise ValueError(f"no detections on the {'OoD' if len(inside.boxes) else 'test'} images")
+                metrics = separation(*own, chosen=chosen, sources=sources)
+            except ValueError as error:
+                failure = str(error)
+            try:
+                open_set = evaluate_open_set(*own, sources=sources)
+                counts = Outcomes.of(outside, own[3], threshold).counts()
+            except ValueError as error:
+                open_failure = str(error)
+        return OodCell(
+            **self._about(ood),
+            n_in=len(inside.boxes),
+            n_out=n_out,
+            metrics=figures(metrics),
+            failure=failure,
+            n_images=len(images),
+            counts=counts,
+            blocks={"open-set": Block(counts.get("unknown", 0), figures(open_set), open_failure)},
+        )
+
+    def _compared(
+        self, outside: DetectionSet, other: Measurement
+    ) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+        """Which detections are compared with in-distribution ones: all; where known objects are labelled beside unknown
+        ones, those that overlap an unknown one, unless anomalies were drawn: these change known objects too.
+        """
+        mixed = bool((outside.object_labels >= 0).any()) and len(outside.unknown) > 0
+        return outside.on_unknown if mixed and "kind" not in anomaly_info(other.images) else None
+
+    def write_figures(self, scored: Sequence[Scored], sets: Mapping[str, Measurement], folder: Path) -> None:
+        """Pictures of boxes, one file per OoD set."""
+        object_pictures.write(self.data, scored, self.confidence, folder)

@@ -1,4 +1,5 @@
 from .features.ash import ASHB, ASHP, ASHS
+from .features.base import HeadDetector, PenultimateDetector
 from .features.ddu import DDU
 from .features.dice import DICE, DICEReAct
 from .features.fdbd import FDBD
@@ -6,16 +7,19 @@ from .features.gradnorm import GradNorm
 from .features.knn import KNN
 from .features.nnguide import NNGuide
 from .features.react import ReAct
+from .features.rectified import Rectified
 from .features.relative_mahalanobis import RelativeMahalanobis
 from .features.residual import Residual
 from .features.scale import SCALE
 from .features.she import SHE
 from .features.vim import ViM
+from .layers.base import LayeredDetector
 from .layers.cmd import CMD
 from .layers.fssd import FSSD, FSSDNoise
 from .layers.kde_classifier import KDEClassifierDetector
 from .layers.mahalanobis import Mahalanobis, MahalanobisNoise
-from .layers.rankfeat import RankFeat
+from .layers.rankfeat import RankFeat, RankOneRemoved
+from .logits.base import LogitDetector
 from .logits.energy import Energy
 from .logits.entropy import Entropy
 from .logits.gen import GEN
@@ -25,9 +29,9 @@ from .logits.msp import MSP
 from .logits.odin import ODIN
 from .logits.temp_scale import TempScale
 from .networks.deep_ensemble import DeepEnsemble
-from .networks.mc_dropout import MCDropout, MCDropoutEntropy, MCDropoutMI, MCDropoutNet
-from .networks.outlier_exposure import OutlierExposure
-from .networks.vmdls import VMDLS, VMDLSBase
+from .networks.mc_dropout import MCDropout, MCDropoutEntropy, MCDropoutMI, MCDropoutNet, Stochastic
+from .networks.outlier_exposure import AuxiliaryLogits, OutlierExposure
+from .networks.vmdls import VMDLS, VMDLSBase, VMDLSVectors
 
 __all__ = [
     "ASHB",
@@ -45,14 +49,18 @@ __all__ = [
     "SCALE",
     "SHE",
     "VMDLS",
+    "AuxiliaryLogits",
     "DICEReAct",
     "DeepEnsemble",
     "Energy",
     "Entropy",
     "FSSDNoise",
     "GradNorm",
+    "HeadDetector",
     "KDEClassifierDetector",
     "KLMatching",
+    "LayeredDetector",
+    "LogitDetector",
     "MCDropout",
     "MCDropoutEntropy",
     "MCDropoutMI",
@@ -62,11 +70,16 @@ __all__ = [
     "MaxLogit",
     "NNGuide",
     "OutlierExposure",
+    "PenultimateDetector",
     "RankFeat",
+    "RankOneRemoved",
     "ReAct",
+    "Rectified",
     "RelativeMahalanobis",
     "Residual",
+    "Stochastic",
     "TempScale",
     "VMDLSBase",
+    "VMDLSVectors",
     "ViM",
 ]

@@ -28,11 +28,15 @@ def warn(old: str, new: str, level: int = 3) -> None:
     )
 
 
-def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's ``__getattr__`` for {old name: new name}, both in this module."""
+def renamed(
+    module: str, names: Mapping[str, str], others: Callable[[str], Any] | None = None
+) -> Callable[[str], Any]:
+    """A module's ``__getattr__`` for {old name: new name}, both in this module; ``others``: the one for other names."""
 
     def get(name: str) -> Any:
         if name not in names:
+            if others is not None:
+                return others(name)
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         warn(f"{module}.{name}", f"{module}.{names[name]}")
         return getattr(__import__(module, fromlist=[names[name]]), names[name])

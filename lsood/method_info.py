@@ -19,8 +19,9 @@ class MethodInfo:
         argument: the constructor argument that follows an "@" in a typed name.
         auxiliary_networks: which further networks it needs ("ensemble", "outlier-exposure", "mc-dropout", "vmdls"),
             trained by the runner and passed to the constructor as (networks, hash of their weights); None: none.
-        pixel_score: name of the score of `lsood.probes.pixels.PIXEL_SCORES` that is the method's form for the pixels of a
-            segmentation network; None: it has none.
+        levels: levels at which the method can score rows: "image", "pixel", "object".
+        pixel_score: name of the score of `lsood.probes.pixels.PIXEL_SCORES` that is the method's form for the pixels
+            of a segmentation network; None: it has none.
     """
 
     name: ClassVar[str]
@@ -30,4 +31,5 @@ class MethodInfo:
     unsupported_tasks: ClassVar[Mapping[str, str]] = {}
     argument: ClassVar[str] = "layer"
     auxiliary_networks: ClassVar[str | None] = None
+    levels: ClassVar[tuple[str, ...]] = ("image", "object")
     pixel_score: ClassVar[str | None] = None

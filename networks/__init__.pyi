@@ -8,17 +8,15 @@ from .models.unet import UNet
 from .models.vgg import PlainConvNet
 from .models.wide_resnet import WideResNet
 from .presets import PRESETS, Preset, preset
-from .registry import NETWORKS, NetworkSpec, build, default_network
-from .training.config import TrainingConfig, default_training_config, resolve_precision
-from .training.fit import (
-    LAST,
-    ClassificationModule,
-    DetectionModule,
-    SegmentationModule,
-    fit,
-    seed_everything,
-)
+from .registry import NETWORKS, build
+from .spec import NetworkSpec
+from .training.config import TrainingConfig, resolve_precision
+from .training.fit import fit, seed_everything
 from .training.losses import focal_loss, outlier_exposure_loss
+from .training.tasks.classification import ClassificationModule
+from .training.tasks.detection import DetectionModule
+from .training.tasks.segmentation import SegmentationModule
+from .training.trainer import LAST
 
 __all__ = [
     "LAST",
@@ -40,8 +38,6 @@ __all__ = [
     "UNet",
     "WideResNet",
     "build",
-    "default_network",
-    "default_training_config",
     "fit",
     "focal_loss",
     "load_weights",

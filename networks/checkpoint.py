@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from lsood.io import write_atomic
 
 PREFIXES = ("network.", "model.", "module.")
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
@@ -101,13 +102,8 @@ def save_weights(network: nn.Module, path: str | Path) -> None:
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"weights are saved as .safetensors, got {path}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        save_file({name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
+    write_atomic(path, lambda part: save_file(state, part))
 
 
 def weights_hash(network: nn.Module) -> str:

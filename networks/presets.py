@@ -1,11 +1,13 @@
-"""Named trainings: a network and a training config each, with their source."""
+"""Named trainings: a network and a training config each, with their source. Imports no torch."""
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
+from lsood.deprecated import alias
+from lsood.io import unknown
+from networks.registry import NETWORKS
 from networks.training.config import TrainingConfig
 
 FSSD = "Huang et al., SafeAI@AAAI 2021 (FSSD), released code"
@@ -17,15 +19,15 @@ ONE_GPU = f"{OWN}, for minutes on one GPU; not yet measured on one"
 
 @dataclass(frozen=True)
 class Preset:
-    """A network, how it is trained, and who trains it so.
+    """A network, its training config, and their source.
 
     Attributes:
         network: a name of ``NETWORKS``.
         config: of the training.
         paper: the source, and what is done differently here.
         options: of the network's constructor.
-        extra: what no config says, as data (VMDLS: its metric loss and its batches; "head_lr" is the column
-            "fine-tune LR" of its table, which does not say for which of the two phases it is).
+        extra: further settings of the source, for which `TrainingConfig` has no field (VMDLS: its metric loss and its
+            batches; "head_lr" is the column "fine-tune LR" of its table, which does not name one of the two phases).
     """
 
     network: str
@@ -33,6 +35,8 @@ class Preset:
     paper: str
     options: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, float] = field(default_factory=dict)
+
+    recipe = alias("recipe", "config")
 
 
 def _float32(*args: Any, **settings: Any) -> TrainingConfig:
@@ -101,13 +105,13 @@ PRESETS: dict[str, Preset] = {
         "densenet-bc-100",
         _float32(300, 64, "sgd", 0.1, 1e-4, "multi-step", milestones=(150, 225)),
         "Liang et al., ICLR 2018 (ODIN) published weights, not how they were made; "
-        "recipe of Huang et al., CVPR 2017 (DenseNet), for CIFAR",
+        "training settings of Huang et al., CVPR 2017 (DenseNet), for CIFAR",
     ),
     "odin-wrn": Preset(
         "wrn-28-10",
         _float32(200, 128, "sgd", 0.1, 5e-4, "multi-step", lr_factor=0.2, milestones=(60, 120, 160)),
         "Liang et al., ICLR 2018 (ODIN) published weights, not how they were made; "
-        "recipe of Zagoruyko and Komodakis, BMVC 2016 (wide ResNet), for CIFAR",
+        "training settings of Zagoruyko and Komodakis, BMVC 2016 (wide ResNet), for CIFAR",
     ),
     "openood-resnet18": Preset(
         "resnet18",
@@ -163,7 +167,7 @@ PRESETS: dict[str, Preset] = {
     "vmdls-wrn": _vmdls_tuned("wrn-28-10", 1e-3, 32, 10, 20),
     "vmdls-densenet-cifar100": _vmdls_tuned("densenet-bc-100", 1e-4, 64, 20, 20),
     "fast-lenet": Preset(
-        "lenet", TrainingConfig(6, 128, "adam", 3e-3, channels_last=True), f"{OWN}, minutes on a CPU"
+        "lenet", TrainingConfig(**NETWORKS.about("lenet", "training_config")), f"{OWN}, minutes on a CPU"
     ),
     "fast-resnet18": Preset("resnet18", _fast(35, 0.4), ONE_GPU),
     "fast-resnet34": Preset("resnet34", _fast(35, 0.4), ONE_GPU),
@@ -182,7 +186,5 @@ def preset(name: str) -> Preset:
         ValueError: unknown name; the right ones are listed.
     """
     if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown preset {name!r}; {hint}presets: {', '.join(PRESETS)}")
+        raise unknown("preset", name, PRESETS)
     return PRESETS[name]

@@ -4,9 +4,10 @@
     ASH-B: the others become 0, every kept one becomes sum(f) / k
     ASH-S: ASH-P times exp(sum(f) / sum(kept f))
 
-On pooled features of each image by itself, then the energy of the logits, as OpenOOD v1.5 has it (the paper shapes
-the map before pooling where a network has one). Of equal features the first is kept. Made for features that are not
-negative, as after a ReLU. With q = 0, ASH-P is the energy of the head, to the last bit, and ASH-S equals SCALE.
+f: penultimate features of one image, averaged over space; the score is the energy of the logits that the last layer
+gives for the shaped features, as in OpenOOD v1.5 (the paper shapes the feature map before pooling). Among equal
+features the first is kept. The method assumes non-negative features, as after a ReLU. With q = 0, ASH-P is exactly
+the energy of the head, and ASH-S equals SCALE.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from baselines.features.rectified import Rectified, checked_percentile, largest
 
 
 class ASHP(Rectified):
-    """Pruned.
+    """ASH-P, pruned.
 
     Args:
         percentile: percent of the features that are left out, 0 to 100 (at least one is kept); OpenOOD's default.
@@ -42,7 +43,7 @@ class ASHP(Rectified):
 
 
 class ASHB(ASHP):
-    """Binarised."""
+    """ASH-B, binarised."""
 
     name: ClassVar[str] = "ash-b"
 
@@ -51,7 +52,7 @@ class ASHB(ASHP):
 
 
 class ASHS(ASHP):
-    """Scaled."""
+    """ASH-S, scaled."""
 
     name: ClassVar[str] = "ash-s"
 
@@ -60,6 +61,6 @@ class ASHS(ASHP):
 
 
 def sharpness(kept: Tensor, total: Tensor) -> Tensor:
-    """(N, 1): exp(total / sum of the kept features); of a dead image, all zeros, exp(1)."""
+    """(N, 1): exp(total / sum of the kept features); exp(1) for an image whose features are all zero."""
     mass = kept.sum(1, keepdim=True)
     return (total / mass).where(mass != 0, 1.0).exp()

@@ -1,4 +1,4 @@
-"""What the methods on penultimate features share: the pooled output of a layer, true labels, the linear head."""
+"""Base of the methods on penultimate features: the pooled output of a layer, true labels, the linear head."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class PenultimateDetector(Detector):
 
 
 class HeadDetector(PenultimateDetector):
-    """A method that also needs the last linear layer; its weights are learnt attributes, as a saved monitor has
-    no other. Logits are computed from the features in float64.
+    """A method that also needs the last linear layer. Its weights are fitted attributes, so that a saved detector
+    includes them. Logits are computed from the features in float64.
     """
 
     def attach(self, model_info: ModelInfo) -> Self:

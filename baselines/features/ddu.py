@@ -1,7 +1,8 @@
 """Deep deterministic uncertainty's density (Mukhoti et al., CVPR 2023): score = -log sum_c (1/K) N(f; mu_c, S_c).
 
-One full Gaussian per class from true labels, the same prior 1/K for all (as the authors' code; the paper has
-N_c / N). The paper trains with spectral normalisation (``resnet18-sn`` here); the density takes any network.
+f: the network's penultimate features (deepest feature layer, averaged over space). One full Gaussian per class from
+true labels, the same prior 1/K for all (as in the authors' code; the paper has N_c / N). The paper trains with
+spectral normalisation (``resnet18-sn`` here); the density applies to any network.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from lsood.density.kernel import covariance
 
 class DDU(PenultimateDetector):
     """See the module. Regularisation: ``ridge`` times the mean within-class variance of a feature is added to
-    every diagonal, always (the authors raise a jitter from 0 until all Cholesky factors exist, so that it hangs on
-    rounding). Values of -log density in nats.
+    every diagonal, always (the authors raise a jitter from 0 until all Cholesky factors exist, which depends on
+    rounding). Scores in nats.
 
     Args:
         ridge: > 0, relative.

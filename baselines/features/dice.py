@@ -2,8 +2,9 @@
 
     z = (W * M) f + b,    M = [V > p-th percentile of V],    V_kj = W_kj mean_train(f_j)
 
-The percentile is over all K D contributions, with linear interpolation. One matrix product with masked weights:
-no (N, K, D) tensor.
+f: the network's penultimate features (deepest feature layer, averaged over space); W, b: the last linear layer;
+score = -log sum_k exp z_k. The percentile is over all K D contributions, with linear interpolation. One matrix
+product with masked weights: no (N, K, D) tensor.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from lsood.detector import Input
 
 
 class DICE(Rectified):
-    """See the module. With p = 0 the mask is off, and it is the energy of the head, to the last bit.
+    """See the module. With p = 0 nothing is masked, and the score is exactly the energy of the head.
 
     Args:
         p: percent of the weights that are left out, 0 to 100.
@@ -40,7 +41,7 @@ class DICE(Rectified):
 
 
 class DICEReAct(DICE, ReAct):
-    """DICE's weights on ReAct's clipped features; the contributions come from features that are not clipped."""
+    """DICE's weights on ReAct's clipped features; the contributions are computed from features before clipping."""
 
     name: ClassVar[str] = "dice-react"
 

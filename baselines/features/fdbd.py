@@ -2,6 +2,9 @@
 boundaries over the distance to the mean of the fit images.
 
     score = -1/(K - 1) sum_{c != y^} (z_y^ - z_c) / ||w_y^ - w_c|| / ||f - mu||,   y^ = argmax_k z_k
+
+f: the network's penultimate features (deepest feature layer, averaged over space); z, w:
+logits and weights of the last linear layer; mu: mean of f over the fit images.
 """
 
 from __future__ import annotations

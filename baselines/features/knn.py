@@ -1,5 +1,7 @@
 """Deep nearest neighbours (Sun et al., ICML 2022): score = ||f^ - f^_(k)||, f^ = f / ||f||, f^_(k) the k-th nearest
 of all fit images.
+
+f: the network's penultimate features (deepest feature layer, averaged over space).
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Nearest-neighbour guidance (Park, Jung & Teoh, ICCV 2023): score = -G(f) E(f), E = log sum_k exp z_k.
 
+f: the network's penultimate features (deepest feature layer, averaged over space); z: logits.
 G: mean of the K largest <f^, E_i f^_i> over a bank of fit images, f^ = f / ||f||.
 """
 
@@ -16,8 +17,9 @@ from lsood.density.kernel import CHUNK
 
 
 class NNGuide(HeadDetector):
-    """See the module. The bank is a seeded sample of the fit images; OpenOOD takes the first ones of the file list,
-    which where it is sorted are of one class. Two negative energies make a high confidence, as in the paper's formula.
+    """See the module. The bank is a seeded random sample of the fit images; OpenOOD takes the first ones of the file
+    list, which are of one class if the list is sorted. Two negative energies give a high confidence, as in the paper's
+    formula.
 
     Args:
         k: K; 100 in OpenOOD. alpha: share of the fit images in the bank, which has at least K; 0.01 in OpenOOD.
@@ -36,8 +38,8 @@ class NNGuide(HeadDetector):
 
     def _learn(self, x: Tensor, labels: Tensor) -> None:
         size = max(self.k, round(self.alpha * len(x)))
-        drawn = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.seed))[:size]
-        self.bank_ = normalize(x[drawn]) * self._logits(x[drawn]).logsumexp(1, keepdim=True)
+        sample = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.seed))[:size]
+        self.bank_ = normalize(x[sample]) * self._logits(x[sample]).logsumexp(1, keepdim=True)
 
     def _anomaly(self, x: Tensor) -> Tensor:
         k = min(self.k, len(self.bank_))

@@ -1,8 +1,9 @@
-"""ReAct (Sun, Guo & Li, NeurIPS 2021): a(f) = min(f, c), then the energy of the logits.
+"""ReAct (Sun, Guo & Li, NeurIPS 2021): a(f) = min(f, c), score = -log sum_k exp z_k(a(f)).
 
-c is a percentile of all entries of the penultimate features of in-distribution images, over images and channels
-together, with linear interpolation. It comes from the validation images as in OpenOOD v1.5 (the paper and LaREx
-take the training set, as does a detector that is fitted but not calibrated). The clip acts on pooled features.
+f: the network's penultimate features (deepest feature layer, averaged over space); z: logits of the last layer. c is
+a percentile of all entries of f of in-distribution images, over images and channels together, with linear
+interpolation. It comes from the validation images as in OpenOOD v1.5 (the paper and LaREx take the training set, as
+does a detector that is fitted but not calibrated). The clip acts on pooled features.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from lsood.detector import Input
 
 
 class ReAct(Rectified):
-    """See the module. With an infinite clip it is the energy of the head, to the last bit.
+    """See the module. With an infinite clip the score is exactly the energy of the head.
 
     Args:
         percentile: 0 to 100; 100 clips at the largest activation seen.
@@ -34,7 +35,7 @@ class ReAct(Rectified):
         return self.calibrate(train)
 
     def calibrate(self, validation: Input) -> Self:
-        """The clip, from held-out in-distribution features."""
+        """Compute the clip from held-out in-distribution features."""
         self.clip_ = float(np.percentile(self.features(validation).numpy(), self.percentile))
         return self
 

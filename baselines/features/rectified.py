@@ -1,9 +1,9 @@
-"""Methods that change the penultimate features, compute the logits anew and take their energy.
+"""Base of the methods that change the penultimate features and take the energy of the resulting logits.
 
     score = -log sum_k exp z_k,    z = W a(f) + b
 
-f: a classifier's last feature layer averaged over space; W, b: its last linear layer; a: the method. In
-float64, on features the shared pass leaves behind: no image is forwarded for any of them.
+f: a classifier's last feature layer averaged over space; W, b: its last linear layer; a: the method. Computed in
+float64 from the features of the shared pass, without a further forward pass.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lsood.probes.image import Pooled, Probe
 class Rectified(Detector):
     """Base: features, :meth:`rectify`, last linear layer, energy. Tensors (N, D) are penultimate features.
 
-    :meth:`fit` keeps W and b, so that a saved detector needs no network to score features.
+    :meth:`fit` stores W and b, so that a saved detector needs no network to score features.
     """
 
     def attach(self, model_info: ModelInfo) -> Self:
@@ -56,7 +56,7 @@ class Rectified(Detector):
 
 def largest(features: Tensor, percentile: float) -> tuple[Tensor, Tensor]:
     """Values and columns, (N, k) each, of every row's k = D - round(D percentile / 100) largest features, at
-    least one; of equal ones the first.
+    least one; among equal ones the first.
     """
     k = max(1, features.shape[1] - round(features.shape[1] * percentile / 100))
     values, columns = features.sort(dim=1, descending=True, stable=True)

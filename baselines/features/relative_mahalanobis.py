@@ -1,5 +1,6 @@
 """Relative Mahalanobis distance (Ren et al., ICML-W 2021): score = min_c d_c^2 - d_0^2.
 
+f: the network's penultimate features (deepest feature layer, averaged over space).
 d_c: Mahalanobis distance to the mean of class c under the tied covariance (1/N) sum_i (f_i - mu_yi)(f_i - mu_yi)';
 d_0: to the mean of all fit images under their covariance (1/N) sum_i (f_i - mu)(f_i - mu)'.
 """
@@ -17,8 +18,7 @@ from lsood.probes.image import ModelInfo
 
 class RelativeMahalanobis(PenultimateDetector):
     """See the module. True labels; pseudo-inverses in float64, both covariances divided by N. With one class the
-    score is 0 everywhere, so networks for segmentation and detection are
-    refused.
+    score is 0 everywhere, so networks for segmentation and detection are refused.
 
     Args:
         layer: another feature layer, or the latent layer; None: the deepest.

@@ -1,5 +1,6 @@
 """Residual (Wang et al., CVPR 2022, the ablation of ViM): score = ||R'(f - o)||.
 
+f: the network's penultimate features (deepest feature layer, averaged over space).
 R: eigenvectors of (1/N) sum_i (f_i - o)(f_i - o)' to its D - d smallest eigenvalues; o = -pinv(W) b, the features
 whose logits are 0. A network without a linear last layer (segmentation): o = the mean of the fit images.
 """
@@ -40,7 +41,7 @@ class Residual(PenultimateDetector):
 
 
 def check_dimension(dimension: int | None) -> None:
-    """Raise ValueError for a principal space without a dimension."""
+    """Raise ValueError for a dimension below 1."""
     if dimension is not None and dimension < 1:
         raise ValueError(f"dimension must be at least 1, got {dimension}")
 
@@ -51,10 +52,10 @@ def zero_logits(head: Head) -> Tensor:
 
 
 def complement(x: Tensor, dimension: int | None, name: str) -> Tensor:
-    """(D, D - d) orthonormal basis of what the d principal directions of x (N, D) leave out.
+    """(D, D - d) orthonormal basis of the complement of the d principal directions of x (N, D).
 
     Raises:
-        ValueError: d >= D, or x has nothing there.
+        ValueError: d >= D, or x has no component there.
     """
     width = x.shape[1]
     d = dimension or (1000 if width >= 2048 else 512 if width >= 768 else width // 2)

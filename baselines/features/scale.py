@@ -1,7 +1,8 @@
-"""SCALE (Xu et al., ICLR 2024): a(f) = f exp(sum(f) / sum of the k = D - round(D q) largest), none left out.
+"""SCALE (Xu et al., ICLR 2024): a(f) = f exp(sum(f) / sum of the k = D - round(D q) largest).
 
-On pooled features of each image by itself, then the energy of the logits. At q = 0 the factor is e, so SCALE is
-ASH-S there, not the energy of the unchanged features.
+f: penultimate features of one image, averaged over space; the score is the energy of the logits that the last layer
+gives for a(f). No feature is set to 0. At q = 0 the factor is e, so SCALE equals ASH-S there, not the energy of the
+unchanged features.
 """
 
 from __future__ import annotations

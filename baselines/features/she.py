@@ -1,7 +1,8 @@
 """Simplified Hopfield energy (Zhang et al., ICLR 2023): score = -<f, S_y^>, y^ = argmax_k z_k.
 
-S_c: mean feature of the fit images of class c that are classified correctly. A class without one gets the mean of
-all fit images (the paper leaves it open, peers raise an error).
+f: the network's penultimate features (deepest feature layer, averaged over space); z: logits.
+S_c: mean feature of the fit images of class c that are classified correctly. A class without any gets the mean of
+all fit images (the paper does not specify it; other implementations raise an error).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from baselines.features.base import HeadDetector
 
 
 class SHE(HeadDetector):
-    """See the module; the inner product, the paper's and OpenOOD's default (no Euclidean or cosine variant)."""
+    """See the module; the inner product, the default in the paper and in OpenOOD (no Euclidean or cosine variant)."""
 
     name: ClassVar[str] = "she"
     paper: ClassVar[str] = "Zhang et al., ICLR 2023"

@@ -1,9 +1,10 @@
 """Virtual-logit matching (Wang et al., CVPR 2022): score = a ||R'(f - o)|| - log sum_k exp z_k.
 
+f: the network's penultimate features (deepest feature layer, averaged over space); z: logits.
 R, o: see `baselines.features.residual`; a = mean of max_k z_k over the fit images / mean of their ||R'(f - o)||.
 
-Detection, image by image: no linear layer sits on the pooled features, so o is their mean over the fit images, and an
-image's max_k z_k and log sum_k exp z_k are means over its kept detections. On objects it is the paper's.
+Images of an object detector: no linear layer takes the pooled features, so o is their mean over the fit images, and
+an image's max_k z_k and log sum_k exp z_k are means over its kept detections. On objects it is the paper's formula.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""One number per layer, combined: without any OoD image by standardised sums, or by a logistic regression where
-there are validation images on both sides.
+"""Base of the methods with one value per layer. Without OoD images the layers are standardised and summed; with
+validation images of both sides they are weighted by a logistic regression.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class LayeredDetector(Detector):
     Protocol "no-ood": score = sum over layers of (v_l - mean_l) / std_l, mean and std over in-distribution
     validation images; with a step, ONE perturbed pass follows the gradient of the sum over layers. Protocols
     "fgsm-val" and "oracle-val", as in the papers: weights of a logistic regression on validation images of both
-    sides, which also mends a wrong sign, and one perturbed pass per layer along that layer's own gradient.
+    sides, which also corrects a wrong sign, and one perturbed pass per layer along that layer's own gradient.
 
     Args:
         layer: names of the layers to use, joined by "+"; None: all of the network's feature layers.
@@ -63,7 +63,7 @@ class LayeredDetector(Detector):
         """(B, len(layers)) the same values of some layers from a pass, differentiable."""
 
     def _fit_scale(self, values: Tensor) -> None:
-        """Scale layers by the fit set; :meth:`calibrate` replaces it for scoring, the input step keeps it."""
+        """Scale layers by the fit set; :meth:`calibrate` replaces these scales for scoring, not for the input step."""
         self.layer_mean_, self.layer_std_ = moments(values)
         self.step_std_ = self.layer_std_
 
@@ -80,7 +80,7 @@ class LayeredDetector(Detector):
 
     def fit_with_outliers(self, ind: Input, ood: Input) -> Self:
         """Weights of the layers: scikit-learn's cross-validated logistic regression, as Lee et al. and Huang et
-        al. use it, on values standardised by the inside (they leave them raw).
+        al. use it, on values standardised by the in-distribution images (they use raw values).
         """
         self.calibrate(ind)
         x = torch.cat([self._standardised(ind), self._standardised(ood)]).numpy()
@@ -122,7 +122,7 @@ class LayeredDetector(Detector):
 
     @property
     def kind(self) -> str:
-        """Names the input step: equal for a method with and without noise by default."""
+        """Name of the input step; shared by the variants of a method with and without noise."""
         return self.name.removesuffix("-noise")
 
     def _confidence(self, forward: ForwardOutputs, prepared: Any, layers: Sequence[str]) -> Tensor:

@@ -1,6 +1,8 @@
 """Class-conditional Mahalanobis distance with one covariance per class (cMD of runia-core, on latent means there).
 
-score = min_c (f - mu_c)' pinv(S_c) (f - mu_c),   S_c = (1/N_c) sum_{i: y_i = c} (f_i - mu_c)(f_i - mu_c)'
+f: the output of a layer, averaged over space.
+
+    score = min_c (f - mu_c)' pinv(S_c) (f - mu_c),   S_c = (1/N_c) sum_{i: y_i = c} (f_i - mu_c)(f_i - mu_c)'
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ from lsood.density.kernel import covariance, whitener
 
 
 class CMD(PenultimateDetector):
-    """See the module; true labels. What leaves the span of a class's own images (fewer images than dimensions, dead
-    channels) does not count for that class: the pseudo-inverse is 0 there. A class with one image, whose distance
-    would be 0 everywhere, is left out.
+    """See the module; true labels. Components outside the span of a class's own images (fewer images than dimensions,
+    dead channels) do not contribute to its distance: the pseudo-inverse is 0 there. A class with one image, whose
+    distance would be 0 everywhere, is left out.
 
     Args:
         layer: another feature layer, or the latent layer (runia-core's choice); None: the deepest.

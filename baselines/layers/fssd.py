@@ -1,10 +1,12 @@
-"""Feature Space Singularity Distance (Huang et al., SafeAI@AAAI 2021): ||F_l(x) - F*_l||, F* the mean feature
-of uniform noise.
+"""Feature Space Singularity Distance (Huang et al., SafeAI@AAAI 2021): distance to the mean feature of uniform noise.
 
-The paper's hypothesis: the farther from the singularity, the more in-distribution. So the anomaly value of a
-layer is minus the distance. The authors weight layers by a logistic regression fitted on the OoD set under
-test, which mends the sign where the hypothesis fails (it does on shallow layers of LeNet); the OoD-free sum
-does not, and says so by its AUROC.
+    score = sum_l (v_l - mean_l) / std_l,   v_l = -||F_l(x) - F*_l||
+
+F_l: the output of feature layer l; F*_l: its mean over images of uniform noise; mean_l, std_l: of v_l over
+in-distribution validation images. The paper's hypothesis: in-distribution images are farther from the singularity.
+So the anomaly value of a layer is minus the distance. The authors weight layers by a logistic regression fitted on
+the OoD set under test, which corrects the sign where the hypothesis fails (as on shallow layers of LeNet); the sum
+without OoD images does not, and its AUROC is then below .5.
 """
 
 from __future__ import annotations

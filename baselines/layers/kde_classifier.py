@@ -1,5 +1,9 @@
-"""The supervised kernel-density detector on latent entropies, as a benchmark method of protocol
-"oracle-val".
+"""Supervised kernel density on latent entropies (Arnez et al., SafeAI 2023), protocol "oracle-val".
+
+    score = log P(OoD | h) - log P(in | h),   P(c | h) ~ P(c) p_c(h)
+
+h: PCA of the entropies of an image's Monte-Carlo latent samples; p_c: Gaussian kernel density of the validation
+images of side c; P(c): their share.
 """
 
 from __future__ import annotations
@@ -17,8 +21,7 @@ from lsood.probes.image import LatentEntropy, Probe
 
 
 class KDEClassifierDetector(Detector):
-    """PCA and a density per class (in-distribution, OoD), fitted on validation images of BOTH (Arnez et al.,
-    SafeAI 2023).
+    """PCA and a density per side (in-distribution, OoD), fitted on validation images of both.
 
     Args:
         pca: components, fitted on both sets together as the authors do.

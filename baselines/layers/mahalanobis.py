@@ -2,8 +2,8 @@
 
     v_l = min_k (f_l - mu_lk)' P_l (f_l - mu_lk),   P_l = pinv of (1/N) sum_i (f_i - mu_yi)(f_i - mu_yi)'
 
-f_l: a layer's output averaged over space; means from true labels of the fit set. Networks without an image
-label (segmentation) have one mean. Distances are computed in whitened coordinates, x W with W W' = P, in
+f_l: a layer's output averaged over space; means from true labels of the fit set. Where images have no label
+(segmentation, detection) there is one mean. Distances are computed in whitened coordinates, x W with W W' = P, in
 float64.
 """
 

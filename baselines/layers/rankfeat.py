@@ -4,8 +4,8 @@
 
 X: an image's map, channels x positions, of the last two feature layers (a, b), one at a time; z(X'): the logits with
 that layer's output replaced. The leading singular vector is the leading eigenvector of X X' or X' X, whichever is
-smaller, in float64. Each map costs a second forward pass; where only one of the two layers gives a map (LeNet), it is
-the only one used. Segmentation: the mean over pixels of the pixel scores.
+smaller, in float64. Each map costs a further forward pass. If only one of the two layers gives a map (LeNet), it
+alone is used. Segmentation: the mean over pixels of the pixel scores.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def without_rank_one(maps: Tensor) -> Tensor:
     x = maps.flatten(2).double()
     wide = x.shape[1] <= x.shape[2]
     gram = x @ x.mT if wide else x.mT @ x
-    gram = gram.nan_to_num(0.0, 0.0, 0.0)  # x stays as it is, so that the pass names the image
+    gram = gram.nan_to_num(0.0, 0.0, 0.0)  # x itself is unchanged, so that the pass reports the image
     leading = torch.linalg.eigh(gram).eigenvectors[..., -1:]
     part = leading @ (leading.mT @ x) if wide else (x @ leading) @ leading.mT
     return (x - part).to(maps.dtype).reshape(maps.shape)
@@ -76,7 +76,7 @@ class RankFeat(Detector):
     name: ClassVar[str] = "rankfeat"
     paper: ClassVar[str] = "Song et al., NeurIPS 2022"
     unsupported_tasks: ClassVar[Mapping[str, str]] = {
-        "detection": "a map without its dominant part moves the boxes, so that there are no logits to compare"
+        "detection": "removing the rank-1 part moves the boxes, so their logits cannot be compared"
     }
 
     def probes(self) -> list[Probe]:

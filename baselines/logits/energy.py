@@ -1,4 +1,7 @@
-"""Energy (Liu et al., NeurIPS 2020): score = -T log sum_k exp(z_k / T)."""
+"""Energy (Liu et al., NeurIPS 2020): score = -T log sum_k exp(z_k / T).
+
+z: the logits.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ class Energy(LogitDetector):
 
     Args:
         temperature: T > 0; 1 in the paper.
-        over: of an object detector, see `LogitDetector`.
+        over: boxes of an object detector, see `LogitDetector`.
 
     Example:
         >>> import torch
@@ -26,7 +29,9 @@ class Energy(LogitDetector):
 
     name: ClassVar[str] = "energy"
     paper: ClassVar[str] = "Liu et al., NeurIPS 2020"
-    averaged: ClassVar[str | None] = "energy"
+    levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
+    pixel_score: ClassVar[str | None] = "energy"
+    detection_score: ClassVar[str | None] = "energy"
 
     def __init__(self, temperature: float = 1.0, over: str | None = None) -> None:
         if not temperature > 0:

@@ -1,4 +1,7 @@
-"""Entropy of the softmax in nats: score = -sum_k p_k log p_k (as a detector: Chan et al., ICCV 2021)."""
+"""Entropy of the softmax in nats: score = -sum_k p_k log p_k (as a detector: Chan et al., ICCV 2021).
+
+p: softmax of the logits.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,10 @@ class Entropy(LogitDetector):
     """Entropy of the predicted distribution, in [0, log K]. Segmentation: the mean over all pixels. Detection: over
     detections.
 
-    Chan et al. train for high entropy on outliers and sum up segments; only the score is theirs here.
+    Chan et al. also train for high entropy on outliers and aggregate segments; here only their score is used.
 
     Args:
-        over: of an object detector, see `LogitDetector`.
+        over: boxes of an object detector, see `LogitDetector`.
 
     Example:
         >>> import torch
@@ -27,7 +30,9 @@ class Entropy(LogitDetector):
 
     name: ClassVar[str] = "entropy"
     paper: ClassVar[str] = "Chan et al., ICCV 2021"
-    averaged: ClassVar[str | None] = "entropy"
+    levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
+    pixel_score: ClassVar[str | None] = "entropy"
+    detection_score: ClassVar[str | None] = "entropy"
 
     def __init__(self, over: str | None = None) -> None:
         self.over = checked_over(over)

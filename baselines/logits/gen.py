@@ -1,4 +1,7 @@
-"""Generalised entropy (Liu, Lochman & Zach, CVPR 2023): score = sum over the M largest p of p^g (1 - p)^g."""
+"""Generalised entropy (Liu, Lochman & Zach, CVPR 2023): score = sum over the M largest p of p^g (1 - p)^g.
+
+p: softmax of the logits.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,17 @@ GAMMA, LARGEST = 0.1, 100
 
 
 class GEN(LogitDetector):
-    """See the module. Detection: the mean over detections, with g = 0.1 and M = 100.
+    """Generalised entropy of the softmax. Detection: the mean over detections, with g = 0.1 and M = 100.
 
     Args:
         gamma: g in (0, 1]; 0.1 in the paper and in OpenOOD.
         largest: M, at most all classes; 100 in OpenOOD (10 % of the classes on ImageNet in the paper).
-        over: of an object detector, see `LogitDetector`.
+        over: boxes of an object detector, see `LogitDetector`.
     """
 
     name: ClassVar[str] = "gen"
     paper: ClassVar[str] = "Liu et al., CVPR 2023"
-    averaged: ClassVar[str | None] = "gen"
+    detection_score: ClassVar[str | None] = "gen"
 
     def __init__(self, gamma: float = GAMMA, largest: int = LARGEST, over: str | None = None) -> None:
         if not 0 < gamma <= 1:

@@ -1,8 +1,8 @@
 """KL matching (Hendrycks et al., ICML 2022): score = min_k KL(p || d_k).
 
-d_k: mean softmax of the in-distribution validation images predicted as class k. For a class never predicted
-the paper's d_k is one-hot; that divergence is infinite for any finite logits, so such a class is never the
-nearest and is left out.
+p: softmax of the logits; d_k: mean p of the in-distribution validation images predicted as class k. For a class
+that is never predicted the paper's d_k is one-hot; its divergence is infinite for any finite logits, so the
+class is never the nearest and is left out.
 """
 
 from __future__ import annotations

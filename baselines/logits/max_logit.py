@@ -1,4 +1,7 @@
-"""Maximum logit (Hendrycks et al., ICML 2022): score = -max_k z_k."""
+"""Maximum logit (Hendrycks et al., ICML 2022): score = -max_k z_k.
+
+z: the logits.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ class MaxLogit(LogitDetector):
     detections.
 
     Args:
-        over: of an object detector, see `LogitDetector`.
+        over: boxes of an object detector, see `LogitDetector`.
 
     Example:
         >>> import torch
@@ -25,7 +28,9 @@ class MaxLogit(LogitDetector):
 
     name: ClassVar[str] = "max-logit"
     paper: ClassVar[str] = "Hendrycks et al., ICML 2022"
-    averaged: ClassVar[str | None] = "max_logit"
+    levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
+    pixel_score: ClassVar[str | None] = "max_logit"
+    detection_score: ClassVar[str | None] = "max_logit"
 
     def __init__(self, over: str | None = None) -> None:
         self.over = checked_over(over)

@@ -1,4 +1,7 @@
-"""Maximum softmax probability (Hendrycks & Gimpel, ICLR 2017): score = 1 - max_k p_k."""
+"""Maximum softmax probability (Hendrycks & Gimpel, ICLR 2017): score = 1 - max_k p_k.
+
+p: softmax of the logits.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from lsood.probes.logit_scores import other_probability
 
 
 class MSP(LogitDetector):
-    """1 - max softmax, computed as the sum of the other classes' probabilities, so that confident images keep
-    their order.
+    """1 - max softmax, computed as the sum of the other classes' probabilities, so that scores of confident images do
+    not round to the same value.
 
     Segmentation: the mean of the pixel scores over all pixels. Detection: over kept detections, or all proposals.
 
     Args:
-        over: of an object detector, see `LogitDetector`.
+        over: boxes of an object detector, see `LogitDetector`.
 
     Example:
         >>> import torch
@@ -27,7 +30,9 @@ class MSP(LogitDetector):
 
     name: ClassVar[str] = "msp"
     paper: ClassVar[str] = "Hendrycks & Gimpel, ICLR 2017"
-    averaged: ClassVar[str | None] = "msp"
+    levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
+    pixel_score: ClassVar[str | None] = "msp"
+    detection_score: ClassVar[str | None] = "msp"
 
     def __init__(self, over: str | None = None) -> None:
         self.over = checked_over(over)

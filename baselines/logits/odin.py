@@ -1,9 +1,10 @@
-"""ODIN (Liang, Li & Srikant, ICLR 2018): temperature, and an input step that raises the confidence.
+"""ODIN (Liang, Li & Srikant, ICLR 2018): temperature scaling, and an input step that raises the confidence.
 
     x' = x - eps sign(dCE(f(x)/T, y^)/dx) / std,    score = 1 - max_k softmax_k(f(x')/T)
 
-sign(0) = 0, as in PyTorch (the authors' code counts it as +1). Protocol "no-ood": T = 1000 and eps = 0.0014
-are fixed; the paper chooses eps on images of the OoD set under test ("oracle-val").
+f(x): the logits; y^: the predicted class. sign(0) = 0, as in PyTorch (the authors' code counts it as +1). Protocol
+"no-ood": T = 1000 and eps = 0.0014 are fixed; the paper chooses eps on images of the OoD set under test
+("oracle-val").
 """
 
 from __future__ import annotations

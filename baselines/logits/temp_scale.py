@@ -22,8 +22,8 @@ COLDEST, HOTTEST = 0.01, 100.0
 
 
 class TempScale(LogitDetector):
-    """MSP at the temperature that calibrates the classifier; T in [0.01, 100], where the likelihood has no
-    maximum (all right, or worse than chance) its end. T = 1 before :meth:`calibrate`.
+    """MSP at the temperature that calibrates the classifier, T in [0.01, 100]. If the likelihood has no maximum there
+    (all predictions correct, or worse than chance), T is the nearer end. T = 1 before :meth:`calibrate`.
     """
 
     name: ClassVar[str] = "temp-scale"

@@ -1,7 +1,7 @@
 """Deep ensembles (Lakshminarayanan et al., NeurIPS 2017): score = 1 - max_k of the members' mean softmax.
 
 Members differ in initialisation and data order; no adversarial training. The mean is over probabilities, then
-the maximum is taken (OpenOOD averages logits, the FSSD authors average maxima).
+the maximum is taken (OpenOOD averages logits, the FSSD authors average the maxima).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class DeepEnsemble(Detector):
 
     Args:
         members: the further networks.
-        members_hash: hash of their weights, names their cached outputs.
+        members_hash: hash of their weights, part of the name of their cached outputs.
     """
 
     name: ClassVar[str] = "deep-ensemble"

@@ -5,11 +5,10 @@
     mc-dropout-mi       H(p) - mean_t H(p_t)            mutual information (Smith & Gal, UAI 2018), nats
 
 Only Dropout and DropBlock layers are random, batch norm keeps its running statistics (the FSSD authors' code puts
-the whole network in training mode, so that a score depends on batch mates). Masks are seeded per image. What lies
-before the first dropout layer runs once for all T passes. Of FSSD's two MCD scores this has the maximum of the mean,
+the whole network in training mode, so that a score depends on batch mates). Masks are seeded per image. The layers
+before the first dropout layer run once for all T passes. Of FSSD's two MCD scores this is the maximum of the mean,
 not the variance of the predicted class' logit. Segmentation: the mean over pixels. Detection: the mean over the boxes
-of the clean pass, classified T times with the dropout layers behind region pooling on; masks are seeded
-per image.
+of the clean pass, classified T times with the dropout layers after region pooling on.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ from lsood.probes.image import ForwardOutputs, Probe
 
 
 def rest_and_entropy(p: Tensor) -> tuple[Tensor, Tensor]:
-    """1 - max and entropy over dimension 1 of probabilities (B, K, ...): (B, ...) each. Both are built from the
-    other classes' probabilities, so that confident images keep their order.
+    """1 - max and entropy over dimension 1 of probabilities (B, K, ...): (B, ...) each. Both are computed
+    from the other classes' probabilities, so that values of confident images do not round to the same number.
     """
     others = p.scatter(1, p.argmax(1, keepdim=True), 0)
     rest = others.sum(1)
@@ -43,7 +42,7 @@ class Stochastic(Probe):
     """(B, 3) float64: 1 - max, predictive entropy and mutual information of T stochastic passes.
 
     Attributes:
-        members: a network of its own instead of the one under test, or none. members_hash: of its weights.
+        members: a network to use instead of the one under test, or none. members_hash: of its weights.
     """
 
     passes: int = 16
@@ -66,7 +65,7 @@ class Stochastic(Probe):
                 z = network(images)
                 p = (z.double() if z.ndim == 2 else z.float()).softmax(1)
                 mean, expected = mean + p / passes, expected + rest_and_entropy(p)[1] / passes
-        scores = doubts(mean, expected)
+        scores = uncertainties(mean, expected)
         return torch.stack(
             [score.double().flatten(1).mean(1) if score.ndim > 1 else score for score in scores], 1
         )
@@ -81,10 +80,10 @@ class Stochastic(Probe):
                 mean, expected = mean + p / self.passes, expected + rest_and_entropy(p)[1] / self.passes
         classes = mean.shape[1]
         of_nothing = mean.new_tensor([1 - 1 / classes, math.log(classes), 0.0])
-        return means_per_image(torch.stack(doubts(mean, expected), 1), boxes, of_nothing)
+        return means_per_image(torch.stack(uncertainties(mean, expected), 1), boxes, of_nothing)
 
 
-def doubts(mean: Tensor, expected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def uncertainties(mean: Tensor, expected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """1 - max, predictive entropy and mutual information, of mean probabilities (B, K, ...) and the mean entropy
     (B, ...) of the passes.
     """
@@ -123,18 +122,18 @@ class MCDropout(Detector):
         if x.ndim != 3 or 0 in x.shape:
             raise ValueError(f"{self.name}: probabilities must be (N, T, K), got {tuple(x.shape)}")
         expected = rest_and_entropy(x.double().transpose(1, 2))[1].mean(1)
-        return doubts(x.double().mean(1), expected)[self.column]
+        return uncertainties(x.double().mean(1), expected)[self.column]
 
 
 class MCDropoutEntropy(MCDropout):
-    """Predictive entropy."""
+    """Predictive entropy of the mean softmax, of the network under test."""
 
     name: ClassVar[str] = "mc-dropout-entropy"
     column: ClassVar[int] = 1
 
 
 class MCDropoutMI(MCDropout):
-    """Mutual information of the prediction and the weights."""
+    """Mutual information of the prediction and the weights, of the network under test."""
 
     name: ClassVar[str] = "mc-dropout-mi"
     paper: ClassVar[str] = "Smith & Gal, UAI 2018"
@@ -142,7 +141,7 @@ class MCDropoutMI(MCDropout):
 
 
 class MCDropoutNet(MCDropout):
-    """1 - max of the mean softmax of a network of its own, trained with dropout for this purpose.
+    """1 - max of the mean softmax of an auxiliary network, trained with dropout for this purpose.
 
     Args:
         networks: that network. networks_hash: of its weights.

@@ -3,7 +3,7 @@ with outliers.
 
     training: CE(in) + 0.5 mean over outliers of (logsumexp(z) - mean_k z_k)        score = 1 - max_k softmax_k(z)
 
-The network under test is trained without outliers; this method brings its own, which sees the same batches.
+z: logits of an auxiliary network, evaluated on the same batches; the network under test is trained without outliers.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ WHOLE_IMAGES = dict.fromkeys(("segmentation", "detection"), "its network classif
 
 
 @dataclass(frozen=True, eq=False)
-class CompanionLogits(Probe):
-    """(B, K) float32 logits of another network on the same batch."""
+class AuxiliaryLogits(Probe):
+    """(B, K) float32 logits of an auxiliary network on the same batch.
+
+    Its name is part of cache keys and keeps the word of release 0.1.
+    """
 
     members: tuple[nn.Module, ...] = field(repr=False)
     members_hash: str
@@ -42,8 +45,8 @@ class OutlierExposure(Detector):
     """See the module. Classification only.
 
     Args:
-        networks: the one trained with outliers, none of them of the OoD sets under test.
-        networks_hash: hash of its weights, names its cached outputs.
+        networks: the one network trained with outliers, which are not of the OoD sets under test.
+        networks_hash: hash of its weights, part of the name of its cached outputs.
     """
 
     name: ClassVar[str] = "outlier-exposure"
@@ -63,7 +66,7 @@ class OutlierExposure(Detector):
         return self
 
     def probes(self) -> list[Probe]:
-        return [CompanionLogits(self._networks, self.networks_hash)]
+        return [AuxiliaryLogits(self._networks, self.networks_hash)]
 
     def fit_probes(self) -> list[Probe]:
         return []

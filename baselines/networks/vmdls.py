@@ -1,23 +1,23 @@
 """VMDLS (Dinari & Freifeld, UAI 2022): class Gaussians over a metric latent space and the stages before it,
-times how badly an autoencoder rebuilds the image.
+weighted by the reconstruction error of an autoencoder.
 
     v(x) = [t1, t2, t3, g, mu],   ll_k(x) = log N(v; m_k, S_k)
     score = (C - max_k ll_k) w,   w = mean over channels of (t1(x) - t1(AE(x)))^2,   prediction = argmax_k ll_k
 
-t1 to t3: stages averaged over space, g: the encoder's output, mu: the latent mean, all of a network trained for it
-(`networks.models.vmdls`). Where this differs from the released code:
+t1 to t3: stages averaged over space, g: the encoder's output, mu: the latent mean, all of an auxiliary network
+(`networks.models.vmdls`); AE: the autoencoder. Differences from the released code:
 
-- m_k are plain means per class. There, sums of a class that comes in several batches are overwritten while its count
-  grows, which halves most of the means.
+- m_k are plain means per class. There, the sum of a class that occurs in several batches is overwritten while its
+  count grows, which halves most of the means.
 - S_k is not of full rank (mu is an affine function of g). There it is inverted after adding 1e-6 I, more if need be,
   in float32. Here everything is float64, in the R directions where the tied within-class correlation has an
   eigenvalue above 1e-6, whitened by it; n_k S_k becomes (n_k S_k + R S) / (n_k + R), S the tied covariance: as if
-  every class had R more images that scatter like all classes do. Repeated or affinely dependent features
-  change nothing, units that are dead on the fit set count nothing, and classes of few images are no problem.
+  every class had R more images with the tied covariance. Repeated or affinely dependent features change nothing,
+  units that are dead on the fit set do not count, and classes with few images are well-conditioned.
 - C = 1 + the highest log-likelihood, and the scale of w, its highest value, are those of the fit set. There, of the
-  test set, OoD images included, so that scores depend on what else is tested. An image more likely than C scores 0.
-- t1 to t3 are outputs after ReLU, as the paper says; the released code takes some before it. What would be g a
-  second time is left out.
+  test set, OoD images included, so that scores depend on the other test images. An image more likely than C scores 0.
+- t1 to t3 are outputs after ReLU, as the paper says; the released code takes some before it. A second
+  copy of g is left out.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class VMDLS(Detector):
 
     Args:
         members: the VMDLS network and the autoencoder; put into evaluation mode.
-        members_hash: hash of their weights, names their cached outputs.
+        members_hash: hash of their weights, part of the name of their cached outputs.
 
     Raises:
         ValueError: another number of networks.

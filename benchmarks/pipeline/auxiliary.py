@@ -27,8 +27,10 @@ from datamodules import BenchmarkDataModule, ImageSet
 from lsood.detector import Detector
 from lsood.io import log
 from lsood.methods import create
-from networks.models.vmdls import Autoencoder, VMDLSNet
-from networks.training.vmdls import VMDLSTrainingConfig, fit_autoencoder, fit_vmdls
+from networks.models.autoencoder import Autoencoder
+from networks.models.vmdls import VMDLSNet
+from networks.training.vmdls.config import VMDLSTrainingConfig
+from networks.training.vmdls.fit import fit_autoencoder, fit_vmdls
 
 MEMBER_SEED = 1000
 TUNING_SHARE = 0.25

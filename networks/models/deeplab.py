@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import segmentation_models_pytorch as smp
-import torch.nn.functional as F
 from dropblock import DropBlock2D
 from torch import Tensor, nn
 
 from networks.models.padding import pad_to
-
-
-class PooledBatchNorm(nn.BatchNorm2d):
-    """Batch norm that falls back on its running statistics when a batch holds one value per channel.
-
-    Image-level pooling leaves one value per image and channel; in a batch of one there is no variance to
-    train with, and plain batch norm raises.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W)."""
-        if x.shape[0] * x.shape[2] * x.shape[3] > 1:
-            return super().forward(x)
-        return F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, False, 0, self.eps
-        )
-
-
-def use_pooled_batch_norm(module: nn.Module) -> None:
-    """Let every batch norm right behind a global pooling accept batches of one; weights keep their names."""
-    for parent in module.modules():
-        if isinstance(parent, nn.Sequential) and any(isinstance(m, nn.AdaptiveAvgPool2d) for m in parent):
-            for name, child in parent.named_children():
-                if type(child) is nn.BatchNorm2d:
-                    parent.register_module(name, PooledBatchNorm(child.num_features))
+from networks.models.pooled_batch_norm import use_pooled_batch_norm
+from networks.spec import NetworkSpec
 
 
 class DeepLabV3Plus(nn.Module):
@@ -49,12 +27,12 @@ class DeepLabV3Plus(nn.Module):
         encoder_weights: e.g. "imagenet" (downloaded by that library); None: random.
         decoder_channels: of the decoder's maps.
         drop_probability, block_size: of DropBlock2D; .5 and 8 in the reference, whose map is 16 x 32. With
-            .5, block 8 drops a third of that map and block 4 a third of an 8 x 16 map; block 8 would leave
-            more than a third of all 8 x 16 draws untouched and now and then drop the whole map.
+            .5, block 8 drops a third of that map and block 4 a third of an 8 x 16 map; on an 8 x 16 map, more
+            than a third of the masks of block 8 drop nothing, and some drop the whole map.
         output_stride: 8 or 16.
 
     Raises:
-        ValueError: an encoder or weights the library does not know.
+        ValueError: an encoder or weights that the library does not have.
     """
 
     feature_layers = ("low_level", "deepest", "fused")
@@ -97,3 +75,20 @@ class DeepLabV3Plus(nn.Module):
         features[2] = self.low_level(features[2])
         features[-1] = self.drop_block1(self.deepest(features[-1]))
         return self.head(self.fused(self.decoder(features)))[..., :height, :width]
+
+
+NETWORKS = (
+    NetworkSpec("deeplabv3plus", "segmentation", "DeepLabv3+ with ResNet-101, as in LaREx", DeepLabV3Plus),
+    NetworkSpec(
+        "deeplabv3plus-resnet18",
+        "segmentation",
+        "DeepLabv3+ with ResNet-18",
+        partial(DeepLabV3Plus, encoder="resnet18", block_size=4),
+    ),
+    NetworkSpec(
+        "deeplabv3plus-small",
+        "segmentation",
+        "DeepLabv3+ with a small MobileNetV3, for CPUs and miniatures",
+        partial(DeepLabV3Plus, encoder="tu-mobilenetv3_small_100", decoder_channels=64, block_size=4),
+    ),
+)

@@ -1,10 +1,12 @@
-"""DenseNet-BC (Huang et al., CVPR 2017) for 32x32 images, with DropBlock where latent samples are drawn."""
+"""DenseNet-BC (Huang et al., CVPR 2017) for 32x32 images, with DropBlock at the layer that is sampled."""
 
 from __future__ import annotations
 
 import torch
 from dropblock import DropBlock2D
 from torch import Tensor, nn
+
+from networks.spec import NetworkSpec
 
 
 def _activated(channels: int) -> tuple[nn.Module, nn.Module]:
@@ -31,7 +33,7 @@ class DenseNet(nn.Module):
     """Three dense blocks; DropBlock2D (p .4, block 3) after the second transition, sampled there.
 
     Depth 100, growth 12 is the DenseNet-BC of ODIN and VMDLS: 0.77 M parameters, 342 final features. The
-    DropBlock is this project's, for latent samples; evaluation is not touched by it.
+    DropBlock is an addition of this project, for latent samples; it is idle in evaluation mode.
 
     Args:
         num_classes: K.
@@ -88,3 +90,13 @@ class DenseNet(nn.Module):
         x = self.transition2(self.block2(self.transition1(self.block1(self.stem(x)))))
         x = self.final(self.block3(self.drop_block(x)))
         return self.fc(x.mean(dim=(2, 3)))
+
+
+NETWORKS = (
+    NetworkSpec(
+        "densenet-bc-100",
+        "classification",
+        "DenseNet-BC, depth 100, growth 12, 0.77 M parameters",
+        DenseNet,
+    ),
+)

@@ -6,6 +6,8 @@ import torch
 from dropblock import DropBlock2D
 from torch import Tensor, nn
 
+from networks.spec import NetworkSpec
+
 
 class LeNet(nn.Module):
     """conv 32 - conv 64 - max-pool - fc 128 - fc K, 1.2 M parameters at 28 x 28.
@@ -94,3 +96,24 @@ class LeNetMCD(LeNet):
         x = self.relu1(self.conv1(self.dropout_pixels(x)))
         x = self.relu2(self.conv2(self.dropout_maps(x)))
         return self.dropout_pool(self.pool(x))
+
+
+NETWORKS = (
+    NetworkSpec(
+        "lenet",
+        "classification",
+        "LeNet of the FSSD authors, 28x28, 1.2 M parameters",
+        LeNet,
+        training_config={
+            "epochs": 6,
+            "batch_size": 128,
+            "optimizer": "adam",
+            "lr": 3e-3,
+            "channels_last": True,
+        },
+        dropout_variant="lenet-mcd",
+    ),
+    NetworkSpec(
+        "lenet-mcd", "classification", "LeNet with dropout before every layer, for MC dropout", LeNetMCD
+    ),
+)

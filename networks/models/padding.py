@@ -1,4 +1,4 @@
-"""Any image size for networks that want multiples of a stride."""
+"""Padding for networks whose image sides must be multiples of a stride."""
 
 from __future__ import annotations
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from dropblock import DropBlock2D
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
+
+from networks.spec import NetworkSpec
 
 
 class Block(nn.Module):
@@ -106,3 +110,58 @@ class ResNet(nn.Module):
         x = self.layer2(self.layer1(self.pool(self.stem(self.dropout_pixels(x)))))
         x = self.layer4(self.layer3(self.drop_block(x)))
         return self.fc(self.dropout(x.mean(dim=(2, 3))))
+
+
+RESNET34 = (3, 4, 6, 3)
+NETWORKS = (
+    NetworkSpec(
+        "resnet18",
+        "classification",
+        "ResNet-18, 3x3 stem for 32x32 images",
+        ResNet,
+        dropout_variant="resnet18-mcd",
+    ),
+    NetworkSpec(
+        "resnet18-imagenet",
+        "classification",
+        "ResNet-18, 7x7 stem, dropout .3, as in LaREx",
+        partial(ResNet, stem="imagenet", dropout=0.3),
+    ),
+    NetworkSpec(
+        "resnet18-sn",
+        "classification",
+        "ResNet-18, spectral norm on stages 3 and 4 and the last layer, as in LaREx",
+        partial(ResNet, spectral_norm=True),
+    ),
+    NetworkSpec(
+        "resnet18-small",
+        "classification",
+        "ResNet-18 a quarter as wide, for CPUs",
+        partial(ResNet, width=16),
+    ),
+    NetworkSpec(
+        "resnet18-mcd",
+        "classification",
+        "ResNet-18 with dropout .05 before its convolutions, for MC dropout",
+        partial(ResNet, conv_dropout=0.05),
+    ),
+    NetworkSpec(
+        "resnet34",
+        "classification",
+        "ResNet-34, 3x3 stem",
+        partial(ResNet, blocks=RESNET34),
+        dropout_variant="resnet34-mcd",
+    ),
+    NetworkSpec(
+        "resnet34-mcd",
+        "classification",
+        "ResNet-34 with dropout .05 before its convolutions, for MC dropout",
+        partial(ResNet, blocks=RESNET34, conv_dropout=0.05),
+    ),
+    NetworkSpec(
+        "resnet34-imagenet",
+        "classification",
+        "ResNet-34, 7x7 stem",
+        partial(ResNet, blocks=RESNET34, stem="imagenet"),
+    ),
+)

@@ -4,12 +4,15 @@ DropBlock at the bottleneck.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from dropblock import DropBlock2D
 from torch import Tensor, nn
 
 from networks.models.padding import pad_to
+from networks.spec import NetworkSpec
 
 
 def block(inputs: int, outputs: int) -> nn.Sequential:
@@ -77,3 +80,14 @@ class UNet(nn.Module):
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             x = level(torch.cat([x, skip], dim=1))
         return self.head(x)[..., :height, :width]
+
+
+NETWORKS = (
+    NetworkSpec("unet", "segmentation", "U-Net with 32 to 256 filters, as in LaREx", UNet),
+    NetworkSpec(
+        "unet-small",
+        "segmentation",
+        "U-Net with 12 to 96 filters, for CPUs",
+        partial(UNet, filters=(12, 24, 48, 96), block_size=4),
+    ),
+)

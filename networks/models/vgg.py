@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from dropblock import DropBlock2D
 from torch import Tensor, nn
+
+from networks.spec import NetworkSpec
 
 
 class PlainConvNet(nn.Module):
@@ -13,7 +17,7 @@ class PlainConvNet(nn.Module):
     The defaults are the VGG of VMDLS: 8 convolutions with batch norm, two hidden layers of 1024. Its MNIST
     convnet has stages of (2, 2, 1) x 100 without batch norm and one hidden layer of 500. Convolution j of
     stage i after its ReLU is the layer "stage{i}.{j - 1}". DropBlock2D (p .4, block 3) behind the second pool
-    and the last linear layer are this project's: VMDLS has neither dropout nor softmax.
+    and the last linear layer are additions of this project: VMDLS has neither dropout nor softmax.
 
     Args:
         num_classes: K.
@@ -76,3 +80,22 @@ class PlainConvNet(nn.Module):
         x = self.pool(self.stage2(self.pool(self.stage1(x))))
         x = self.pool(self.stage3(self.drop_block(x)))
         return self.fc(self.hidden(torch.flatten(x, 1)))
+
+
+NETWORKS = (
+    NetworkSpec(
+        "vgg", "classification", "VGG of VMDLS, 32x32: 8 convolutions, 2 hidden layers", PlainConvNet
+    ),
+    NetworkSpec(
+        "vmdls-convnet",
+        "classification",
+        "MNIST network of VMDLS, 28x28: 5 convolutions, 1 hidden layer",
+        partial(
+            PlainConvNet,
+            stages=((100, 100), (100, 100), (100,)),
+            hidden=(500,),
+            image_size=(28, 28),
+            batch_norm=False,
+        ),
+    ),
+)

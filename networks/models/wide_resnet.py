@@ -1,9 +1,13 @@
-"""Wide ResNet (Zagoruyko and Komodakis, BMVC 2016), with DropBlock where latent samples are drawn."""
+"""Wide ResNet (Zagoruyko and Komodakis, BMVC 2016), with DropBlock at the layer that is sampled."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from dropblock import DropBlock2D
 from torch import Tensor, nn
+
+from networks.spec import NetworkSpec
 
 
 class WideBlock(nn.Module):
@@ -30,8 +34,8 @@ class WideBlock(nn.Module):
 class WideResNet(nn.Module):
     """Three groups of pre-activation blocks; DropBlock2D (p .4, block 5) after the second, sampled there.
 
-    WRN-28-10 has 36.5 M parameters and 640 final features. The DropBlock is this project's, for latent
-    samples; evaluation is not touched by it.
+    WRN-28-10 has 36.5 M parameters and 640 final features. The DropBlock is an addition of this project,
+    for latent samples; it is idle in evaluation mode.
 
     Args:
         num_classes: K.
@@ -80,3 +84,14 @@ class WideResNet(nn.Module):
         """(B, channels, H, W) -> logits (B, K)."""
         x = self.drop_block(self.group2(self.group1(self.stem(x))))
         return self.fc(self.final(self.group3(x)).mean(dim=(2, 3)))
+
+
+NETWORKS = (
+    NetworkSpec("wrn-28-10", "classification", "Wide ResNet, 36.5 M parameters", WideResNet),
+    NetworkSpec(
+        "wrn-40-2",
+        "classification",
+        "Wide ResNet, 2.2 M parameters",
+        partial(WideResNet, depth=40, width=2),
+    ),
+)

@@ -1,4 +1,4 @@
-"""The batches of a training, with a batch of outliers beside each where there are outliers."""
+"""The batches of a training, each with a batch of outliers if there are outliers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader
 class Batches:
     """The batches of ``train``; with ``outliers`` each has ``batch["outliers"]``, images of their next batch.
 
-    An epoch is one of ``train``. The outliers start anew where they end, shuffled anew if their loader
-    shuffles. Nothing is drawn before the first batch is asked for: Lightning opens the loader of a training's
-    first epoch before the epoch's seeds are set, those of the others after.
+    An epoch has the length of ``train``. The outliers are cycled through, reshuffled if their loader shuffles. No
+    random number is used before the first batch is requested: Lightning opens the loader before the seeds of the
+    first epoch are set, but after those of the other epochs.
 
     Attributes:
         loaders: ``train`` and, if any, ``outliers``.

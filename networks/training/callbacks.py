@@ -1,8 +1,7 @@
-"""What `fit` hangs on Lightning's trainer: seeds that an interruption does not shift, and log lines."""
+"""Callbacks of `fit`: seeds per epoch, so that an interruption does not change them, and log lines."""
 
 from __future__ import annotations
 
-import logging
 import random
 
 import numpy as np
@@ -10,9 +9,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
+from lsood.io import log
 from networks.training.batches import Batches
-
-log = logging.getLogger("lsood-bench")
 
 
 class EpochSeeds(Callback):
@@ -26,7 +24,7 @@ class EpochSeeds(Callback):
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Runs before the epoch's batches are drawn."""
+        """Runs before the first batch of the epoch is loaded."""
         words = np.random.SeedSequence([self.seed, trainer.current_epoch]).generate_state(2).tolist()
         torch.manual_seed(words[0])
         random.seed(words[0])

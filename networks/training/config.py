@@ -1,12 +1,12 @@
-"""How a network is trained on a data set."""
+"""How a network is trained. Imports no torch before a device is asked about."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-
-from networks.registry import NETWORKS
+if TYPE_CHECKING:
+    import torch
 
 CHOICES = {
     "optimizer": ("sgd", "adam", "adam-l2", "adadelta"),
@@ -113,37 +113,14 @@ def resolve_precision(config: TrainingConfig, device: torch.device | str) -> str
     """
     if config.precision != "auto":
         return config.precision
+    import torch
+
     on_gpu = torch.device(device).type == "cuda"
     return "bf16-mixed" if on_gpu or _cpu_multiplies_bf16() else "32-true"
 
 
 def _cpu_multiplies_bf16() -> bool:
+    import torch
+
     supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
     return bool(supported and supported())
-
-
-def default_training_config(network: str, ind: str, miniature: bool) -> TrainingConfig:
-    """The training config a network is trained with on a data set when nothing else is asked for.
-
-    Detectors learn from random weights here; their training config for real sets has not been run. Miniatures train in one to
-    two minutes on two CPU cores, FashionMNIST and CamVid in minutes; the others are meant for a GPU. A network that is
-    none of ours gets the training config of the classifiers.
-    """
-    task = NETWORKS[network].task if network in NETWORKS else "classification"
-    if task == "detection":
-        return (
-            TrainingConfig(16, 2, "adam", 2e-3, 1e-4)
-            if network == "faster-rcnn-small"
-            else TrainingConfig(36, 16, "sgd", 0.02, 1e-4)
-        )
-    if task == "segmentation":
-        if miniature:
-            return TrainingConfig(10, 4, "adam", 1e-2, 1e-4)
-        if ind == "camvid":
-            return TrainingConfig(10, 8, "adam", 3e-3, 1e-4)
-        return TrainingConfig(60, 8, "adam", 2e-3, 1e-4)
-    if miniature:
-        return TrainingConfig(8, 64, "adam", 3e-3, 1e-4)
-    if network == "lenet":
-        return TrainingConfig(6, 128, "adam", 3e-3, channels_last=True)
-    return TrainingConfig(30, 128, "sgd", 0.2, 5e-4)

@@ -1,41 +1,24 @@
-"""Training with Lightning: one `fit` that resumes, repeats and keeps quiet."""
+"""Training of a network with Lightning: reproducible, resumable, without output but a progress bar or log lines."""
 
 from __future__ import annotations
 
 import dataclasses
-import logging
-import os
-import signal
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import rich
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from torch import nn
 from torch.utils.data import DataLoader
 
+from lsood.io import log
+from lsood.registry import Registry
 from networks.training.batches import Batches
-from networks.training.callbacks import EpochLog, EpochSeeds
-from networks.training.config import TrainingConfig, resolve_precision
-from networks.training.modules import (
-    MODULES,
-    ClassificationModule,
-    DetectionModule,
-    SegmentationModule,
-    TrainingModule,
-)
+from networks.training.config import TrainingConfig
+from networks.training.module import TrainingModule
+from networks.training.trainer import LAST, device_of, interruptible, quiet, repeatable, trainer_of
 
-__all__ = ["ClassificationModule", "DetectionModule", "SegmentationModule", "fit", "seed_everything"]
-
-LAST = "last.ckpt"
-UNREPEATABLE = (SegmentationModule, DetectionModule)  # on a GPU
-log = logging.getLogger("lsood-bench")
+TASKS = Registry("task", ("networks.training.tasks",), key="task")
 
 
 def seed_everything(seed: int) -> None:
@@ -56,42 +39,41 @@ def fit(
     progress: bool = True,
     outliers: DataLoader[Any] | None = None,
 ) -> dict[str, float]:
-    """Train a network in place; an interrupted training of the same folder goes on after its last whole
-    epoch.
+    """Train a network in place; an interrupted training of the same folder resumes after its last complete epoch.
 
-    Seeds, and with them a ``generator`` of the loader, are set anew for every epoch: same seed, same device:
-    same weights, interrupted or not (exactly so for loaders without processes of their own; on a GPU for
-    classification, as bilinear upsampling, the pixel loss and RoI pooling have no repeatable gradient there).
+    Every epoch sets all seeds, that of the loader's ``generator`` included: the same seed on the same device gives
+    the same weights, interrupted or not. Exactly so for loaders without worker processes; on a GPU, for tasks whose
+    module is ``repeatable_on_gpu``.
 
     Args:
         network: its weights are the starting point.
-        task: "classification", "segmentation" or "detection".
+        task: "classification", "segmentation", "detection", or another one of ``networks/training/tasks``.
         train_loader: batches of the config's size, shuffled by a generator of its own.
-        val_loader: held-out batches; measured about five times in a training.
-        work_dir: keeps last.ckpt, a whole training state, after every epoch.
+        val_loader: held-out batches; evaluated about five times during the training.
+        work_dir: holds last.ckpt, the complete training state, rewritten after every epoch.
         device: "cpu", "cuda", "cuda:1", ...
         seed: of order, dropout and augmentation.
-        progress: a bar on a terminal; elsewhere one line per validation in the log.
+        progress: a progress bar on a terminal; elsewhere one log line per validation.
         outliers: for outlier exposure (Hendrycks et al., ICLR 2019): images of neither the classes nor the
-            OoD sets tested on, in batches twice the config's size, shuffled by a generator of its own. Each
-            step forwards a batch of both at once; loss: that of the config on the in-distribution part +
-            ``outlier_weight`` * cross-entropy to the uniform distribution on the outliers. The loader is
-            cycled through; its labels are not used.
+            OoD test sets, in batches twice the config's size, shuffled by a generator of its own. Each step
+            forwards both batches at once; the loss is the config's on the in-distribution part plus
+            ``outlier_weight`` times the cross-entropy to the uniform distribution on the outliers. The loader
+            is cycled through; its labels are not used.
 
     Returns:
         {"accuracy" or "miou": ..., "loss": ...} on the validation set, {"map", "map50", "loss"} of a detector. The
         network is left in evaluation mode on the CPU.
 
     Raises:
-        ValueError: unknown task or device; a folder that holds another training; outliers that are none, of
-            another size, or for a detector.
-        KeyboardInterrupt: passed on.
+        ValueError: unknown task or device; a folder with the state of another training; outliers without a batch,
+            of another size, or for a task whose loss has no part for them.
+        KeyboardInterrupt: on Ctrl+C.
     """
-    if task not in MODULES:
-        raise ValueError(f"unknown task {task!r}; tasks: {', '.join(MODULES)}")
-    if outliers is not None and task == "detection":
-        raise ValueError("outlier exposure trains classification and segmentation networks, not detectors")
-    module: TrainingModule = MODULES[task](network, config, num_classes)
+    kind: type[Any] = TASKS.find(task)
+    if outliers is not None and not kind.outlier_exposure:
+        able = [name for name in TASKS if TASKS[name].outlier_exposure]
+        raise ValueError(f"outlier exposure trains networks for {' and '.join(able)}, not for {task}")
+    module: TrainingModule = kind(network, config, num_classes)
     return fit_module(module, train_loader, val_loader, work_dir, device, seed, progress, outliers)
 
 
@@ -106,7 +88,7 @@ def fit_module(
     outliers: DataLoader[Any] | None = None,
 ) -> dict[str, float]:
     """Train the network of a module by the module's config; arguments, returns and errors as of :func:`fit`."""
-    where, config, network = _device(device), module.config, module.network
+    where, config, network = device_of(device), module.config, module.network
     seed_everything(seed)
     batches = Batches(train_loader, outliers)
     module.training_identity = {
@@ -118,9 +100,9 @@ def fit_module(
     last = Path(work_dir) / LAST
     resume = str(last) if _resumable(last, module) else None
     module.accelerate(where)
-    with _quiet(), _repeatable(where.type == "cuda" and not isinstance(module, UNREPEATABLE)):
-        trainer = _trainer(config, last.parent, where, seed, progress)
-        with _interruptible(trainer):
+    with quiet(), repeatable(where.type == "cuda" and module.repeatable_on_gpu):
+        trainer = trainer_of(config, last.parent, where, seed, progress)
+        with interruptible(trainer):
             trainer.fit(module, batches, val_loader, ckpt_path=resume, weights_only=True)
             figures: dict[str, Any] = dict(trainer.callback_metrics)
             if "val_loss" not in figures:  # the checkpoint was that of the last epoch
@@ -129,20 +111,12 @@ def fit_module(
     return {name: float(figures[f"val_{name}"]) for name in (*module.figures, "loss")}
 
 
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f'unknown device {name!r}; name "cpu", "cuda" or "cuda:<number>"') from error
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f'cannot train on device {name!r}; name "cpu", "cuda" or "cuda:<number>"')
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f'there is no device {name!r} here ({torch.cuda.device_count()} GPUs); "cpu" works')
-    return device
-
-
 def _resumable(last: Path, module: TrainingModule) -> bool:
-    """Whether a training state is there and whole; ValueError when it is that of another training."""
+    """Whether there is a training state to resume from.
+
+    Raises:
+        ValueError: it is that of another training.
+    """
     if not last.is_file():
         return False
     try:
@@ -161,79 +135,3 @@ def _resumable(last: Path, module: TrainingModule) -> bool:
     if changed:
         raise ValueError(f"{last} is of another training ({changed[0]}); remove it or name another folder")
     return True
-
-
-def _trainer(
-    config: TrainingConfig, folder: Path, device: torch.device, seed: int, progress: bool
-) -> pl.Trainer:
-    bar = progress and rich.get_console().is_terminal
-    reports: list[Callback] = [RichProgressBar(leave=False)] if bar else [EpochLog()] if progress else []
-    checkpoint = ModelCheckpoint(  # its save_last writes nothing before the end where no other file is kept
-        folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False
-    )
-    precision: Any = resolve_precision(config, device)
-    return pl.Trainer(
-        max_epochs=config.epochs,
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=[device.index or 0] if device.type == "cuda" else 1,
-        precision=precision,
-        callbacks=[EpochSeeds(seed), checkpoint, *reports],
-        check_val_every_n_epoch=_validation_interval(config.epochs),
-        default_root_dir=folder,
-        logger=False,
-        enable_progress_bar=bar,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-
-
-def _validation_interval(epochs: int) -> int:
-    """Epochs between validations: about five in a training, the last one after its last epoch."""
-    return next(n for n in range(max(1, epochs // 5), 0, -1) if epochs % n == 0)
-
-
-@contextmanager
-def _interruptible(trainer: pl.Trainer) -> Iterator[None]:
-    """Ctrl+C as KeyboardInterrupt: Lightning leaves the process and lets it ignore further signals."""
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as error:
-        if trainer.interrupted:
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        if main:
-            signal.signal(signal.SIGINT, handler)
-
-
-@contextmanager
-def _repeatable(active: bool) -> Iterator[None]:
-    before, warn_only = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    if active:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's remarks about devices, workers and products off the screen."""
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""MC dropout against plain stochastic passes and formulas written out; Outlier Exposure's companion network."""
+"""MC dropout against plain stochastic passes and formulas written out; Outlier Exposure's auxiliary network."""
 
 import math
 
@@ -110,9 +110,9 @@ def test_one_by_one_equals_a_shuffled_mixed_batch(dropped):
     order = torch.randperm(12, generator=torch.Generator().manual_seed(0)).tolist()
     together = measured(network, detector, x[order], [keys[i] for i in order])[0]
     for kind in KINDS:
-        judge = kind().attach(MODEL_INFO)
-        alone = torch.cat([judge.score(part) for part in parts])
-        torch.testing.assert_close(judge.score(together), alone[order], rtol=1e-4, atol=1e-6)
+        method = kind().attach(MODEL_INFO)
+        alone = torch.cat([method.score(part) for part in parts])
+        torch.testing.assert_close(method.score(together), alone[order], rtol=1e-4, atol=1e-6)
 
 
 def test_the_three_share_one_probe_and_leave_the_network_in_evaluation_mode(dropped):
@@ -152,7 +152,7 @@ def test_a_network_of_its_own(dropped, tiny):
         MCDropoutNet().attach(MODEL_INFO)
 
 
-def test_outlier_exposure_is_the_msp_of_its_companion(dropped, tiny):
+def test_outlier_exposure_is_the_msp_of_its_auxiliary_network(dropped, tiny):
     own, x = dropped(), images(5)
     detector = OutlierExposure((own.train(),), "hash").attach(MODEL_INFO)
     found, forwarded = measured(tiny(), detector, x)

@@ -210,8 +210,8 @@ def test_nnguides_bank_is_a_seeded_sample_and_never_below_k():
     assert len(fitted(NNGuide, alpha=0.5).bank_) == 200 and len(fitted(NNGuide).bank_) == 100
     scaled = TRAIN[ordered] / TRAIN[ordered].norm(dim=1, keepdim=True)
     scaled = scaled * HEAD(TRAIN[ordered]).logsumexp(1, keepdim=True)
-    drawn = torch.cdist(bank, scaled).argmin(1)
-    assert len(LABELS[ordered][drawn].unique()) == K, "a sample of a class-sorted list holds every class"
+    chosen = torch.cdist(bank, scaled).argmin(1)
+    assert len(LABELS[ordered][chosen].unique()) == K, "a sample of a class-sorted list holds every class"
     again, other = fitted(NNGuide).score(TEST), fitted(NNGuide, seed=1).score(TEST)
     assert torch.equal(fitted(NNGuide).score(TEST), again) and not torch.equal(other, again)
 

@@ -52,8 +52,8 @@ def theirs(kind):
         fitted = peer.ReAct(**maps, percentile=0.9).fit_feature_maps(HELD_OUT[..., None, None], known)
         return fitted.predict_feature_maps(x)
     if kind is DICE:
-        judge = peer.DICE(None, HEAD.weight, HEAD.bias.float(), p=0.9)
-        return judge.fit_features(TRAIN, torch.zeros(len(TRAIN))).predict_features(TEST)
+        reference = peer.DICE(None, HEAD.weight, HEAD.bias.float(), p=0.9)
+        return reference.fit_features(TRAIN, torch.zeros(len(TRAIN))).predict_features(TEST)
     if kind is SCALE:
         return peer.SCALE(**maps, percentile=0.85).predict_feature_maps(x)
     return peer.ASH(**maps, variant=kind.name, percentile=0.9).predict_feature_maps(x)

@@ -9,8 +9,10 @@ from torch.utils.data import DataLoader, Dataset
 from baselines.networks.vmdls import VMDLS, VMDLSBase
 from lsood import ModelInfo, OnePass, auroc
 from networks import TrainingConfig, build
-from networks.models.vmdls import Autoencoder, VMDLSNet
-from networks.training.vmdls import VMDLSTrainingConfig, fit_autoencoder, fit_vmdls
+from networks.models.autoencoder import Autoencoder
+from networks.models.vmdls import VMDLSNet
+from networks.training.vmdls.config import VMDLSTrainingConfig
+from networks.training.vmdls.fit import fit_autoencoder, fit_vmdls
 
 MODEL_INFO = ModelInfo("classification", 3, ("relu1", "relu2"), "drop", (0.2, 0.25, 0.3))
 

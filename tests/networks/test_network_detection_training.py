@@ -69,7 +69,7 @@ def test_figures_are_those_of_perfect_and_of_missing_detections(monkeypatch):
 
 def test_what_detectors_cannot_be_trained_with(tmp_path):
     network = build("faster-rcnn-small", 3)
-    with pytest.raises(ValueError, match="not detectors"):
+    with pytest.raises(ValueError, match="networks for classification and segmentation, not for detection"):
         fit(network, "detection", 3, loader(8), loader(8), CONFIG, tmp_path, outliers=loader(8))
     for wrong in ({"loss": "focal"}, {"compile": True}):
         with pytest.raises(ValueError, match="loss cross-entropy and without compile"):

@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from networks import TrainingConfig, build, fit, weights_hash
+from networks import ClassificationModule, TrainingConfig, build, fit, weights_hash
 from networks.training.batches import Batches
-from networks.training.modules import ClassificationModule
 
 CONFIG = TrainingConfig(3, 8, "adam", 2e-3, precision="32-true")
 

@@ -1,23 +1,18 @@
-"""Names, options, defaults and recipes."""
+"""Names, options and training configs."""
+
+import sys
 
 import pytest
 import torch
 
-from datamodules import DATAMODULES
-from networks import (
-    NETWORKS,
-    PRESETS,
-    TrainingConfig,
-    build,
-    default_network,
-    default_training_config,
-    preset,
-)
+from lsood.registry import Registry
+from networks import NETWORKS, PRESETS, NetworkSpec, TrainingConfig, build, preset
+from networks.training.fit import TASKS
 
 
 def test_a_wrong_name_lists_the_right_ones():
     with pytest.raises(
-        ValueError, match=r"unknown network 'resnet81'; did you mean 'resnet18'\? networks: lenet"
+        ValueError, match=r"unknown network 'resnet81'; did you mean 'resnet18'\? networks: deeplabv3plus, "
     ):
         build("resnet81", 3)
 
@@ -53,27 +48,75 @@ def test_a_wrong_option_lists_the_right_ones():
         assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("miniature", [True, False])
-@pytest.mark.parametrize("ind", DATAMODULES)
-def test_every_data_set_has_a_network_of_its_task_and_a_recipe(ind, miniature):
-    name = default_network(ind, miniature)
-    assert NETWORKS[name].task == DATAMODULES[ind].task
-    assert default_training_config(name, ind, miniature).epochs >= 1
-    if miniature and NETWORKS[name].task == "segmentation":
-        assert name == "deeplabv3plus-small"
-    if NETWORKS[name].task == "detection":
-        assert name == ("faster-rcnn-small" if miniature else "faster-rcnn")
+def test_every_network_is_known_by_what_its_source_declares():
+    assert len(NETWORKS) == 22 and list(NETWORKS) == sorted(NETWORKS)
+    for name, spec in NETWORKS.items():
+        assert isinstance(spec, NetworkSpec) and spec.name == name
+        known = {key: NETWORKS.about(name, key) for key in ("task", "description", "training_config")}
+        assert known == {key: getattr(spec, key) for key in known}, "the source tells what the object says"
+        assert spec.task in TASKS
 
 
-def test_every_network_has_a_recipe_of_its_own_everywhere():
-    for name in NETWORKS:
-        for miniature in (True, False):
-            assert isinstance(default_training_config(name, "somebody's", miniature), TrainingConfig)
+def test_configs_of_networks_are_training_configs():
+    for name, spec in NETWORKS.items():
+        for config in (spec.training_config, spec.miniature_training_config):
+            assert config is None or TrainingConfig(**config).epochs >= 1, name
+    found = {n: (s.training_config, s.miniature_training_config) for n, s in NETWORKS.items()}
+    assert {n for n, (real, mini) in found.items() if real or mini} == {"lenet", "faster-rcnn-small"}
+    assert TrainingConfig(**found["lenet"][0]) == TrainingConfig(6, 128, "adam", 3e-3, channels_last=True)
+    assert found["lenet"][1] is None, "a miniature trains lenet with the config of its task"
+    for config in found["faster-rcnn-small"]:
+        assert TrainingConfig(**config) == TrainingConfig(16, 2, "adam", 2e-3, 1e-4)
 
 
-def test_no_default_for_an_unknown_data_set():
-    with pytest.raises(ValueError, match="no default network for 'mine'; name one of lenet"):
-        default_network("mine", False)
+def test_dropout_variants_are_networks_of_the_same_task():
+    variants = {n: s.dropout_variant for n, s in NETWORKS.items() if s.dropout_variant}
+    assert variants == {"lenet": "lenet-mcd", "resnet18": "resnet18-mcd", "resnet34": "resnet34-mcd"}
+    assert all(NETWORKS[variant].task == NETWORKS[name].task for name, variant in variants.items())
+
+
+def test_a_new_network_is_one_new_file(tmp_path, monkeypatch):
+    (tmp_path / "my_networks").mkdir()
+    (tmp_path / "my_networks" / "__init__.py").write_text("")
+    (tmp_path / "my_networks" / "linear.py").write_text(LINEAR)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry = Registry(
+        "network",
+        ("my_networks",),
+        maker="NetworkSpec",
+        fields=("name", "task", "description", "build"),
+    )
+    assert list(registry) == ["linear"] and registry.about("linear", "description") == "one linear layer"
+    assert "my_networks.linear" not in sys.modules, "its names are read without importing it"
+    assert registry["linear"].build(5, 1).layer.out_features == 5
+
+
+def test_a_network_of_a_file_is_built_like_any_other(tmp_path):
+    (tmp_path / "mine.py").write_text(LINEAR)
+    where = f"{tmp_path / 'mine.py'}:SPEC"
+    assert build(where, 7, size=3).layer.weight.shape == (7, 9 * 3)
+    with pytest.raises(ValueError, match=r"has no option 'depth'; its options: size$"):
+        build(where, 7, depth=1)
+    with pytest.raises(ValueError, match=r"mine.py:Linear' is no networks\.NetworkSpec but type$"):
+        build(f"{tmp_path / 'mine.py'}:Linear", 7)
+    with pytest.raises(ValueError, match="has no attribute 'Nothing'"):
+        build(f"{tmp_path / 'mine.py'}:Nothing", 7)
+
+
+LINEAR = """
+from torch import nn
+
+from networks import NetworkSpec
+
+
+class Linear(nn.Module):
+    def __init__(self, num_classes, channels=3, size=8):
+        super().__init__()
+        self.layer = nn.Linear(channels * size * size, num_classes)
+
+
+SPEC = NetworkSpec("linear", "classification", "one linear layer", Linear)
+"""
 
 
 @pytest.mark.parametrize(
@@ -96,7 +139,7 @@ def test_no_default_for_an_unknown_data_set():
         {"milestones": (), "schedule": "multi-step"},
     ],
 )
-def test_recipes_refuse_what_they_cannot_do(wrong):
+def test_configs_refuse_what_they_cannot_do(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         TrainingConfig(**({"epochs": 1, "batch_size": 2} | wrong))
 

@@ -6,17 +6,14 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from networks import TrainingConfig, build, weights_hash
-from networks.models.vmdls import Autoencoder, VMDLSNet, sample
-from networks.training.vmdls import (
-    PAPER_RECIPES,
-    BalancedBatches,
-    VMDLSModule,
-    VMDLSTrainingConfig,
-    fit_autoencoder,
-    fit_vmdls,
-)
-from networks.training.vmdls_losses import class_kl, metric_margin_loss
+from networks import TrainingConfig, build, preset, weights_hash
+from networks.models.autoencoder import Autoencoder
+from networks.models.vmdls import VMDLSNet, sample
+from networks.training.vmdls.batches import BalancedBatches
+from networks.training.vmdls.config import VMDLSTrainingConfig
+from networks.training.vmdls.fit import fit_autoencoder, fit_vmdls
+from networks.training.vmdls.losses import class_kl, metric_margin_loss
+from networks.training.vmdls.modules import VMDLSModule
 
 CONFIG = VMDLSTrainingConfig(6, 24, "adam", 3e-3, classes_per_batch=3, distancing_margin=4.0)
 
@@ -239,16 +236,24 @@ def test_an_autoencoder_learns(tmp_path):
     assert after < before / 2
 
 
-def test_recipes_of_the_paper():
-    shapes = {name: (r.classes_per_batch, r.images_per_class) for name, r in PAPER_RECIPES.items()}
-    assert shapes == {
-        "mnist": (10, 64),
-        "cifar10-vgg": (8, 40),
-        "cifar10-resnet18": (10, 40),
-        "cifar10-resnet34": (10, 8),
-        "cifar10-densenet": (10, 40),
-    }
-    assert all(r.distancing_margin == 32 and r.epochs == 500 for r in PAPER_RECIPES.values())
+@pytest.mark.parametrize(
+    ("name", "classes", "images", "optimizer", "lr", "weight_decay"),
+    [
+        ("vmdls-mnist", 10, 64, "adam-l2", 1e-4, 0.0),
+        ("vmdls-vgg", 8, 40, "adam-l2", 1e-3, 0.0),
+        ("vmdls-resnet18", 10, 40, "sgd", 1e-2, 1e-4),
+        ("vmdls-resnet34", 10, 8, "sgd", 5e-3, 1e-4),
+        ("vmdls-densenet", 10, 40, "sgd", 1e-1, 1e-4),
+    ],
+)
+def test_presets_of_the_paper_are_those_of_its_supplement_table_1(
+    name, classes, images, optimizer, lr, weight_decay
+):
+    config, extra = preset(name).config, preset(name).extra
+    assert (extra["classes_per_batch"], extra["images_per_class"]) == (classes, images)
+    assert (config.optimizer, config.lr, config.weight_decay) == (optimizer, lr, weight_decay)
+    assert (config.epochs, config.milestones) == (500, (100, 200, 300, 400))
+    assert config.batch_size == classes * images and extra["distancing_margin"] == 32
 
 
 def test_bad_input_is_named(tmp_path):

@@ -14,11 +14,11 @@ from torchvision.ops import box_iou
 
 
 class SafeDropBlock(DropBlock2D):
-    """DropBlock2D that gives zeros where it drops a whole batch; the plain layer divides by zero there, which the
-    small maps of a pyramid's top do meet.
+    """DropBlock2D that returns zeros if a whole batch is dropped. The plain layer divides by zero then, which occurs on
+    the small maps at the top of a pyramid.
 
     Attributes:
-        rows_per_image: for a layer whose rows are regions of images, how many each image of the call under way has;
+        rows_per_image: for a layer whose rows are regions of images, how many each image of the current call has;
             None: a row is an image. See `lsood.extraction.sampling.dropping`.
     """
 
@@ -47,10 +47,10 @@ class DropRPNHead(RPNHead):
 
 
 class StridedAnchors(AnchorGenerator):
-    """Anchors that keep the distance of the network's strides, whatever the size of the image.
+    """Anchors at the distance of the network's strides, for images of any size.
 
-    torchvision divides the image's size by the map's, rounding down: where the size is no multiple of the stride, its
-    anchors drift away from what the map's cells see. Equal to torchvision's where the size is a multiple.
+    torchvision divides the image's size by the map's, rounding down: if the size is no multiple of the stride, its
+    anchors shift relative to the receptive fields of the map's cells. Equal to torchvision's if it is a multiple.
 
     Args:
         sizes: side of the anchors in pixels, one per level.
@@ -62,7 +62,7 @@ class StridedAnchors(AnchorGenerator):
         self.strides = strides
 
     def grid_anchors(self, grid_sizes: list[list[int]], strides: list[list[Tensor]]) -> list[Tensor]:
-        """As torchvision's, with the strides of the network in the place of ``strides``."""
+        """As torchvision's, with the strides of the network instead of ``strides``."""
         true = [
             [torch.full_like(s, stride) for s in pair]
             for pair, stride in zip(strides, self.strides, strict=True)
@@ -71,9 +71,7 @@ class StridedAnchors(AnchorGenerator):
 
 
 class ProposalNetwork(RegionProposalNetwork):
-    """torchvision's, to which objects that are none of the classes (label below 0) are neither objects nor
-    background.
-    """
+    """torchvision's, with objects of no class (label below 0) counted neither as objects nor as background."""
 
     training: bool
 
@@ -92,7 +90,7 @@ class ProposalNetwork(RegionProposalNetwork):
 
     @contextmanager
     def asked_for_losses(self) -> Iterator[None]:
-        """Inside the block a call gives losses in evaluation mode too; its layers stay in their mode."""
+        """Inside the block a call returns losses also in evaluation mode; the mode of the layers is unchanged."""
         before, self.training = self.training, True
         try:
             yield

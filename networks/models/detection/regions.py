@@ -1,4 +1,4 @@
-"""The second stage of Faster R-CNN: regions of the maps, their features and logits, what is kept of them."""
+"""The second stage of Faster R-CNN: region pooling, features and logits of regions, the detections kept of them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class RegionHeads(RoIHeads):
         num_classes: K, without background.
         hidden: F, width of the box head.
         samples: regions per image that train the head.
-        drop_block, dropout: before and after the box head; idle in evaluation mode.
-        points: read per side of a pooled cell.
+        drop_block, dropout: before and after the box head; identity in evaluation mode.
+        points: sampled per side of a pooled cell.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class RegionHeads(RoIHeads):
     def detect(
         self, maps: dict[str, Tensor], proposals: list[Tensor], size: tuple[int, int]
     ) -> list[Detections]:
-        """What is found in each image, from its proposals (P, 4)."""
+        """The detections of each image, from its proposals (P, 4)."""
         rows = [len(part) for part in proposals]
         described = zip(
             *(part.float().split(rows) for part in self.describe(maps, proposals, size)), strict=True
@@ -130,8 +130,8 @@ class RegionHeads(RoIHeads):
 def region_pooling(points: int) -> MultiScaleRoIAlign:
     """Pools 7 x 7 cells, each from points x points values, from the maps of strides 4 to 32.
 
-    The layer guesses the strides from the first images it meets; it is shown a size that all of them divide, so that
-    no other image can mislead it.
+    The layer infers the strides from its first call. It is called once here, with a size that all strides divide, so
+    that images of other sizes cannot change them.
     """
     pool = MultiScaleRoIAlign(list(POOLED_LEVELS), GRID, sampling_ratio=points)
     with torch.device("cpu"):

@@ -1,21 +1,18 @@
-"""One LightningModule per task around a network."""
+"""The LightningModule around a network, whatever its task."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from torchmetrics import Metric
-from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
-from torchmetrics.detection import MeanAveragePrecision
 
-from networks.models.detection.faster_rcnn import Detector
 from networks.training.config import TrainingConfig
-from networks.training.losses import IGNORE, focal_loss, outlier_exposure_loss
+from networks.training.losses import focal_loss, outlier_exposure_loss
 
 
 class TrainingModule(pl.LightningModule):
@@ -23,13 +20,20 @@ class TrainingModule(pl.LightningModule):
 
     Batches are dicts with "image" (B, C, H, W) float32 and "target" int64, those of a training with outliers
     "outliers" (M, C, H, W) too. Logs train_loss, val_loss and the metric.
+
+    Attributes:
+        metric_name: of the metric, logged as val_<metric_name>.
+        outlier_exposure: whether the loss has a part for outliers.
+        repeatable_on_gpu: whether every operation of a training step has a deterministic gradient on a GPU.
     """
 
     metric_name = ""
+    outlier_exposure: ClassVar[bool] = True
+    repeatable_on_gpu: ClassVar[bool] = True
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """Names of what a training reports besides the loss."""
+        """Names of the metrics that a training reports beside the loss."""
         return (self.metric_name,)
 
     def __init__(self, network: nn.Module, config: TrainingConfig, metric: Metric) -> None:
@@ -77,7 +81,7 @@ class TrainingModule(pl.LightningModule):
         self.log(f"val_{self.metric_name}", self.metric, prog_bar=True, batch_size=size)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what tells this training from another one of the same folder."""
+        """Save what identifies this training, see `networks.training.fit`."""
         checkpoint["training_identity"] = self.training_identity
 
     def configure_optimizers(self) -> Any:
@@ -105,89 +109,3 @@ class TrainingModule(pl.LightningModule):
             return torch.optim.Adadelta(parameters, rho=0.9, **common)
         kind = torch.optim.Adam if config.optimizer == "adam-l2" else torch.optim.AdamW
         return kind(parameters, **common)
-
-
-class ClassificationModule(TrainingModule):
-    """Logs val_accuracy."""
-
-    metric_name = "accuracy"
-
-    def __init__(self, network: nn.Module, config: TrainingConfig, num_classes: int) -> None:
-        super().__init__(network, config, MulticlassAccuracy(num_classes, average="micro"))
-
-
-class SegmentationModule(TrainingModule):
-    """Logs val_miou, the mean over classes that occur in labels or predictions; pixels of target 255 are
-    ignored.
-    """
-
-    metric_name = "miou"
-
-    def __init__(self, network: nn.Module, config: TrainingConfig, num_classes: int) -> None:
-        super().__init__(network, config, MulticlassJaccardIndex(num_classes, ignore_index=IGNORE))
-
-
-class DetectionModule(TrainingModule):
-    """Logs val_map and val_map50, COCO's mean average precision over classes that occur (IoU .5 to .95, and .5); nan
-    where no image has an object.
-
-    Batches hold "image" (B, C, H, W) and "target", B dicts of "boxes" (M, 4) in pixels and "labels" (M,), -1 = none of
-    the classes. Sampled regions of val_loss are the same in every validation.
-
-    Raises:
-        ValueError: a config with another loss than cross-entropy, or with compilation.
-    """
-
-    network: Detector
-    metric_name = "map"
-    figures = ("map", "map50")
-
-    def __init__(self, network: Detector, config: TrainingConfig, num_classes: int) -> None:
-        if config.loss != "cross-entropy" or config.compile:
-            raise ValueError("detectors are trained with loss cross-entropy and without compile")
-        metric = MeanAveragePrecision(box_format="xyxy", iou_type="bbox")
-        metric.warn_on_many_detections = False
-        super().__init__(network, config, metric)
-
-    def _losses(self, batch: dict[str, Any]) -> Tensor:
-        images = batch["image"]
-        if self.config.channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
-        return torch.stack(list(self.network.losses(images, batch["target"]).values())).sum()
-
-    def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
-        """Loss of a batch."""
-        loss = self._losses(batch)
-        self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["image"]))
-        return loss
-
-    def validation_step(self, batch: dict[str, Any], index: int) -> None:
-        """Loss and detections of a batch."""
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(index)
-            loss = self._losses(batch)
-        found = [
-            {"boxes": d.boxes, "scores": d.scores, "labels": d.labels}
-            for d in self.network.detect(batch["image"])
-        ]
-        known = [
-            {name: target[name][target["labels"] >= 0] for name in ("boxes", "labels")}
-            for target in batch["target"]
-        ]
-        self.metric.update(found, known)
-        self.log("val_loss", loss, batch_size=len(batch["image"]))
-
-    def on_validation_epoch_end(self) -> None:
-        """Mean average precision of the whole validation."""
-        values = self.metric.compute()
-        self.metric.reset()
-        for name, key in (("map", "map"), ("map50", "map_50")):
-            value = float(values[key])
-            self.log(f"val_{name}", value if value >= 0 else float("nan"), prog_bar=True)
-
-
-MODULES: dict[str, type[Any]] = {
-    "classification": ClassificationModule,
-    "segmentation": SegmentationModule,
-    "detection": DetectionModule,
-}

@@ -24,10 +24,10 @@ def metric_margin_loss(
     Euclidean distance. The first term pulls classes together, the second keeps a distance M_d between them.
 
     The sum over the B P N triplets is linear in the B^2 distances, each weighted by the number of triplets in which
-    it is active. Those numbers come from one sort a row: O(B^2 log B), no triplet is ever formed.
+    it is active. Those numbers come from one sort per row: O(B^2 log B), without forming any triplet.
 
-    The released code runs on L2-normalised z (``normalise``), where d <= 2: a larger M_d is never met and the second
-    term a constant push. The paper speaks of a distance, so that is not the default here.
+    The released code uses L2-normalised z (``normalise``), where d <= 2: a larger M_d is never reached and the gradient
+    of the second term never stops. The paper defines d as a distance, so that is not the default here.
 
     Args:
         z: (B, d). target: (B,) class indices.
@@ -60,7 +60,7 @@ def class_kl(mu: Tensor, log_variance: Tensor, target: Tensor, means: Tensor) ->
 
         log(s / sigma_j) + (sigma_j^2 + (mu_j - m_yj)^2) / 2 s^2 - 1/2
 
-    The released code estimates the same from the one sample of z it draws, and averages over the classes of the
+    The released code estimates the same from one sample of z, and averages over the classes of the
     batch: in class-balanced batches that is the mean over images.
 
     Args:

@@ -1,0 +1,1 @@
+"""Training of VMDLS (Dinari & Freifeld, UAI 2022)."""

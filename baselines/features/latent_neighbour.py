@@ -20,7 +20,7 @@ class LatentNeighbour(Detector):
     """See the module; for the pixels of segmentation networks only."""
 
     name: ClassVar[str] = "latent-neighbour"
-    paper: ClassVar[str] = "this project, after Sun et al., ICML 2022"
+    paper: ClassVar[str] = "Sun et al., ICML 2022, here per pixel"
     levels: ClassVar[tuple[str, ...]] = ("pixel",)
 
     def _features(self) -> PixelFeatures:

@@ -27,7 +27,7 @@ class GEN(LogitDetector):
 
     name: ClassVar[str] = "gen"
     paper: ClassVar[str] = "Liu et al., CVPR 2023"
-    detection_score: ClassVar[str | None] = "gen"
+    logit_score: ClassVar[str | None] = "gen"
 
     def __init__(self, gamma: float = GAMMA, largest: int = LARGEST, over: str | None = None) -> None:
         if not 0 < gamma <= 1:

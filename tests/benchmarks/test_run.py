@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks.tasks.objects import OBJECT_METHODS
 from matplotlib.image import imread
 from typer.testing import CliRunner
 
@@ -24,6 +23,7 @@ from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.training import train
 from benchmarks.run import app
+from benchmarks.tasks.detection import Detection
 from datamodules import DATAMODULES, CIFAR10DataModule
 from leaderboards.store import load_result, load_scores
 from lsood import Detector, ModelInfo
@@ -169,7 +169,9 @@ def test_an_object_detector_runs(tmp_path):
     )
     assert table.auroc.notna().all(), table[["method", "ood", "failure"]].to_string()
     objects = pd.read_csv(tmp_path / "objects.csv")
-    assert set(objects.method) == set(OBJECT_METHODS) and set(objects.confidence) == {0.05}
+    assert set(objects.method) == set(Detection.default_methods["object"]) and set(objects.confidence) == {
+        0.05
+    }
     own = objects[objects.ood == "bdd100k-anomalies"]
     assert own.auroc.between(0, 1).all() and (own.n_in > 0).all()
     assert (objects[objects.ood == "voc"].n_unknown > 0).all()

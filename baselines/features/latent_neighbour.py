@@ -6,6 +6,7 @@ of fit images; bilinear between positions. No class labels. The paper has the k-
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from torch import Tensor
@@ -22,6 +23,10 @@ class LatentNeighbour(Detector):
     name: ClassVar[str] = "latent-neighbour"
     paper: ClassVar[str] = "Sun et al., ICML 2022, here per pixel"
     levels: ClassVar[tuple[str, ...]] = ("pixel",)
+    unsupported_tasks: ClassVar[Mapping[str, str]] = {
+        "classification": "it scores the pixels of segmentation networks",
+        "detection": "it scores the pixels of segmentation networks",
+    }
 
     def _features(self) -> PixelFeatures:
         model_info = self._model_info()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import os
 import shlex
 import sys
@@ -35,11 +34,10 @@ from leaderboards.papers.sweep import sweep_figure
 from lsood import auroc
 from lsood.density.kernel import kernel_log_density
 from lsood.density.pca import PCA
-from lsood.io import BAD_USAGE, FAILED, reporting
+from lsood.io import BAD_USAGE, FAILED, log, reporting
 from lsood.probes.image import LatentEntropy
 
 SIZES = (4, 8, 16, 32, 48, 64, 96, 128, 192, 256)
-log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 

@@ -110,7 +110,7 @@ def run(settings: Settings) -> list[Path]:
         **{name: (loader, data.ood_sets[name]) for name, loader in data.ood_dataloaders().items()},
     }
     entropies = {
-        name: extraction.measure(name, loader, images.fingerprint, [probe])[probe.name]
+        name: extraction.measure(name, loader, images.fingerprint, [probe]).images[probe.name]
         for name, (loader, images) in loaders.items()
     }
     fit, validation, test = (entropies[name] for name in ("fit", "ind-val", "ind-test"))

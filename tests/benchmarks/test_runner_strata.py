@@ -260,7 +260,8 @@ def test_the_command_reports_kinds_severities_and_pixels(tmp_path):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("- kind: mud\n- kind: rain\n")
     out = tmp_path / "out"
-    words = ["--ind", "cityscapes", "--ood", "cityscapes-anomalies", "--methods", "msp", "energy", "larem", "--recipe", str(recipe),
+    words = ["--ind", "cityscapes", "--ood", "cityscapes-anomalies", "--methods", "msp", "energy", "larem",
+             "--recipe", str(recipe),
              "--severity", "all", "--epochs", "1", "--out", str(out), "--device", "cpu"]  # fmt: skip
     done = CliRunner().invoke(app, spread(words))
     assert done.exit_code == 0, done.output

@@ -5,6 +5,7 @@ from .features.dice import DICE, DICEReAct
 from .features.fdbd import FDBD
 from .features.gradnorm import GradNorm
 from .features.knn import KNN
+from .features.latent_neighbour import LatentNeighbour
 from .features.nnguide import NNGuide
 from .features.react import ReAct
 from .features.rectified import Rectified
@@ -59,6 +60,7 @@ __all__ = [
     "HeadDetector",
     "KDEClassifierDetector",
     "KLMatching",
+    "LatentNeighbour",
     "LayeredDetector",
     "LogitDetector",
     "MCDropout",

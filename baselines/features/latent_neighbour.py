@@ -1,7 +1,9 @@
 """Nearest latent neighbour of single pixels (after Sun et al., ICML 2022, deep nearest neighbours).
 
-score = log(1 - max_m cos(f, f_m)) of the feature f at each position of the deepest feature layer against M = 1024 features
-of fit images; bilinear between positions. No class labels. The paper has the k-th neighbour of image features.
+    score = log(1 - max_m cos(f, f_m))
+
+f: the feature at a position of the deepest feature layer; f_m: M = 1024 such features of fit images. Bilinear between
+positions; no class labels are used. The paper has the k-th neighbour of image features.
 """
 
 from __future__ import annotations
@@ -31,13 +33,13 @@ class LatentNeighbour(Detector):
         return [self._features()]
 
     def fit(self, train: Input) -> Self:
-        """Keep a seeded choice of what `PixelFeatures` drew from the fit images.
+        """Keep a seeded choice of the fit images' features that `PixelFeatures` measured.
 
         Raises:
             ValueError: no features: every pixel is ignored, or the layer is dead.
         """
-        drawn = train[self._features().name] if isinstance(train, Activations) else train
-        self.bank_ = PixelNeighbours.of(self._model_info().penultimate, drawn).bank
+        found = train[self._features().name] if isinstance(train, Activations) else train
+        self.bank_ = PixelNeighbours.of(self._model_info().penultimate, found).bank
         return self
 
     def pixel_probe(self) -> PixelNeighbours:

@@ -14,6 +14,7 @@ from torch import Tensor
 from baselines.features.base import PenultimateDetector, class_means
 from lsood.density.kernel import covariance, squared_distances, whitener
 from lsood.probes.image import ModelInfo
+from lsood.tasks import TASKS
 
 
 class RelativeMahalanobis(PenultimateDetector):
@@ -31,7 +32,7 @@ class RelativeMahalanobis(PenultimateDetector):
         self.layer = layer
 
     def attach(self, model_info: ModelInfo) -> Self:
-        if model_info.task != "classification":
+        if not TASKS[model_info.task].classified:
             raise ValueError(
                 "relative-mahalanobis is 0 everywhere where images have no class: use mahalanobis"
             )

@@ -21,6 +21,7 @@ from lsood import Activations
 from lsood.density.kernel import covariance, squared_distances, whitener
 from lsood.detector import Input, rows
 from lsood.probes.image import ForwardOutputs, Pooled, Probe
+from lsood.tasks import TASKS
 
 
 class Mahalanobis(LayeredDetector):
@@ -49,7 +50,7 @@ class Mahalanobis(LayeredDetector):
         labels there is one mean.
         """
         features = self._features(train)
-        if isinstance(train, Activations) and self._model_info().task == "classification":
+        if isinstance(train, Activations) and TASKS[self._model_info().task].classified:
             labels = train["labels"]
         if labels is None:
             labels = torch.zeros(len(features[0]), dtype=torch.int64)

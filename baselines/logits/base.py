@@ -10,36 +10,36 @@ from torch import Tensor
 from lsood import Activations, Detector
 from lsood.detector import Input, rows
 from lsood.probes.detection_logits import OVER
-from lsood.probes.image import PIXEL_SCORES, DetectionScores, Logits, ModelInfo, PixelScores, Probe
+from lsood.probes.image import Logits, ModelInfo, Probe
+from lsood.tasks import TASKS
 
 
 class LogitDetector(Detector):
     """A score of an image's logits.
 
-    Images of a segmentation network get the mean of ``pixel_score`` over all pixels, images of an object detector the
-    mean of ``detection_score`` over its boxes.
+    Where an image has many vectors of logits, for its pixels or its boxes, it gets their mean score.
 
     Attributes:
-        detection_score: name of the score of ``lsood.probes.detection_logits.DETECTION_SCORES`` that is the method's
-            form for detections; None: it does not apply to object detectors.
+        logit_score: name of the method among the mean scores of a task, see `lsood.tasks.base.MeanScores`; None: it is
+            for classifiers only.
         over: boxes of an object detector, "kept" or "proposals", typed as ``msp@proposals``; None: kept detections.
     """
 
-    detection_score: ClassVar[str | None] = None
+    logit_score: ClassVar[str | None] = None
     argument: ClassVar[str] = "over"
     over: str | None = None
 
     def attach(self, model_info: ModelInfo) -> Self:
-        scores = {"segmentation": self.pixel_score, "detection": self.detection_score}
-        if scores.get(model_info.task, "logits") is None:
+        means = TASKS[model_info.task].mean_scores()
+        if means is not None and self.logit_score not in means.scores:
             raise ValueError(f"{self.name} needs one vector of logits per image: a classifier")
-        if self.over is not None and model_info.task != "detection":
+        if self.over is not None and (means is None or self.over not in means.over):
             raise ValueError(f"{self.name}@{self.over} is for object detectors, not for {model_info.task}")
         return super().attach(model_info)
 
     def probes(self) -> list[Probe]:
-        means: dict[str, Probe] = {"segmentation": PixelScores(), "detection": DetectionScores()}
-        return [means.get(self._model_info().task, Logits())]
+        means = TASKS[self._model_info().task].mean_scores()
+        return [Logits() if means is None else means.probe]
 
     def fit_probes(self) -> list[Probe]:
         return []
@@ -54,13 +54,10 @@ class LogitDetector(Detector):
     def score(self, x: Input) -> Tensor:
         """(N,): from Activations, or from classification logits (N, K)."""
         if isinstance(x, Activations) and self.model_info is not None:
-            task = self.model_info.task
-            if task == "segmentation" and self.pixel_score is not None:
-                column = PIXEL_SCORES.index(self.pixel_score)
-                return rows(x[PixelScores().name], f"{self.name}: the pixel scores")[:, column]
-            if task == "detection" and self.detection_score is not None:
-                column = DetectionScores.column(self.detection_score, self.over or OVER[0])
-                return rows(x[DetectionScores().name], f"{self.name}: the detections' scores")[:, column]
+            means = TASKS[self.model_info.task].mean_scores()
+            if means is not None and self.logit_score is not None:
+                column = means.column(self.logit_score, self.over)
+                return rows(x[means.probe.name], f"{self.name}: the {means.of} scores")[:, column]
         return self._anomaly(self._logits(x))
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from baselines.logits.base import LogitDetector, checked_over
 from lsood.probes.image import ModelInfo
 from lsood.probes.logit_scores import energy
+from lsood.tasks import TASKS
 
 
 class Energy(LogitDetector):
@@ -31,7 +32,7 @@ class Energy(LogitDetector):
     paper: ClassVar[str] = "Liu et al., NeurIPS 2020"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
     pixel_score: ClassVar[str | None] = "energy"
-    detection_score: ClassVar[str | None] = "energy"
+    logit_score: ClassVar[str | None] = "energy"
 
     def __init__(self, temperature: float = 1.0, over: str | None = None) -> None:
         if not temperature > 0:
@@ -39,9 +40,9 @@ class Energy(LogitDetector):
         self.temperature, self.over = temperature, checked_over(over)
 
     def attach(self, model_info: ModelInfo) -> Self:
-        if model_info.task != "classification" and self.temperature != 1:
-            what = "pixel" if model_info.task == "segmentation" else "detection"
-            raise ValueError(f"energy: {what} scores are taken at temperature 1, got {self.temperature}")
+        means = TASKS[model_info.task].mean_scores()
+        if means is not None and self.temperature != 1:
+            raise ValueError(f"energy: {means.of} scores are taken at temperature 1, got {self.temperature}")
         return super().attach(model_info)
 
     def _anomaly(self, z: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class Entropy(LogitDetector):
     paper: ClassVar[str] = "Chan et al., ICCV 2021"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
     pixel_score: ClassVar[str | None] = "entropy"
-    detection_score: ClassVar[str | None] = "entropy"
+    logit_score: ClassVar[str | None] = "entropy"
 
     def __init__(self, over: str | None = None) -> None:
         self.over = checked_over(over)

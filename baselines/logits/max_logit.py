@@ -30,7 +30,7 @@ class MaxLogit(LogitDetector):
     paper: ClassVar[str] = "Hendrycks et al., ICML 2022"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
     pixel_score: ClassVar[str | None] = "max_logit"
-    detection_score: ClassVar[str | None] = "max_logit"
+    logit_score: ClassVar[str | None] = "max_logit"
 
     def __init__(self, over: str | None = None) -> None:
         self.over = checked_over(over)

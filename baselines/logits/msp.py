@@ -32,7 +32,7 @@ class MSP(LogitDetector):
     paper: ClassVar[str] = "Hendrycks & Gimpel, ICLR 2017"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
     pixel_score: ClassVar[str | None] = "msp"
-    detection_score: ClassVar[str | None] = "msp"
+    logit_score: ClassVar[str | None] = "msp"
 
     def __init__(self, over: str | None = None) -> None:
         self.over = checked_over(over)

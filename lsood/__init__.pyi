@@ -1,5 +1,5 @@
 from .density.kde_classifier import KDEClassifier
-from .detector import Detector
+from .detector import Detector, NotFittedError
 from .extraction.activations import Activations
 from .extraction.entropy import entropy
 from .extraction.hook import Hook
@@ -34,6 +34,7 @@ __all__ = [
     "LaREM",
     "ModelInfo",
     "Monitor",
+    "NotFittedError",
     "OnePass",
     "aupr",
     "auroc",
@@ -54,3 +55,5 @@ __all__ = [
     "sample_latents",
     "threshold_at",
 ]
+
+__version__: str

@@ -16,7 +16,7 @@ from lsood.extraction.activations import Activations
 from lsood.method_info import MethodInfo
 from lsood.probes.base import ModelInfo, Probe
 from lsood.probes.perturbation import Perturbation
-from lsood.probes.pixels import PixelMaps, PixelProbe
+from lsood.probes.pixels import PIXEL_SCORES, PixelMaps, PixelProbe
 
 Input = Activations | Tensor
 
@@ -114,7 +114,7 @@ class Detector(MethodInfo, ABC):
 
     def pixel_probe(self) -> PixelProbe | None:
         """The probe of the method's score maps of a segmentation network, after :meth:`fit`; None: it has none."""
-        return None if self.pixel_score is None else PixelMaps((self.pixel_score,))
+        return PixelMaps((self.logit_score,)) if self.logit_score in PIXEL_SCORES else None
 
     @abstractmethod
     def score(self, x: Input) -> Tensor:

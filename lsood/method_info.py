@@ -20,8 +20,8 @@ class MethodInfo:
         auxiliary_networks: which further networks it needs ("ensemble", "outlier-exposure", "mc-dropout", "vmdls"),
             trained by the runner and passed to the constructor as (networks, hash of their weights); None: none.
         levels: levels at which the method can score rows: "image", "pixel", "object".
-        pixel_score: name of the score of `lsood.probes.pixels.PIXEL_SCORES` that is the method's form for the pixels
-            of a segmentation network; None: it has none.
+        logit_score: name of the method's score in `lsood.probes.logit_scores`, where it is one of logits alone: pixels and
+            detections are scored by it, and their images by its mean; None: it is not.
     """
 
     name: ClassVar[str]
@@ -32,4 +32,4 @@ class MethodInfo:
     argument: ClassVar[str] = "layer"
     auxiliary_networks: ClassVar[str | None] = None
     levels: ClassVar[tuple[str, ...]] = ("image", "object")
-    pixel_score: ClassVar[str | None] = None
+    logit_score: ClassVar[str | None] = None

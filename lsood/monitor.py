@@ -4,7 +4,6 @@ rate.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from lsood.detector import Detector
 from lsood.extraction.activations import Activations
 from lsood.extraction.one_pass import OnePass
+from lsood.methods import METHODS
 from lsood.metrics.points import threshold_at
 from lsood.probes.image import ModelInfo
 
@@ -93,9 +93,9 @@ class Monitor:
         state = self.detector.state()
         kind = type(self.detector)
         content = {
-            "detector": f"{kind.__module__}:{kind.__qualname__}",
+            "detector": METHODS.spec_of(kind),
             "params": self.detector.get_params(),
-            "subject": asdict(replace(self.detector._model_info(), head=None)),
+            "model_info": asdict(replace(self.detector._model_info(), head=None)),
             "threshold": self.threshold,
             "false_alarm_rate": self.false_alarm_rate,
             "calibration_size": self.calibration_size,
@@ -125,13 +125,11 @@ class Monitor:
         if not (folder / "monitor.json").is_file():
             raise FileNotFoundError(f"no monitor in {folder}: monitor.json is missing")
         content = json.loads((folder / "monitor.json").read_text(encoding="utf-8"))
-        module, _, name = content["detector"].partition(":")
-        kind = getattr(importlib.import_module(module), name, None)
+        kind = METHODS.find(METHODS.moved(content["detector"]))
         if not (isinstance(kind, type) and issubclass(kind, Detector)):
             raise ValueError(f"{folder / 'monitor.json'}: {content['detector']!r} is not a detector")
-        model_info: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in content["subject"].items()
-        }
+        described = content.get("model_info") or content["subject"]  # "subject" in release 0.1
+        model_info: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in described.items()}
         detector = kind.from_state(load_file(folder / "state.safetensors"), **content["params"]).attach(
             ModelInfo(**model_info)
         )

@@ -118,6 +118,23 @@ class Registry(Mapping[str, Any]):
         except (ImportError, AttributeError, OSError, SyntaxError) as error:
             raise ValueError(f"{self.what} {spec!r}: {error}") from error
 
+    def spec_of(self, thing: type) -> str:
+        """What :meth:`find` finds a class by: its name if it is registered, else ``module:Class``."""
+        name = getattr(thing, self._key, None)
+        if name in self.entries and self[name] is thing:
+            return str(name)
+        return f"{thing.__module__}:{thing.__qualname__}"
+
+    def moved(self, spec: str) -> str:
+        """The name of a registered class that was stored as ``module:Class`` and whose module has moved since; other
+        specs as they are.
+        """
+        module, _, attribute = spec.rpartition(":")
+        found = [entry.name for entry in self.entries.values() if entry.attribute == attribute]
+        top = module.split(".")[0]
+        known = {entry.module.split(".")[0] for entry in self.entries.values()}
+        return found[0] if len(found) == 1 and top in known else spec
+
     def check(self, name: str, further: str = "") -> None:
         """Raise ValueError for an unknown built-in name, without loading anything; a name with ":" passes."""
         if ":" not in name and name not in self.entries:

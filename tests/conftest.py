@@ -3,6 +3,8 @@
 import logging
 import os
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
+    os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import pytest

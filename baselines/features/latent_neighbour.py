@@ -8,6 +8,7 @@ positions; no class labels are used. The paper has the k-th neighbour of image f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from torch import Tensor
@@ -22,8 +23,12 @@ class LatentNeighbour(Detector):
     """See the module; for the pixels of segmentation networks only."""
 
     name: ClassVar[str] = "latent-neighbour"
-    paper: ClassVar[str] = "this project, after Sun et al., ICML 2022"
+    paper: ClassVar[str] = "Sun et al., ICML 2022, here per pixel"
     levels: ClassVar[tuple[str, ...]] = ("pixel",)
+    unsupported_tasks: ClassVar[Mapping[str, str]] = {
+        "classification": "it scores the pixels of segmentation networks",
+        "detection": "it scores the pixels of segmentation networks",
+    }
 
     def _features(self) -> PixelFeatures:
         model_info = self._model_info()
@@ -33,13 +38,13 @@ class LatentNeighbour(Detector):
         return [self._features()]
 
     def fit(self, train: Input) -> Self:
-        """Keep a seeded choice of the fit images' features that `PixelFeatures` measured.
+        """Keep a seeded choice of what `PixelFeatures` drew from the fit images.
 
         Raises:
             ValueError: no features: every pixel is ignored, or the layer is dead.
         """
-        found = train[self._features().name] if isinstance(train, Activations) else train
-        self.bank_ = PixelNeighbours.of(self._model_info().penultimate, found).bank
+        drawn = train[self._features().name] if isinstance(train, Activations) else train
+        self.bank_ = PixelNeighbours.of(self._model_info().penultimate, drawn).bank
         return self
 
     def pixel_probe(self) -> PixelNeighbours:

@@ -7,25 +7,24 @@ from typing import ClassVar, Self
 
 from torch import Tensor
 
-from lsood import Activations, Detector
-from lsood.detector import Input, rows
+from lsood.detector import Detector, Input, rows
+from lsood.extraction.activations import Activations
+from lsood.probes.base import ModelInfo, Probe
 from lsood.probes.detection_logits import OVER
-from lsood.probes.image import Logits, ModelInfo, Probe
+from lsood.probes.logits import Logits
 from lsood.tasks import TASKS
+from lsood.tasks.base import MeanScores
 
 
 class LogitDetector(Detector):
     """A score of an image's logits.
 
-    Where an image has many vectors of logits, for its pixels or its boxes, it gets their mean score.
+    Of tasks whose images have many vectors of logits (pixels, detections), images get the mean of ``logit_score``.
 
     Attributes:
-        logit_score: name of the method among the mean scores of a task, see `lsood.tasks.base.MeanScores`; None: it is
-            for classifiers only.
         over: boxes of an object detector, "kept" or "proposals", typed as ``msp@proposals``; None: kept detections.
     """
 
-    logit_score: ClassVar[str | None] = None
     argument: ClassVar[str] = "over"
     over: str | None = None
 
@@ -37,8 +36,12 @@ class LogitDetector(Detector):
             raise ValueError(f"{self.name}@{self.over} is for object detectors, not for {model_info.task}")
         return super().attach(model_info)
 
+    def _means(self) -> MeanScores | None:
+        means: MeanScores | None = TASKS[self._model_info().task].mean_scores()
+        return means
+
     def probes(self) -> list[Probe]:
-        means = TASKS[self._model_info().task].mean_scores()
+        means = self._means()
         return [Logits() if means is None else means.probe]
 
     def fit_probes(self) -> list[Probe]:
@@ -53,12 +56,11 @@ class LogitDetector(Detector):
 
     def score(self, x: Input) -> Tensor:
         """(N,): from Activations, or from classification logits (N, K)."""
-        if isinstance(x, Activations) and self.model_info is not None:
-            means = TASKS[self.model_info.task].mean_scores()
-            if means is not None and self.logit_score is not None:
-                column = means.column(self.logit_score, self.over)
-                return rows(x[means.probe.name], f"{self.name}: the {means.of} scores")[:, column]
-        return self._anomaly(self._logits(x))
+        means = self._means() if isinstance(x, Activations) and self.model_info is not None else None
+        if means is None or not isinstance(x, Activations):
+            return self._anomaly(self._logits(x))
+        found = rows(x[means.probe.name], f"{self.name}: the mean {means.of} scores")
+        return found[:, means.column(str(self.logit_score), self.over)]
 
 
 def checked_over(over: str | None) -> str | None:

@@ -31,7 +31,6 @@ class Energy(LogitDetector):
     name: ClassVar[str] = "energy"
     paper: ClassVar[str] = "Liu et al., NeurIPS 2020"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
-    pixel_score: ClassVar[str | None] = "energy"
     logit_score: ClassVar[str | None] = "energy"
 
     def __init__(self, temperature: float = 1.0, over: str | None = None) -> None:

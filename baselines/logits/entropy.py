@@ -31,7 +31,6 @@ class Entropy(LogitDetector):
     name: ClassVar[str] = "entropy"
     paper: ClassVar[str] = "Chan et al., ICCV 2021"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
-    pixel_score: ClassVar[str | None] = "entropy"
     logit_score: ClassVar[str | None] = "entropy"
 
     def __init__(self, over: str | None = None) -> None:

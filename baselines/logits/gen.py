@@ -12,7 +12,6 @@ from torch import Tensor
 from baselines.logits.base import LogitDetector, checked_over
 from lsood.probes.image import ModelInfo
 from lsood.probes.logit_scores import generalised_entropy
-from lsood.tasks import TASKS
 
 GAMMA, LARGEST = 0.1, 100
 
@@ -38,12 +37,8 @@ class GEN(LogitDetector):
         self.gamma, self.largest, self.over = gamma, largest, checked_over(over)
 
     def attach(self, model_info: ModelInfo) -> Self:
-        means = TASKS[model_info.task].mean_scores()
-        averaged = means is not None and self.logit_score in means.scores
-        if averaged and (self.gamma, self.largest) != (GAMMA, LARGEST):
-            raise ValueError(
-                f"gen: {model_info.task} scores are taken with gamma {GAMMA} and the {LARGEST} largest"
-            )
+        if model_info.task == "detection" and (self.gamma, self.largest) != (GAMMA, LARGEST):
+            raise ValueError(f"gen: detections are scored with gamma {GAMMA} and the {LARGEST} largest")
         return super().attach(model_info)
 
     def _anomaly(self, z: Tensor) -> Tensor:

@@ -29,7 +29,6 @@ class MaxLogit(LogitDetector):
     name: ClassVar[str] = "max-logit"
     paper: ClassVar[str] = "Hendrycks et al., ICML 2022"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
-    pixel_score: ClassVar[str | None] = "max_logit"
     logit_score: ClassVar[str | None] = "max_logit"
 
     def __init__(self, over: str | None = None) -> None:

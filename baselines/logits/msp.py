@@ -31,7 +31,6 @@ class MSP(LogitDetector):
     name: ClassVar[str] = "msp"
     paper: ClassVar[str] = "Hendrycks & Gimpel, ICLR 2017"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
-    pixel_score: ClassVar[str | None] = "msp"
     logit_score: ClassVar[str | None] = "msp"
 
     def __init__(self, over: str | None = None) -> None:

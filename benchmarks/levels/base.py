@@ -74,6 +74,10 @@ class Level(ABC):
         """What fitted methods need on the sets that are scored."""
         return [probe for detector in detectors for probe in detector.probes()]
 
+    def fit_probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
+        """What methods need on the fit set."""
+        return [probe for detector in detectors for probe in detector.fit_probes()]
+
     def unsupported(self, detector: Detector) -> str | None:
         """Why an attached method cannot score these rows; None: it can."""
         return None
@@ -108,7 +112,8 @@ class Level(ABC):
         """
 
     def write_figures(self, scored: Sequence[Scored], sets: Mapping[str, Measurement], folder: Path) -> None:
-        """Pictures that belong beside the results; by default none."""
+        """Write pictures that belong beside the results; by default none."""
+        return
 
     def _about(self, ood: str) -> dict[str, Any]:
         """Fields that the cells of all levels have."""

@@ -74,6 +74,11 @@ class ObjectLevel(Level):
         return None
 
     def probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
+        """None: :meth:`probes` measures all that is known of objects."""
+        return []
+
+    def fit_probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
+        """None, as :meth:`probes_of`."""
         return []
 
     def _objects(self, measurement: Measurement) -> ObjectSet:

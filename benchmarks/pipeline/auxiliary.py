@@ -34,7 +34,6 @@ from networks.training.vmdls.fit import fit_autoencoder, fit_vmdls
 
 MEMBER_SEED = 1000
 TUNING_SHARE = 0.25
-DROPOUT_NETWORKS = {name: f"{name}-mcd" for name in ("lenet", "resnet18", "resnet34")}
 
 
 @dataclass
@@ -91,12 +90,14 @@ def _ensemble(settings: Settings, data: BenchmarkDataModule, trained: Trained, s
 
 def _dropout(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed: int) -> list[Trained]:
     """The variant of the network with more dropout, as the FSSD authors train it."""
-    if trained.name not in DROPOUT_NETWORKS:
+    about = networks.NETWORKS.about
+    variants = {n: v for n in networks.NETWORKS if (v := about(n, "dropout_variant"))}
+    if trained.name not in variants:
         raise ValueError(
-            f"there is no dropout variant of {trained.name} ({', '.join(DROPOUT_NETWORKS)} has one); "
+            f"there is no dropout variant of {trained.name} ({', '.join(variants)} has one); "
             "mc-dropout samples the dropout layers of the network under test"
         )
-    return [train(settings, data, seed, name=DROPOUT_NETWORKS[trained.name])]
+    return [train(settings, data, seed, name=variants[trained.name])]
 
 
 def _exposed(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed: int) -> list[Trained]:

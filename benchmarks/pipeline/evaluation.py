@@ -21,10 +21,12 @@ from benchmarks.pipeline.scoring import Scored, Scoring
 from benchmarks.pipeline.tuning import Adversarial, tuned, validation_rows
 from datamodules import BenchmarkDataModule, ImageSet, Subset
 from datamodules.imagesets.base import fingerprint_of
+from leaderboards.schema import IMAGE
 from lsood.detector import Detector
 from lsood.extraction.activations import Activations
 from lsood.extraction.measurement import Measurement
 from lsood.probes.base import Probe
+from lsood.probes.objects import ObjectProbe
 from lsood.probes.perturbation import Perturbation
 
 TunedDetectors = dict[Case, dict[str, Detector]]
@@ -102,6 +104,17 @@ class Evaluated:
     scored: list[Scored]
     sets: dict[str, Measurement]
 
+    def of(self, method: str, protocol: str = "no-ood", level: str = IMAGE) -> Scored:
+        """What came of one method.
+
+        Raises:
+            KeyError: it did not run.
+        """
+        for one in self.scored:
+            if (one.level, one.method, one.protocol) == (level, method, protocol):
+                return one
+        raise KeyError(f"{method} under {protocol} did not run at {level} level")
+
 
 @dataclass
 class Evaluation:
@@ -166,7 +179,7 @@ class Evaluation:
         probes: list[Probe] = []
         for own in self.methods:
             probes += own.level.probes()
-            probes += [p for d in own.fitted(cases[own.level.name]) for p in d.fit_probes()]
+            probes += own.level.fit_probes_of(own.fitted(cases[own.level.name]))
         images = self.data.sets["train"]
         train = self.extraction.measure(
             "fit", self.data.fit_dataloader(), images.fingerprint, _distinct(probes)
@@ -287,4 +300,4 @@ def _steps(detectors: Sequence[Detector]) -> list[Perturbation]:
 
 
 def _distinct(probes: Sequence[Probe]) -> list[Probe]:
-    return list({probe.name: probe for probe in probes}.values())
+    return list({(isinstance(probe, ObjectProbe), probe.name): probe for probe in probes}.values())

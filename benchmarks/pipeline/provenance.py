@@ -6,12 +6,13 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning
 import torch
+
+import lsood
 
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.scoring import Scored
@@ -52,14 +53,6 @@ def git_commit() -> str | None:
     return commit + ("+" if dirty else "")
 
 
-def package_version() -> str:
-    """Version of the installed package."""
-    try:
-        return version("lsood-bench")
-    except PackageNotFoundError:
-        return "unknown"
-
-
 def provenance(
     settings: Settings,
     data: BenchmarkDataModule,
@@ -95,7 +88,7 @@ def provenance(
         "environment": environment(settings.device),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": settings.command or " ".join(sys.argv),
-        "version": package_version(),
+        "version": lsood.__version__,
         "git": git_commit(),
     }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ from torch import nn
 
 import networks
 from benchmarks.pipeline.config import Settings
+from benchmarks.tasks import TASKS
 from datamodules import BenchmarkDataModule, cache_dir
+from lsood.io import log, write_text
 from networks import TrainingConfig
 
-log = logging.getLogger("lsood-bench")
 CACHE_VERSION = 2
 COST = "training.json"
 
@@ -54,18 +54,19 @@ class Trained:
 
 
 def network_name(settings: Settings, data: BenchmarkDataModule) -> str:
-    """The network asked for, or the default of the data set.
+    """The network asked for, else the preset's, else the data set's default.
 
     Raises:
-        ValueError: a network of another task.
+        ValueError: a network of another task, or none.
     """
-    name = settings.network or networks.default_network(data.name, data.origin == "miniature")
-    if settings.network is None and settings.preset is not None:
-        name = networks.preset(settings.preset).network
-    spec = networks.NETWORKS.get(name)
-    if spec is not None and spec.task != data.task:
-        right = ", ".join(n for n, s in networks.NETWORKS.items() if s.task == data.task)
-        raise ValueError(f"network {name!r} is for {spec.task}, {data.name} needs {data.task}: {right}")
+    name = settings.network or (networks.preset(settings.preset).network if settings.preset else None)
+    name = name or (data.miniature_network if data.origin == "miniature" else data.default_network)
+    if not name:
+        raise ValueError(f"{data.name} has no default network; name one of {', '.join(networks.NETWORKS)}")
+    task = networks.NETWORKS.about(name, "task") if name in networks.NETWORKS else data.task
+    if task != data.task:
+        right = ", ".join(n for n in networks.NETWORKS if networks.NETWORKS.about(n, "task") == data.task)
+        raise ValueError(f"network {name!r} is for {task}, {data.name} needs {data.task}: {right}")
     return name
 
 
@@ -88,11 +89,15 @@ def from_checkpoint(settings: Settings, data: BenchmarkDataModule, path: Path) -
 
 
 def training_config_of(settings: Settings, data: BenchmarkDataModule, name: str) -> TrainingConfig:
-    """How a network is trained in this run, its precision resolved."""
+    """How a network is trained in this run, its precision resolved: the preset's config, else the data set's, else the
+    network's, else the task's.
+    """
     if settings.preset is not None:
         config = networks.preset(settings.preset).config
     else:
-        config = networks.default_training_config(name, data.name, data.origin == "miniature")
+        kind = "miniature_training_config" if data.origin == "miniature" else "training_config"
+        sources = (data, networks.NETWORKS.get(name), TASKS[data.task])
+        config = TrainingConfig(**next(given for s in sources if (given := getattr(s, kind, None))))
     if settings.epochs is not None:
         config = dataclasses.replace(config, epochs=settings.epochs)
     return dataclasses.replace(config, precision=networks.resolve_precision(config, settings.device))
@@ -181,7 +186,7 @@ def cached(
     seconds = time.perf_counter() - start
     networks.save_weights(network, weights)
     cost = {"seconds": seconds, "threads": torch.get_num_threads(), **figures}
-    (folder / COST).write_text(json.dumps(cost), encoding="utf-8")
+    write_text(folder / COST, json.dumps(cost))
     (folder / networks.LAST).unlink(missing_ok=True)
     log.info("trained: %s", ", ".join(f"validation {name} {value:.4f}" for name, value in figures.items()))
     return Trained(network.eval(), name, networks.weights_hash(network), options, seconds)

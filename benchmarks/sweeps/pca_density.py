@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 from sklearn.neighbors import KernelDensity
 from torch import Tensor
 
+import lsood
 import networks
 from benchmarks.console import spread, to_terminal, watch
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module
-from benchmarks.pipeline.provenance import environment, git_commit, package_version
+from benchmarks.pipeline.provenance import environment, git_commit
 from benchmarks.pipeline.training import train
 from datamodules import DATAMODULES, cache_dir, check_names
 from leaderboards.papers.sweep import sweep_figure
@@ -132,7 +133,7 @@ def run(settings: Settings) -> list[Path]:
         "name": trained.name, "checkpoint": trained.weights, "options": trained.options, "latent_layer": layer
     }  # fmt: skip
     how = {
-        "command": settings.command, "version": package_version(), "git": git_commit(),
+        "command": settings.command, "version": lsood.__version__, "git": git_commit(),
         "environment": dataclasses.asdict(environment(settings.device)), "ind": data.name, "sets": sets,
         "network": network, "reduction": settings.reduction, "mc_samples": settings.mc_samples, "seed": seed,
         "limit": settings.limit, "dimensions": fit.shape[1], "picked_components": picked,

@@ -1,5 +1,6 @@
 """The naive detector beside the methods: measured on the pixels alone, in every leaderboard, at no forward pass."""
 
+import dataclasses
 import json
 import time
 
@@ -17,7 +18,8 @@ from benchmarks.console import spread
 from benchmarks.naive import ImageStatistics, Naive, beside_naive
 from benchmarks.pipeline.scoring import Scored
 from benchmarks.run import app
-from leaderboards import OodCell, Result
+from leaderboards.schema import OodCell
+from leaderboards.store import load_result
 from lsood import Activations, ModelInfo, OnePass
 
 MEAN, STD = (0.49, 0.48, 0.44), (0.2, 0.21, 0.22)
@@ -108,6 +110,10 @@ def test_a_subject_without_a_mean_is_refused():
         Naive().attach(ModelInfo("classification", 4, ("relu1",), "drop", STD))
 
 
+def result(name, cells, scores, threshold):
+    return Scored("image", name, "no-ood", Naive(), cells, scores, threshold, 9, 20, 0.0, 0.0, 0.0)
+
+
 def scored(name, keys, random, shift):
     """A method that scored 20 in-distribution images and the given OoD images."""
     frames = [
@@ -117,7 +123,7 @@ def scored(name, keys, random, shift):
     ]
     frames.append(pd.DataFrame({"set": "far", "key": keys, "score": random.normal(shift, 1, len(keys))}))
     cell = OodCell("far", "official", "f" * 64, 20, len(keys), {}, None)
-    return Scored(Naive(), "no-ood", [cell], pd.concat(frames, ignore_index=True), 0.0, 9, 0.0, 0.0, 0.0)
+    return result(name, [cell], pd.concat(frames, ignore_index=True), 0.0)
 
 
 def test_every_cell_gets_the_naive_auroc_of_its_own_images():
@@ -126,17 +132,17 @@ def test_every_cell_gets_the_naive_auroc_of_its_own_images():
     half = [keys[i] for i in random.permutation(30)[:15]]
     nothing = pd.DataFrame({"set": [], "key": [], "score": []})
     broken = OodCell("far", "official", "f" * 64, 20, 30, {}, "broken")
-    empty = Scored(Naive(), "no-ood", [broken], nothing, None, 0, 0.0, 0.0, 0.0)
-    runs = {("msp", "no-ood"): scored("msp", keys, random, 1), ("msp", "oracle-val"): scored("msp", half, random, 2),
-            ("naive", "no-ood"): scored("naive", keys, random, 0.5), ("broken", "no-ood"): empty}  # fmt: skip
-    found = {case: one.cells[0].naive for case, one in beside_naive(runs).items()}
-    own = runs["naive", "no-ood"].scores.set_index("key").score
+    empty = result("broken", [broken], nothing, None)
+    oracle = dataclasses.replace(scored("msp", half, random, 2), protocol="oracle-val")
+    first = scored("msp", keys, random, 1)
+    naive = scored("naive", keys, random, 0.5)
+    found = [one.cells[0].naive for one in beside_naive([first, oracle, naive, empty])]
+    own = naive.scores.set_index("key").score
     inside = own[[f"i{i}" for i in range(20)]]
-    for case, judged in zip(runs, (keys, half, keys, keys), strict=True):
-        expected = roc_auc_score(np.r_[np.zeros(20), np.ones(len(judged))], np.r_[inside, own[judged]])
-        assert found[case] == pytest.approx(expected, abs=1e-12), case
-    without = {case: one for case, one in runs.items() if case[0] != "naive"}
-    assert all(one.cells[0].naive is None for one in beside_naive(without).values())
+    for value, rated in zip(found, (keys, half, keys, keys), strict=True):
+        expected = roc_auc_score(np.r_[np.zeros(20), np.ones(len(rated))], np.r_[inside, own[rated]])
+        assert value == pytest.approx(expected, abs=1e-12)
+    assert all(one.cells[0].naive is None for one in beside_naive([first, oracle, empty]))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +200,7 @@ def test_without_it_nothing_speaks_of_it(runs):
 
 
 def test_added_to_a_cached_run_it_forwards_nothing(runs):
-    before, after = (Result.load(out / "results" / "msp-seed0.json") for out, _ in runs)
+    before, after = (load_result(out / "results" / "msp-seed0.json") for out, _ in runs)
     scored = before.ind.n_val + before.ind.n_test + 2 * 40
     assert before.cost.images_forwarded["shared_pass"] == 40 + scored
     assert not any(after.cost.images_forwarded.values()), after.cost.images_forwarded

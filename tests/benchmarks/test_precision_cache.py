@@ -15,7 +15,7 @@ def test_precision_is_part_of_the_address(tiny, tmp_path):
     found = {}
     for precision in ("float32", "bfloat16", "bfloat16"):
         extraction = Extraction(tiny(), "h", "p", tmp_path, precision=precision)
-        found[precision] = extraction.measure("set", [batch], "f", [Logits()])
+        found[precision] = extraction.measure("set", [batch], "f", [Logits()]).images
         assert found[precision].metadata["precision"] == precision
     assert extraction.from_cache == 6
     assert not torch.equal(found["float32"]["logits"], found["bfloat16"]["logits"])

@@ -13,13 +13,14 @@ from baselines import FSSD, ODIN, FSSDNoise, MahalanobisNoise
 from baselines.layers import fssd, mahalanobis
 from baselines.logits import odin
 from benchmarks.console import spread
-from benchmarks.pipeline.evaluation import Evaluation
+from benchmarks.levels.image import ImageLevel
+from benchmarks.pipeline.evaluation import Evaluation, LevelMethods
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.tuning import Adversarial, tuned, validation_rows
 from benchmarks.run import app
 from datamodules import ArraySet, CIFAR10DataModule
 from datamodules.imagesets.anomalous import AnomalousSet
-from leaderboards import Result
+from leaderboards.store import load_result
 from lsood import Activations, ModelInfo, auroc
 from lsood.extraction.one_pass import ForwardCounter
 from lsood.methods import create
@@ -82,7 +83,9 @@ def evaluation(tmp_path, protocols, names=METHODS):
     model_info = ModelInfo("classification", 10, network.feature_layers, network.latent_layer, data.std)
     extraction = Extraction(network, "h", "p", tmp_path, watch=watch)
     detectors = {name: create(name) for name in names}
-    return Evaluation(extraction, data, model_info, detectors, protocols=protocols)
+    return Evaluation(
+        extraction, data, [LevelMethods(ImageLevel(data, model_info), detectors)], protocols=protocols
+    )
 
 
 @pytest.mark.parametrize("protocol", ["no-ood", "fgsm-val"])
@@ -90,7 +93,8 @@ def test_no_ood_image_is_touched_before_it_is_scored(tmp_path, protocol):
     run = evaluation(tmp_path, [protocol], [name for name in METHODS if name != "kde-classifier"])
     with short_grids():
         scored = run.run()
-    assert not run.attempts.failures and all(np.isfinite(s.scores.score).all() for s in scored.values())
+    assert not run.methods[0].failures.reasons
+    assert all(np.isfinite(s.scores.score).all() for s in scored.scored)
 
 
 def test_the_trap_works(tmp_path):
@@ -210,13 +214,13 @@ def test_protocols_stand_side_by_side_and_apart(all_protocols):
 
 
 def test_what_was_chosen_is_in_the_result(all_protocols):
-    run = Result.load(all_protocols / "results" / "fssd-noise-oracle-val-seed0.json")
+    run = load_result(all_protocols / "results" / "fssd-noise-oracle-val-seed0.json")
     assert run.protocol == "oracle-val" and run.settings["tuned"]["svhn"]["per_layer"] is True
     assert run.settings["tuned"]["svhn"]["epsilon"] in [c["epsilon"] for c in FSSDNoise().param_grid()]
     assert run.threshold.n_calibration == 40 and run.ood[0].n_in == run.ood[0].n_out == 20
-    adversarial = Result.load(all_protocols / "results" / "fssd-noise-fgsm-val-seed0.json")
+    adversarial = load_result(all_protocols / "results" / "fssd-noise-fgsm-val-seed0.json")
     assert adversarial.threshold.n_calibration == 20, "the other half of the validation images taught"
-    plain = Result.load(all_protocols / "results" / "fssd-noise-seed0.json")
+    plain = load_result(all_protocols / "results" / "fssd-noise-seed0.json")
     assert plain.protocol == "no-ood" and "tuned" not in plain.settings
     assert plain.cost.images_forwarded["adversarial"] == 20
 

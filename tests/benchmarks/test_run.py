@@ -23,9 +23,9 @@ from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.training import train
 from benchmarks.run import app
-from benchmarks.tasks.objects import OBJECT_METHODS
+from benchmarks.tasks.detection import Detection
 from datamodules import DATAMODULES, CIFAR10DataModule
-from leaderboards import Result
+from leaderboards.store import load_result, load_scores
 from lsood import Detector, ModelInfo
 from lsood.methods import create
 from networks import build, save_weights
@@ -84,11 +84,11 @@ def test_the_main_job_writes_a_leaderboard(first_run):
 
 def test_results_hold_their_provenance(first_run):
     _, out, _ = first_run
-    run = Result.load(out / "results" / "lared-seed0.json")
+    run = load_result(out / "results" / "lared-seed0.json")
     assert run.ind.origin == "miniature" and (run.ind.n_fit, run.ind.n_val, run.ind.n_test) == (48, 40, 48)
     assert len(run.network.checkpoint) == 64 and run.network.latent_layer == "drop_block"
     assert run.protocol == "no-ood" and run.threshold.n_calibration == 40
-    scores = run.scores(out / "results" / "lared-seed0.json")
+    scores = load_scores(out / "results" / "lared-seed0.json")
     assert scores.groupby("set").size().to_dict() == {
         "ind-val": 40, "ind-test": 48, "svhn": 48, "cifar10-anomalies": 48,
     }  # fmt: skip
@@ -100,7 +100,7 @@ def test_results_hold_their_provenance(first_run):
 def test_every_image_is_forwarded_once(first_run):
     """Fit + validation + test + two OoD sets once, one perturbed pass for ODIN, 100 noise images for FSSD."""
     _, out, _ = first_run
-    forwarded = Result.load(out / "results" / "odin-seed0.json").cost.images_forwarded
+    forwarded = load_result(out / "results" / "odin-seed0.json").cost.images_forwarded
     scored = 40 + 48 + 48 + 48
     assert forwarded == {
         "preparation": 100, "shared_pass": 48 + scored, "perturbed": scored, "members": scored, "from_cache": 0,
@@ -117,7 +117,7 @@ def test_a_second_run_and_a_second_method_forward_nothing(first_run, monkeypatch
     pd.testing.assert_frame_equal(before[figures], after[figures])
     second = call(*arguments, "--methods", "fssd@layer2", "lared", "kde-classifier", "--out", out / "second")
     assert second.exit_code == 0, second.output
-    forwarded = Result.load(
+    forwarded = load_result(
         out / "second" / "results" / "kde-classifier-oracle-val-seed0.json"
     ).cost.images_forwarded
     assert forwarded == {"from_cache": 48 + 40 + 3 * 48}
@@ -169,7 +169,9 @@ def test_an_object_detector_runs(tmp_path):
     )
     assert table.auroc.notna().all(), table[["method", "ood", "failure"]].to_string()
     objects = pd.read_csv(tmp_path / "objects.csv")
-    assert set(objects.method) == set(OBJECT_METHODS) and set(objects.confidence) == {0.05}
+    assert set(objects.method) == set(Detection.default_methods["object"]) and set(objects.confidence) == {
+        0.05
+    }
     own = objects[objects.ood == "bdd100k-anomalies"]
     assert own.auroc.between(0, 1).all() and (own.n_in > 0).all()
     assert (objects[objects.ood == "voc"].n_unknown > 0).all()
@@ -188,7 +190,7 @@ def test_seeds_of_a_checkpoint_share_one_pass(first_run, tmp_path):
     done = call("--ind", "cifar10", "--ood", "svhn", "--checkpoint", first, second, "--seeds", "0", "1", "2",
                 "--out", tmp_path / "out", *FAST)  # fmt: skip
     assert done.exit_code == 0, done.output
-    runs = [Result.load(tmp_path / "out" / "results" / f"lared-seed{seed}.json") for seed in (0, 1, 2)]
+    runs = [load_result(tmp_path / "out" / "results" / f"lared-seed{seed}.json") for seed in (0, 1, 2)]
     assert runs[0].cost.images_forwarded["shared_pass"] == 48 + 40 + 48 + 48
     assert all("shared_pass" not in run.cost.images_forwarded for run in runs[1:])
     values = {run.ood[0].metrics["auroc"].value for run in runs}

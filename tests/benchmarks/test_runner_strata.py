@@ -16,18 +16,17 @@ import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
 from anomalies.validity import Unusable
 from benchmarks.console import spread
-from benchmarks.pipeline import report
-from benchmarks.pipeline.evaluation import Evaluation
+from benchmarks.levels.image import ImageLevel
+from benchmarks.levels.pixel import PixelLevel
+from benchmarks.pipeline.evaluation import Evaluation, LevelMethods
 from benchmarks.pipeline.extraction import Extraction
-from benchmarks.pipeline.strata import drawn_on, halves, strata_rows
+from benchmarks.pipeline.strata import anomaly_info, halves, strata_rows
 from benchmarks.pipeline.tuning import validation_rows
 from benchmarks.run import app
 from datamodules import CityscapesDataModule
 from datamodules.imagesets.anomalous import AnomalousSet
 from datamodules.imagesets.base import NOT_DRAWN, ArraySet
-from leaderboards import IndInfo, NetworkInfo, Result
-from leaderboards.pixel_schema import load_pixel_results
-from leaderboards.schema import Environment
+from leaderboards.store import load_result
 from lsood import Activations, ModelInfo
 from lsood.extraction.hook import Hook
 from lsood.methods import create
@@ -35,6 +34,7 @@ from lsood.metrics.pixel_set import PixelSet
 from lsood.probes.pixel_neighbours import position_features
 from networks import build
 
+PIXEL_METHODS = ("msp", "max-logit", "energy", "entropy", "latent-neighbour")
 RECIPE = Recipe("two", (Entry("mud", 2.0), Entry("fog")))
 
 
@@ -66,7 +66,11 @@ def evaluation(data, store, *names):
         "segmentation", data.num_classes, network.feature_layers, network.latent_layer, data.std
     )
     extraction = Extraction(network, "hash", "p", store)
-    return Evaluation(extraction, data, model_info, {name: create(name) for name in names or ("msp",)})
+    images = {name: create(name) for name in names or ("msp",)}
+    pixels = {name: create(name) for name in PIXEL_METHODS}
+    levels = ImageLevel(data, model_info), PixelLevel(data, model_info)
+    methods = [LevelMethods(*pair) for pair in zip(levels, (images, pixels), strict=True)]
+    return Evaluation(extraction, data, methods)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +83,7 @@ def run(tmp_path_factory):
 
 def test_every_image_comes_at_every_severity(run):
     made, scored = run
-    frame = scored["msp", "no-ood"].scores
+    frame = scored.of("msp").scores
     drawn = frame[frame.set == "cityscapes-anomalies"]
     assert sorted(drawn.severity.unique()) == [1, 2, 3, 4, 5] and set(drawn.kind) == {"mud", "fog"}
     assert set(drawn.source) == set(made.data.sets["test"].keys)
@@ -89,7 +93,7 @@ def test_every_image_comes_at_every_severity(run):
 
 def test_strata_equal_scikit_learn_on_the_scores(run):
     _, scored = run
-    frame, cell = scored["msp", "no-ood"].scores, scored["msp", "no-ood"].cells[0]
+    frame, cell = scored.of("msp").scores, scored.of("msp").cells[0]
     inside = frame[frame.set == "ind-test"].score
     drawn = frame[frame.set == "cityscapes-anomalies"]
     assert {(s.kind, s.severity) for s in cell.strata} >= {("mud", None), (None, 3), ("mud", 3), ("fog", 5)}
@@ -111,11 +115,11 @@ def test_strata_equal_scikit_learn_on_the_scores(run):
 
 def test_a_method_that_sees_anomalies_sees_none_of_the_images_it_is_judged_on(run):
     made, scored = run
-    x = made.sets["cityscapes-anomalies"]
+    x = scored.sets["cityscapes-anomalies"].images
     seen, rest = validation_rows(made.data.ood_sets["cityscapes-anomalies"], 0)
-    source = drawn_on(x)["source"].to_numpy()
+    source = anomaly_info(x)["source"].to_numpy()
     assert not set(source[seen]) & set(source[rest]) and len(seen) + len(rest) == x.images
-    judged = scored["kde-classifier", "oracle-val"].scores
+    judged = scored.of("kde-classifier", "oracle-val").scores
     assert set(judged[judged.set == "cityscapes-anomalies"].key) == {x.ids[i] for i in rest}
 
 
@@ -124,7 +128,7 @@ def test_halves_of_a_set_without_drawn_anomalies_are_a_seeded_permutation():
     order = torch.randperm(9, generator=torch.Generator().manual_seed(3)).tolist()
     seen, rest = halves(x, 3)
     assert seen.tolist() == order[:4] and rest.tolist() == order[4:]
-    assert strata_rows(drawn_on(x)) == {}
+    assert strata_rows(anomaly_info(x)) == {}
 
 
 def plain_scores(made, name="cityscapes-anomalies"):
@@ -140,64 +144,57 @@ def plain_scores(made, name="cityscapes-anomalies"):
     return rows
 
 
-def test_pixel_metrics_equal_scikit_learn_on_float64_scores(run, tmp_path):
-    made, _ = run
-    found = write_pixels(made, tmp_path)
+def test_pixel_metrics_equal_scikit_learn_on_float64_scores(run):
+    made, scored = run
     plain = plain_scores(made)
     labels = np.concatenate([label.ravel() for *_, label in plain])
     known = labels != 255
     assert 0 < known.sum() < labels.size, "fog is of the whole image: its pixels are unknown"
-    for i, name in enumerate(("msp", "max_logit", "energy", "entropy")):
+    for i, name in enumerate(PIXEL_METHODS[:4]):
         scores = np.concatenate([maps[i].ravel() for _, _, maps, _ in plain])
-        cell = found[name].ood[0]
-        assert cell.pixels[:2] == [(labels == 0).sum(), (labels == 1).sum()]
+        cell = scored.of(name, level="pixel").cells[0]
+        assert [cell.n_in, cell.n_out] == [(labels == 0).sum(), (labels == 1).sum()]
         ap = average_precision_score(labels[known], scores[known])
         assert cell.metrics["ap"].value == pytest.approx(ap, abs=1e-3), name
         area = roc_auc_score(labels[known], scores[known])
         assert cell.metrics["auroc"].value == pytest.approx(area, abs=1e-3), name
-        assert cell.random["ap"] == pytest.approx((labels == 1).sum() / known.sum())
+        assert cell.chance["ap"] == pytest.approx((labels == 1).sum() / known.sum())
         assert {(s.kind, s.severity) for s in cell.strata} == {
             ("mud", None),
             *((None, s) for s in range(1, 6)),
         }
 
 
-def write_pixels(made, folder):
-    ind = IndInfo("cityscapes", "segmentation", "miniature", "a" * 64, 8, 2, 8, {})
-    here = Environment("3.11", "2.15", "2.6", "cpu", 1, "Linux")
-    network = NetworkInfo("n", "b" * 64, 1, "l", {})
-    origin = {"seed": 0, "ind": ind, "network": network, "environment": here}
-    report.write_pixels(made, origin | {"created": "", "command": "c", "version": "0", "git": None}, folder)
-    return {one.score: one for one in load_pixel_results(folder)}
-
-
 def test_the_cache_holds_kinds_and_pixels_and_a_damaged_one_is_made_anew(tmp_path):
     data = data_module()
     first = evaluation(data, tmp_path / "store")
-    before = first.run()["msp", "no-ood"].cells[0]
-    metrics = write_pixels(first, tmp_path / "a")["msp"].ood[0].metrics
+    found = first.run()
+    before, pixels = found.of("msp").cells[0], found.of("msp", level="pixel").cells[0]
     again = evaluation(data, tmp_path / "store")
-    assert again.run()["msp", "no-ood"].cells[0] == before and again.extraction.forwarded == {}
+    assert again.run().of("msp").cells[0] == before and again.extraction.forwarded == {}
     (path,) = (tmp_path / "store").rglob("pixels.safetensors")
     path.write_bytes(path.read_bytes()[:-9] + b"something")
     third = evaluation(data, tmp_path / "store")
-    assert third.run()["msp", "no-ood"].cells[0] == before
+    found = third.run()
+    assert found.of("msp").cells[0] == before and found.of("msp", level="pixel").cells[0] == pixels
     assert third.extraction.forwarded == {"shared_pass": len(data.sets["test"])}
-    assert write_pixels(third, tmp_path / "b")["msp"].ood[0].metrics == metrics
-    of_other_features = dataclasses.replace(
-        PixelSet.load(path.parent), made="pixel_neighbours.of.another.fit.set"
-    )
-    of_other_features.save(path.parent)
+    stored = PixelSet.load(path.parent)
+    (fitted,) = (name for name in stored.scores if name.startswith("pixel_neighbours"))
+    other = {
+        name.replace(fitted, "pixel_neighbours.of.another.fit.set"): s for name, s in stored.scores.items()
+    }
+    dataclasses.replace(stored, scores=other).save(path.parent)
     fourth = evaluation(data, tmp_path / "store")
-    fourth.run()
+    assert fourth.run().of("latent-neighbour", level="pixel").cells[0].failure is None
     assert fourth.extraction.forwarded == {"shared_pass": len(data.sets["test"])}
-    assert PixelSet.load(path.parent).metadata == fourth.extraction.latent.name
+    assert set(PixelSet.load(path.parent).scores) == {*other, fitted}
 
 
-def test_the_latent_score_knows_only_the_fit_set_and_ranks_like_its_definition(run, tmp_path):
-    made, _ = run
-    network, data, bank = made.extraction.network, made.data, made.extraction.latent.bank
-    layer = made.model_info.layers[-1]
+def test_the_latent_neighbour_knows_only_the_fit_set_and_ranks_like_its_definition(run):
+    made, scored = run
+    found = scored.of("latent-neighbour", level="pixel")
+    network, data, bank = made.extraction.network, made.data, found.detector.bank_
+    layer = found.detector.model_info.penultimate
     assert bank.shape[0] == min(1024, 16 * len(data.sets["train"]))
     maps, labels = [], []
     with Hook(network.get_submodule(layer)) as hook:
@@ -211,13 +208,13 @@ def test_the_latent_score_knows_only_the_fit_set_and_ranks_like_its_definition(r
             labels.append(batch["anomaly"])
     scores, labels = torch.cat(maps).numpy(), torch.cat(labels).numpy()
     known = labels != 255
-    cell = write_pixels(made, tmp_path)["latent"].ood[0]
+    cell = found.cells[0]
     truth = average_precision_score(labels[known], scores[known])
     assert cell.metrics["ap"].value == pytest.approx(truth, abs=2e-3)
 
 
 def test_images_that_take_no_anomaly_are_left_out(tmp_path, monkeypatch):
-    from datamodules import anomalous
+    from datamodules.imagesets import anomalous
 
     data = data_module()
     refused = data.sets["test"].keys[3]
@@ -232,10 +229,11 @@ def test_images_that_take_no_anomaly_are_left_out(tmp_path, monkeypatch):
     item = data.ood_sets["cityscapes-anomalies"].read(3)
     assert item.kind == NOT_DRAWN and (item.image == data.sets["test"].read(3).image).all()
     made = evaluation(data, tmp_path)
-    scores = made.run()["msp", "no-ood"].scores
+    found = made.run()
+    scores = found.of("msp").scores
     drawn = scores[scores.set == "cityscapes-anomalies"]
     assert refused not in set(drawn.key) and len(drawn) == len(data.sets["test"]) - 1
-    assert made.extraction.pixels["cityscapes-anomalies"].keys == list(drawn.key)
+    assert found.sets["cityscapes-anomalies"].pixels.keys == list(drawn.key)
 
 
 def test_variants_share_pixels_with_single_images():
@@ -262,20 +260,24 @@ def test_the_command_reports_kinds_severities_and_pixels(tmp_path):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("- kind: mud\n- kind: rain\n")
     out = tmp_path / "out"
-    words = ["--ind", "cityscapes", "--ood", "cityscapes-anomalies", "--methods", "msp", "--recipe", str(recipe),
+    words = ["--ind", "cityscapes", "--ood", "cityscapes-anomalies", "--methods", "msp", "energy", "larem", "--recipe", str(recipe),
              "--severity", "all", "--epochs", "1", "--out", str(out), "--device", "cpu"]  # fmt: skip
     done = CliRunner().invoke(app, spread(words))
     assert done.exit_code == 0, done.output
     assert "what is missed" in done.output and "pixels: cityscapes" in done.output
     kinds = pd.read_csv(out / "kinds.csv")
-    assert set(kinds.method) == {"msp", "naive"} and set(kinds.kind) == {"mud", "rain", "all"}
+    assert set(kinds.method) == {"msp", "energy", "larem", "naive"} and set(kinds.kind) == {
+        "mud",
+        "rain",
+        "all",
+    }
     table = pd.read_csv(out / "pixels.csv")
-    assert set(table.score) == {"msp", "max_logit", "energy", "entropy", "latent", "random"}
+    assert set(table.method) == {"msp", "energy", "random"}, "--methods holds at every level"
     for name in ("missed", "severities"):
         assert (out / f"{name}-cityscapes-anomalies.png").stat().st_size > 5000
     content = json.loads((out / "results" / "pixels" / "energy-seed0.json").read_text())
-    assert content["network"]["checkpoint"] and content["image_size"] and content["command"]
-    stored = Result.load(out / "results" / "msp-seed0.json").settings
+    assert content["network"]["checkpoint"] and content["settings"]["image_size"] and content["command"]
+    stored = load_result(out / "results" / "msp-seed0.json").settings
     assert (
         stored["recipe"] == str(recipe)
         and stored["severity"] == "all"
@@ -317,5 +319,5 @@ def test_a_generated_set_knows_its_kinds_and_equals_the_drawn_one(tmp_path, monk
         assert (one.kind, one.severity, one.source) == (other.kind, other.severity, other.source)
         assert (one.image == other.image).all() and (one.anomaly is None) == (other.anomaly is None)
     made = evaluation(data, tmp_path / "store")
-    first, second = made.run()["msp", "no-ood"].cells
+    first, second = made.run().of("msp").cells
     assert first.metrics == second.metrics and first.strata == second.strata

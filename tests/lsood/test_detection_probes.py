@@ -6,7 +6,7 @@ import torch
 from scipy.special import logsumexp, softmax
 from scipy.stats import entropy as scipy_entropy
 
-from benchmarks.tasks.objects import object_model_info
+from benchmarks.levels.object import object_model_info
 from lsood import Activations, ModelInfo, OnePass, entropy, sample_latents
 from lsood.extraction.objects import ObjectSet, ObjectTally
 from lsood.probes.base import ForwardOutputs

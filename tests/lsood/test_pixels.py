@@ -268,7 +268,7 @@ def test_pixel_maps_rank_like_their_definitions(tiny):
     network = tiny(dense=True)
     x = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     with OnePass(network, [PixelMaps()]) as run:
-        maps = run(x, ["a", "b", "c"])["pixel_maps"]
+        maps = run(x, ["a", "b", "c"])[PixelMaps().name]
         assert run.forwarded == {"shared_pass": 3}
     assert maps.dtype == torch.float16 and maps.shape == (3, len(PIXEL_SCORES), 16, 16)
     p = network(x).double().softmax(1).detach()

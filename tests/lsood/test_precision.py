@@ -66,12 +66,14 @@ def networks_():
 
 
 def detectors(networks_):
-    """Every METHODS method that needs no OoD image; not VMDLS, whose network is of another kind."""
+    """Every registered method that needs no OoD image; not VMDLS, whose network is of another kind."""
     network, member = networks_
     model_info = dataclasses.replace(MODEL_INFO, head=Head.of(network))
     found = {}
     for name in METHODS:
         detector = create(name)
+        if "image" not in detector.levels:
+            continue
         if "no-ood" not in detector.protocols or detector.auxiliary_networks == "vmdls":
             continue
         if detector.auxiliary_networks is not None:

@@ -28,7 +28,7 @@ from anomalies.sets.manifest import write_whole
 from anomalies.sets.plan import Plan
 from anomalies.sets.source import SourceSpec, read_image
 from datamodules.ind.cityscapes import CLASSES, LABEL_IDS
-from datamodules.miniature.street import render
+from datamodules.miniature.street.scene import render
 
 pytestmark = pytest.mark.benchmark(timer=process_time)
 

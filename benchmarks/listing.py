@@ -8,21 +8,19 @@ import networks
 from anomalies import Recipe, recipe_names
 from benchmarks.naive import Naive
 from benchmarks.pipeline.config import METHODS
-from datamodules import DATAMODULES, NOISE, OOD_SETS
+from datamodules import DATAMODULES, ood_descriptions
 from lsood.methods import registered
 
 
 def listing() -> list[Table]:
     """Every in-distribution set, OoD set, recipe, network and method."""
     sets = Table("in-distribution set", "task", "classes", "default network", title="--ind")
-    for name, module in DATAMODULES.items():
-        sets.add_row(name, module.task, str(module.num_classes), networks.default_network(name, False))
-    ood = Table("OoD set", "what it is", title="--ood")
     for name in DATAMODULES:
-        ood.add_row(f"{name}-anomalies", f"anomalies drawn on the test images of {name}")
-    for name, entry in OOD_SETS.items():
-        ood.add_row(name, entry.description)
-    for name, description in NOISE.items():
+        classes = len(DATAMODULES.about(name, "class_names"))
+        network = DATAMODULES.about(name, "default_network") or ""
+        sets.add_row(name, DATAMODULES.about(name, "task"), str(classes), network)
+    ood = Table("OoD set", "what it is", title="--ood")
+    for name, description in ood_descriptions().items():
         ood.add_row(name, description)
     ood.add_row("folder:PATH", "any folder of images")
     ood.add_row("generated:PATH", "a set of python -m anomalies.generate")

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "lsood": set(),
     "networks": {"lsood"},
     "baselines": {"lsood"},
-    "datamodules": {"anomalies"},
+    "datamodules": {"anomalies", "lsood"},
     "leaderboards": {"lsood"},
     "benchmarks": {"anomalies", "baselines", "datamodules", "leaderboards", "lsood", "networks"},
 }

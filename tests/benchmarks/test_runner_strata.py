@@ -24,7 +24,8 @@ from benchmarks.pipeline.tuning import validation_rows
 from benchmarks.run import app
 from datamodules import CityscapesDataModule
 from datamodules.imagesets.anomalous import AnomalousSet
-from datamodules.imagesets.base import NOT_DRAWN, ArraySet
+from datamodules.imagesets.arrays import ArraySet
+from datamodules.imagesets.base import NOT_DRAWN
 from leaderboards import IndInfo, NetworkInfo, Result
 from leaderboards.pixel_schema import load_pixel_results
 from leaderboards.schema import Environment

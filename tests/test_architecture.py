@@ -130,7 +130,6 @@ def test_what_imports_no_torch(code):
 def test_every_list_says_what_the_classes_say():
     """What is read from the source equals what the imported classes have."""
     from datamodules.registry import DATAMODULES
-
     from lsood.methods import METHODS
     from networks.registry import NETWORKS
 

@@ -25,7 +25,8 @@ from benchmarks.pipeline.tuning import validation_rows
 from benchmarks.run import app
 from datamodules import CityscapesDataModule
 from datamodules.imagesets.anomalous import AnomalousSet
-from datamodules.imagesets.base import NOT_DRAWN, ArraySet
+from datamodules.imagesets.arrays import ArraySet
+from datamodules.imagesets.base import NOT_DRAWN
 from leaderboards.store import load_result
 from lsood import Activations, ModelInfo
 from lsood.extraction.hook import Hook

@@ -94,7 +94,7 @@ def reproduce(table: PaperTable, settings: Settings) -> list[Path]:
     data = data_module(settings)
     for seed in settings.seeds:
         run_seed(settings, data, seed, settings.out / "results")
-    results = load_results(settings.out / "results")
+    results = list(load_results(settings.out / "results").values())
     written = write(table, results, settings.out)
     output = Console()
     for shown in rich_table(table, results):

@@ -1,4 +1,4 @@
-"""A reproduced table for people: Markdown, HTML, CSV and the terminal, all from the same cells."""
+"""A reproduced table of a paper as Markdown, HTML, CSV and terminal output, all from the same cells."""
 
 from __future__ import annotations
 

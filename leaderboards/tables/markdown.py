@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from leaderboards.analysis.ranks import Ranks
-from leaderboards.analysis.significance import PAIRED_NOTE, TIED
+from leaderboards.analysis.significance import PAIRED_NOTE
 from leaderboards.analysis.strata import by_kind, comparisons, strata_rows
 from leaderboards.schema import Result
 from leaderboards.tables.aggregate import is_miniature
 from leaderboards.tables.levels import LEVELS, Column, Level
-from leaderboards.tables.sections import Section, sections
-from leaderboards.tables.text import BANNER, GENERAL_NOTE, failed, figure, note, reason, title_of
+from leaderboards.tables.sections import Cell, Section, sections
+from leaderboards.tables.text import BANNER, GENERAL_NOTE, note, title_of
 from lsood.io import markdown_cell as cell
 
 
@@ -72,22 +72,20 @@ def _level(results: Sequence[Result], level: Level, pairs: pd.DataFrame | None) 
 def _table(section: Section, columns: Sequence[Column]) -> list[str]:
     heads = " | ".join(column.head for column in columns)
     lines = [f"| method | {heads} | data |", "|---|" + "--:|" * len(columns) + "---|"]
-    for _, row in section.rows.iterrows():
-        name = f"*{cell(title_of(row))}*" if row["method"] == section.level.reference else cell(title_of(row))
-        if failed(row, columns):
-            texts = [f"failed: {cell(reason(row))}", *[""] * (len(columns) - 1)]
-        else:
-            texts = [_figure(row, column, section) for column in columns]
-        data = cell(f"{row['ind_origin']} / {row['ood_origin']}")
+    for line in section.lines(columns):
+        name = f"*{cell(line.name)}*" if line.reference else cell(line.name)
+        texts = [_figure(one, i == 0, section.level) for i, one in enumerate(line.cells)]
+        if line.failed:
+            texts = [f"failed: {cell(line.failed)}", *[""] * (len(columns) - 1)]
+        data = cell(f"{line.row['ind_origin']} / {line.row['ood_origin']}")
         lines.append(f"| {name} | {' | '.join(texts)} | {data} |")
     return lines
 
 
-def _figure(row: pd.Series, column: Column, section: Section) -> str:
-    leading = column.name == section.level.leading.name
-    text = cell(figure(row, column, interval=leading or section.level.intervals))
-    text = f"**{text}**" if text and section.is_best(row, column) else text
-    return f"{text} {TIED}" if leading and row["method"] in section.tied else text
+def _figure(one: Cell, first: bool, level: Level) -> str:
+    text = cell(one.full if first or level.intervals else one.text)
+    text = f"**{text}**" if one.best else text
+    return f"{text} {one.tied}" if one.tied else text
 
 
 def _strata(results: Sequence[Result], level: Level) -> list[str]:

@@ -10,10 +10,10 @@ import pandas as pd
 
 from leaderboards.analysis.gain import NAIVE
 from leaderboards.analysis.ranks import Ranks
-from leaderboards.analysis.significance import PAIRED_NOTE, TIED
+from leaderboards.analysis.significance import PAIRED_NOTE
 from leaderboards.analysis.strata import comparisons, strata_rows
 from leaderboards.schema import IMAGE, Result
-from leaderboards.tables.aggregate import POOLED, is_miniature
+from leaderboards.tables.aggregate import is_miniature
 from leaderboards.tables.heat import heat_parts, scale
 from leaderboards.tables.levels import GAIN, LEVELS, SECONDS, Column, Level, View
 from leaderboards.tables.sections import Section, sections
@@ -22,10 +22,7 @@ from leaderboards.tables.text import (
     GENERAL_NOTE,
     NOT_RECORDED,
     failed,
-    figure,
     note,
-    reason,
-    title_of,
 )
 from lsood.io import markdown_cell
 
@@ -106,19 +103,18 @@ def _level(
 
 
 def _section(section: Section, figures: Sequence[str]) -> dict[str, Any]:
-    level, rows = section.level, section.rows
+    level = section.level
     views = []
     for view in level.views:
         columns = _columns(section, view)
-        if not view.block or not all(failed(row, columns) for _, row in rows.iterrows()):
-            heading = view.heading if len(level.views) > 1 else ""
-            views.append(_view(section, columns, rows, heading))
+        if not view.block or not all(failed(row, columns) for _, row in section.rows.iterrows()):
+            views.append(_view(section, columns, view.heading))
     means = None
     if level.means is not None and len(section.means):
         n = section.means["n_images"].iloc[0]
         columns = [c for c in level.views[0].columns() if section.means[c.name].notna().any()]
         heading = f"{level.means[1].capitalize()}: {n} images with pixels of both classes"
-        means = _view(section, columns, section.means, heading)
+        means = _view(section, columns, heading, section.means)
     return {
         "title": section.title,
         "views": views,
@@ -134,55 +130,22 @@ def _columns(section: Section, view: View) -> list[Column]:
     return [first, *rest] if view.block else section.shown([first, GAIN, *rest, SECONDS])
 
 
-def _view(section: Section, columns: Sequence[Column], rows: pd.DataFrame, heading: str) -> dict[str, Any]:
-    leading = columns[0]
-    reference = rows.loc[rows["method"] == section.level.reference, leading.name]
-    mark = rows["naive"].mean() if section.level.reference == NAIVE else reference.mean()
+def _view(
+    section: Section, columns: Sequence[Column], heading: str, rows: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """A table: of the section, or of other rows such as means over images."""
+    leading, table = columns[0].name, section.rows if rows is None else rows
+    reference = table.loc[table["method"] == section.level.reference, leading]
+    mark = table["naive"].mean() if section.level.reference == NAIVE else reference.mean()
     return {
         "heading": heading,
         "columns": columns,
-        "timed": int(SECONDS in columns),
+        "leading": leading,
+        "intervals": section.level.intervals,
+        "seconds": SECONDS,
         "mark": None if pd.isna(mark) else round(100 * mark, 2),
-        "lines": [_line(row, columns, section) for _, row in rows.iterrows()],
+        "lines": [(line, _bar(line.row, leading)) for line in section.lines(columns, rows=rows)],
     }
-
-
-def _line(row: pd.Series, columns: Sequence[Column], section: Section) -> dict[str, Any]:
-    leading = columns[0]
-    return {
-        "name": title_of(row),
-        "reference": row["method"] == section.level.reference,
-        "failed": reason(row) if failed(row, columns) else "",
-        "best": _main(row) and section.is_best(row, leading),
-        "bar": _bar(row, leading.name),
-        "cells": [_cell(row, column, leading, section) for column in columns],
-    }
-
-
-def _cell(row: pd.Series, column: Column, leading: Column, section: Section) -> dict[str, Any]:
-    text, full = figure(row, column), figure(row, column, interval=True)
-    ranged = column is leading or section.level.intervals
-    return {
-        "value": _value(row, column),
-        "text": text,
-        "range": full.removeprefix(text).strip() if ranged else "",
-        "interval": full,
-        "leading": column is leading,
-        "best": _main(row) and section.is_best(row, column),
-        "tied": TIED if column is leading and row["method"] in section.tied else "",
-        "seconds": column is SECONDS,
-    }
-
-
-def _main(row: pd.Series) -> bool:
-    """Whether a row is none of means over images."""
-    return bool(row.get("part", POOLED) == POOLED)
-
-
-def _value(row: pd.Series, column: Column) -> Any:
-    """What a column is sorted by."""
-    value = row["fit_seconds"] + row["score_seconds"] if column is SECONDS else row[column.name]
-    return "" if pd.isna(value) else value
 
 
 def _bar(row: pd.Series, metric: str) -> list[float] | None:

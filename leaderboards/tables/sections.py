@@ -9,10 +9,34 @@ from functools import cached_property
 import pandas as pd
 
 from leaderboards.analysis.gain import has_naive
-from leaderboards.analysis.significance import tied_with_best, untested
+from leaderboards.analysis.significance import TIED, tied_with_best, untested
 from leaderboards.schema import IMAGE, Result
 from leaderboards.tables.aggregate import POOLED, failure_column, groups, rows
-from leaderboards.tables.levels import GAIN, Column, Level
+from leaderboards.tables.levels import GAIN, Column, Level, View
+from leaderboards.tables.text import failed, figure, reason, title_of, value
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure as text, with its interval in ``full``, and its marks."""
+
+    column: Column
+    value: float
+    text: str
+    full: str
+    best: bool
+    tied: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table; ``failed`` says why it has no figures, ``reference`` whether it stands apart."""
+
+    row: pd.Series
+    name: str
+    reference: bool
+    failed: str
+    cells: list[Cell]
 
 
 @dataclass(frozen=True)
@@ -50,11 +74,33 @@ class Section:
                 found[column.name] = float(values.max() if column.better == "higher" else values.min())
         return found
 
-    def is_best(self, row: pd.Series, column: Column) -> bool:
-        """Whether the figure of a row is the best of its column."""
-        return row["method"] != self.level.reference and row.get(column.name) == self.best.get(
-            column.name, ""
-        )
+    def lines(
+        self, columns: Sequence[Column], view: View | None = None, rows: pd.DataFrame | None = None
+    ) -> list[Line]:
+        """The rows with these columns as text.
+
+        Args:
+            view: of which the reasons of failed rows are given; default any. rows: default the table's; no best values
+                are marked in others.
+        """
+        found = []
+        for _, row in (self.rows if rows is None else rows).iterrows():
+            reference = row["method"] == self.level.reference
+            best = {} if reference or rows is not None else self.best
+            cells = [
+                Cell(
+                    column,
+                    value(row, column),
+                    figure(row, column),
+                    figure(row, column, interval=True),
+                    column.name in best and value(row, column) == best[column.name],
+                    TIED if column is columns[0] and row["method"] in self.tied else "",
+                )
+                for column in columns
+            ]
+            why = reason(row, view) if failed(row, columns) else ""
+            found.append(Line(row, title_of(row), reference, why, cells))
+        return found
 
     def shown(self, columns: Sequence[Column]) -> list[Column]:
         """The columns without the gain where the baseline did not run."""

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from leaderboards.analysis.strata import ANY, MEAN, by_kind, comparisons, strata_rows
 from leaderboards.schema import Result
-from leaderboards.tables.levels import LEVELS, SECONDS, Column, Level, View
+from leaderboards.tables.levels import LEVELS, Column, Level, View
 from leaderboards.tables.sections import Section, sections
-from leaderboards.tables.text import failed, figure, reason
+from leaderboards.tables.text import NOT_RECORDED, failed
 
 WIDTH = 80
 
@@ -44,28 +44,23 @@ def _table(section: Section, view: View, columns: Sequence[Column]) -> Table:
     for column in columns:
         table.add_column(column.title.replace(" ", "\n"), justify="right", no_wrap=True, vertical="bottom")
     reasons: dict[str, int] = {}
-    for _, row in section.rows.iterrows():
-        reference = row["method"] == section.level.reference
-        if reference:
+    leading = section.level.leading
+    for line in section.lines(columns, view):
+        if line.reference:
             table.add_section()
-        cells = [_cell(row, column, view, section) for column in columns]
-        if failed(row, columns):
-            number = reasons.setdefault(reason(row, view), len(reasons) + 1)
+        cells = []
+        for cell in line.cells:
+            text = cell.full if cell.column.name == leading.name else cell.text
+            text = "-" if text == NOT_RECORDED else text
+            cells.append(Text(text, "dim" if line.reference else "bold green" if cell.best else ""))
+        if line.failed:
+            number = reasons.setdefault(line.failed, len(reasons) + 1)
             cells[0] = Text(f"failed ({number})", "red")
-        style = "dim" if reference else "bold green" if section.is_best(row, section.level.leading) else ""
-        table.add_row(Text(row["method"], style), *cells)
+        table.add_row(Text(line.row["method"], cells[0].style if not line.failed else ""), *cells)
     if reasons:
         table.caption = Text("\n".join(f"({n}) {text}" for text, n in reasons.items()), "red")
         table.caption_justify = "left"
     return table
-
-
-def _cell(row: pd.Series, column: Column, view: View, section: Section) -> Text:
-    leading = column.name == section.level.leading.name
-    text = "-" if column is SECONDS and pd.isna(row["fit_seconds"]) else figure(row, column, interval=leading)
-    if row["method"] == section.level.reference:
-        return Text(text, "dim" if leading else "")
-    return Text(text, "bold green" if section.is_best(row, column) else "")
 
 
 def _strata(results: Sequence[Result], level: Level) -> Iterator[Table]:

@@ -27,33 +27,31 @@ GENERAL_NOTE = (
 )
 
 
+def value(row: Any, column: Column) -> float:
+    """A figure of a row as a number, NaN for none."""
+    found = row["fit_seconds"] + row["score_seconds"] if column is SECONDS else row[column.name]
+    return float("nan") if pd.isna(found) else float(found)
+
+
 def figure(row: Any, column: Column, interval: bool = False) -> str:
     """A figure of a row: percent with one decimal, a count without; "" for none. With ``interval``: "97.1 [96.0, 98.2]"
     for one seed, "97.1 ± 0.4" for several.
     """
+    found = value(row, column)
+    if pd.isna(found):
+        return NOT_RECORDED if column is SECONDS and row["method"] != RANDOM else ""
     if column is SECONDS:
-        return seconds(row)
-    value = row[column.name]
-    if pd.isna(value):
-        return ""
+        return f"{found:.2f}"
     if column is GAIN:
-        return "< -100" if value < -1 else f"{100 * value:.1f}"
+        return "< -100" if found < -1 else f"{100 * found:.1f}"
     scale, digits = (1, 0) if column.count else (100, 1)
-    text = f"{scale * value:.{digits}f}"
+    text = f"{scale * found:.{digits}f}"
     if not interval or row["method"] == RANDOM:
         return text
     if pd.notna(std := row[f"{column.name}_std"]):
         return f"{text} ± {scale * std:.{digits}f}"
     low, high = (scale * row[f"{column.name}_{end}"] for end in ("low", "high"))
     return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
-def seconds(row: Any) -> str:
-    """Seconds to fit and score, "not recorded" where they were not; "" for the row of a random score."""
-    if row["method"] == RANDOM:
-        return ""
-    total = row["fit_seconds"] + row["score_seconds"]
-    return NOT_RECORDED if pd.isna(total) else f"{total:.2f}"
 
 
 def title_of(row: Any) -> str:

@@ -60,6 +60,8 @@ class Anomaly(ABC):
         kind: name in recipes and manifests.
         family: kinds with a common cause: "soiling", "weather", "lighting", ...
         level: "pixel" where ``Rendered.alpha`` tells which pixels are anomalous, "image" where all are.
+        moves_pixels: whether what the image shows stands elsewhere afterwards, so that boxes are no longer right.
+        objects: what is added: "new" objects of no known class, "own" ones copied from the image, or none ("").
         version: increased whenever the pixels change; part of recipe fingerprints.
 
     Raises:
@@ -70,6 +72,8 @@ class Anomaly(ABC):
     family: ClassVar[str]
     level: ClassVar[Literal["image", "pixel"]]
     version: ClassVar[int] = 1
+    moves_pixels: ClassVar[bool] = False
+    objects: ClassVar[Literal["", "own", "new"]] = ""
 
     severity: int = 3
 

@@ -24,8 +24,8 @@ from lsood.detector import Detector
 from lsood.extraction.activations import Activations
 from lsood.extraction.measurement import Measurement
 from lsood.extraction.objects import ObjectSet
-from lsood.metrics.detection_set import DetectionSet
-from lsood.metrics.open_set_detection import Outcomes, evaluate_open_set, separation
+from lsood.metrics.open_set.detection_set import DetectionSet
+from lsood.metrics.open_set.evaluation import Outcomes, evaluate_open_set, separation
 from lsood.probes.base import ModelInfo, Probe
 from lsood.probes.head import Head
 from lsood.probes.objects import object_probes

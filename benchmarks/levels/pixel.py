@@ -14,7 +14,7 @@ from leaderboards.schema import PIXEL, Block, OodCell, Stratum
 from lsood.detector import Detector
 from lsood.extraction.activations import Activations
 from lsood.extraction.measurement import Measurement
-from lsood.metrics.pixels import random_baseline
+from lsood.metrics.pixel.histogram import random_baseline
 from lsood.metrics.strata import SMALLEST_STRATUM
 from lsood.probes.base import Probe
 from lsood.probes.pixels import PixelMaps

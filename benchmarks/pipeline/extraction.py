@@ -22,7 +22,7 @@ from lsood.extraction.objects import ObjectSet, ObjectTally
 from lsood.extraction.one_pass import OnePass
 from lsood.extraction.pixel_tally import PixelTally
 from lsood.io import log
-from lsood.metrics.pixel_set import PixelSet
+from lsood.metrics.pixel.pixel_set import PixelSet
 from lsood.probes.base import Probe
 from lsood.probes.objects import ObjectPlace, ObjectProbe
 from lsood.probes.perturbation import Perturbation

@@ -15,7 +15,6 @@ from anomalies.variants import variants
 from datamodules.imagesets.base import NOT_DRAWN, ImageSet, Item, fingerprint_of
 from datamodules.imagesets.boxes import Boxes
 
-MOVING = ("geometric", "albumentations")
 """Families of anomalies whose kinds move pixels, or may."""
 
 
@@ -83,8 +82,8 @@ class AnomalousSet(ImageSet):
 
 def _moved(clean: Boxes, drawn: AnomalousImage) -> Boxes | None:
     """The boxes of an image after an anomaly; None where they cannot be known."""
-    if drawn.anomaly.family in MOVING:
+    if drawn.anomaly.moves_pixels:
         return None
-    if drawn.anomaly.family != "objects":
+    if not drawn.anomaly.objects:
         return clean
     return clean.with_unknown(drawn.rendered.details["boxes"], drawn.rendered.details["objects"])

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from anomalies import ANOMALIES
 from anomalies.sets.stored import StoredSet
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
 from datamodules.imagesets.boxes import NO_BOXES
-
-NEW_OBJECTS = ("object", "folder_object")
 
 
 class GeneratedSet(ImageSet):
@@ -52,7 +51,11 @@ class GeneratedSet(ImageSet):
         record = self.records[index]
         target = found.labels if found.labels is not None else record["target"]
         if self.boxed:
-            drawn = record["details"] if record["kind"] in NEW_OBJECTS else {"boxes": (), "objects": ()}
+            drawn = (
+                record["details"]
+                if ANOMALIES[record["kind"]].objects == "new"
+                else {"boxes": (), "objects": ()}
+            )
             target = NO_BOXES.with_unknown(drawn["boxes"], drawn["objects"])
         anomaly = None if mask is None else mask.astype(np.uint8)
         kind, severity = record["kind"], record["severity"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lsood.extraction.activations import Activations
 from lsood.extraction.objects import ObjectSet
-from lsood.metrics.pixel_set import PixelSet
+from lsood.metrics.pixel.pixel_set import PixelSet
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lsood.extraction.activations import Activations, concatenate
-from lsood.metrics.detection_set import DetectionSet
+from lsood.metrics.open_set.detection_set import DetectionSet
 from lsood.probes.objects import image_of, object_keys
 
 FOUND, TRUTH = "objects", "truth"

@@ -13,9 +13,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lsood.metrics.components import Components, components
-from lsood.metrics.pixel_set import PixelScore, PixelSet
-from lsood.metrics.pixels import ANOMALOUS, BINS, IGNORED, NORMAL, best_key, histogram, key_scores, score_keys
+from lsood.metrics.pixel.components import Components, components
+from lsood.metrics.pixel.histogram import (
+    ANOMALOUS,
+    BINS,
+    IGNORED,
+    NORMAL,
+    best_key,
+    histogram,
+    key_scores,
+    score_keys,
+)
+from lsood.metrics.pixel.pixel_set import PixelScore, PixelSet
 
 
 class PixelTally:

@@ -31,7 +31,7 @@ from leaderboards.store import load_result
 from lsood import Activations, ModelInfo
 from lsood.extraction.hook import Hook
 from lsood.methods import create
-from lsood.metrics.pixel_set import PixelSet
+from lsood.metrics.pixel.pixel_set import PixelSet
 from lsood.probes.pixel_neighbours import position_features
 from networks import build
 

@@ -6,13 +6,13 @@ import torch
 from sklearn.metrics import average_precision_score
 from torchvision.ops import box_iou
 
-from lsood.metrics.box_matching import Overlaps, iou
 from lsood.metrics.curve import Curve
-from lsood.metrics.detection_set import DetectionSet
-from lsood.metrics.image_bootstrap import Counts, curve, levels
 from lsood.metrics.intervals import delong_interval, evaluate, row_metrics
-from lsood.metrics.open_set_detection import OPEN_SET_METRICS, Outcomes, evaluate_open_set, separation
-from lsood.metrics.wilderness import Wilderness
+from lsood.metrics.open_set.box_matching import Overlaps, iou
+from lsood.metrics.open_set.detection_set import DetectionSet
+from lsood.metrics.open_set.evaluation import OPEN_SET_METRICS, Outcomes, evaluate_open_set, separation
+from lsood.metrics.open_set.image_bootstrap import Counts, curve, levels
+from lsood.metrics.open_set.wilderness import Wilderness
 
 BOX = np.array([0.0, 0.0, 10.0, 10.0])
 

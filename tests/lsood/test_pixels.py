@@ -10,9 +10,8 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from lsood import OnePass
 from lsood.extraction.pixel_tally import PixelTally
-from lsood.metrics.components import component_metrics, components
-from lsood.metrics.pixel_set import PixelSet
-from lsood.metrics.pixels import (
+from lsood.metrics.pixel.components import component_metrics, components
+from lsood.metrics.pixel.histogram import (
     BINS,
     best_key,
     histogram,
@@ -22,6 +21,7 @@ from lsood.metrics.pixels import (
     score_keys,
     to_float16,
 )
+from lsood.metrics.pixel.pixel_set import PixelSet
 from lsood.probes.image import PIXEL_SCORES, PixelMaps
 
 

@@ -41,6 +41,7 @@ class Albumentations(Anomaly):
     kind = "albumentations"
     family = "albumentations"
     level = "image"
+    moves_pixels = True
 
     transform: str = "RandomFog"
     arguments: Mapping[str, Any] = field(default_factory=dict)

@@ -23,6 +23,7 @@ class Warp(Anomaly):
 
     family = "geometric"
     level = "image"
+    moves_pixels = True
 
     @abstractmethod
     def source(self, rng: np.random.Generator, shape: Shape) -> tuple[Maps, Mapping[str, Any]]:

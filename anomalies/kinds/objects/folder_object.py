@@ -27,6 +27,7 @@ class FolderObject(Pasted):
     """
 
     kind = "folder_object"
+    objects = "new"
 
     folder: str = ""
 

@@ -27,6 +27,7 @@ class Object(Pasted):
     """
 
     kind = "object"
+    objects = "new"
 
     shape: str = "any"
 

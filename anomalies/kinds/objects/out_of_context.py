@@ -38,6 +38,7 @@ class OutOfContext(Anomaly):
     """
 
     kind = "out_of_context"
+    objects = "own"
     family = "objects"
     level = "pixel"
 

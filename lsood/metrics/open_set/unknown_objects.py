@@ -1,4 +1,4 @@
-"""What becomes of unknown objects; computed by `lsood.metrics.open_set_detection`."""
+"""What becomes of unknown objects; computed by `lsood.metrics.open_set.evaluation`."""
 
 from __future__ import annotations
 

@@ -20,10 +20,10 @@ from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
 from lsood.io import sha256, write_atomic, write_text
-from lsood.metrics.components import component_metrics
 from lsood.metrics.curve import Array
 from lsood.metrics.intervals import Estimate, blocks, source_weights
-from lsood.metrics.pixels import curve, curve_metrics
+from lsood.metrics.pixel.components import component_metrics
+from lsood.metrics.pixel.histogram import curve, curve_metrics
 
 RESAMPLES = 200
 VERSION = 3
@@ -34,9 +34,10 @@ class PixelScore:
     """One score on N images: E entries of the images' histograms, their G true and P predicted components.
 
     Attributes:
-        entry_image: (E,) int32, position of the image. entry_key: (E,) uint16, see `lsood.metrics.pixels`.
+        entry_image: (E,) int32, position of the image. entry_key: (E,) uint16, see `lsood.metrics.pixel.histogram`.
         normal, anomalous: (E,) int32 pixels.
-        siou_image, siou, ppv_image, ppv: (G,), (P,), see `lsood.metrics.components`; empty where no threshold exists.
+        siou_image, siou, ppv_image, ppv: (G,), (P,), see `lsood.metrics.pixel.components`; empty where no threshold
+            exists.
         threshold: (1,) float16, of the components: that of the highest F1 over the pixels of all images, and
             empty where there are none of a class.
     """
@@ -56,7 +57,7 @@ class PixelScore:
         return np.unique(self.entry_key, return_inverse=True)
 
     def metrics(self, weights: Array) -> dict[str, Array]:
-        """{metric: (R',)} of `lsood.metrics.pixels.curve_metrics`, from (R, N) how often each image counts;
+        """{metric: (R',)} of `lsood.metrics.pixel.histogram.curve_metrics`, from (R, N) how often each image counts;
         resamples without pixels of a class are left out.
         """
         keys, level = self._levels

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lsood.metrics.box_matching import Array, Overlaps, Rows, box_array
+from lsood.metrics.open_set.box_matching import Array, Overlaps, Rows, box_array
 
 UNKNOWN = -1
 

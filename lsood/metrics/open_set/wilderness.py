@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lsood.metrics.box_matching import Array, Rows
-from lsood.metrics.detection_set import DetectionSet
+from lsood.metrics.open_set.box_matching import Array, Rows
+from lsood.metrics.open_set.detection_set import DetectionSet
 
 RECALL = 0.8
 

@@ -31,7 +31,7 @@ from leaderboards.build import build
 from leaderboards.figures.boxes import BoxPicture, boxes_figure
 from leaderboards.tables.aggregate import groups, quality
 from leaderboards.tables.levels import OBJECTS
-from lsood.metrics.open_set_detection import OPEN_SET_METRICS
+from lsood.metrics.open_set.evaluation import OPEN_SET_METRICS
 from lsood.metrics.table import OPEN_SET, ROWS, names
 
 METRICS = names(ROWS)

@@ -12,7 +12,7 @@ taken_for_known: share of unknown objects found by no flagged detection that one
 missed: the rest; unknown_recall + taken_for_known + missed = 1.
 aose: A-OSE (Miller et al., ICRA 2018), how many detections claiming a class overlap an unknown object.
 nose: A-OSE / number of unknown objects; several detections on one object let it exceed 1.
-wi: wilderness impact (Dhamija et al., WACV 2020), see `lsood.metrics.wilderness`.
+wi: wilderness impact (Dhamija et al., WACV 2020), see `lsood.metrics.open_set.wilderness`.
 
 Against FMIYC (Montoya et al. 2025) and ORE (Joseph et al., CVPR 2021), whose evaluation it builds on: they match in the
 order of the class's confidence and AP_U ranks flagged detections by it; here the OoD score orders both, so R_U and P_U
@@ -29,13 +29,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lsood.metrics.box_matching import Array, Rows
 from lsood.metrics.curve import Curve, check_scores
-from lsood.metrics.detection_set import UNKNOWN, DetectionSet
-from lsood.metrics.image_bootstrap import LEVELS, Counts, curve, image_weights, levels
 from lsood.metrics.intervals import RESAMPLES, Estimate, Sources, row_metrics
+from lsood.metrics.open_set.box_matching import Array, Rows
+from lsood.metrics.open_set.detection_set import UNKNOWN, DetectionSet
+from lsood.metrics.open_set.image_bootstrap import LEVELS, Counts, curve, image_weights, levels
+from lsood.metrics.open_set.wilderness import Wilderness
 from lsood.metrics.table import OPEN_SET, names
-from lsood.metrics.wilderness import Wilderness
 
 OPEN_SET_METRICS = names(OPEN_SET)
 Flags = NDArray[np.bool_]

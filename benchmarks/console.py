@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from lsood.io import log
+
 console = Console(stderr=True)
-log = logging.getLogger("lsood-bench")
 SEVERAL = ("--ood", "--methods", "--protocols", "--seeds", "--checkpoint")
 
 

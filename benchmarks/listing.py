@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datamodules.registry import DATAMODULES, NOISE, OOD_SETS
 from rich.table import Table
 
 from anomalies.recipe import Recipe, recipe_names
 from benchmarks.tasks import TASKS
+from datamodules.registry import DATAMODULES, ood_descriptions
 from lsood.methods import METHODS
 from networks.presets import PRESETS
 from networks.registry import NETWORKS
@@ -28,14 +28,8 @@ def _sets() -> Table:
 
 def _ood_sets() -> Table:
     table = Table("OoD set", "what it is", title="--ood")
-    for name in DATAMODULES:
-        table.add_row(f"{name}-anomalies", f"anomalies drawn on the test images of {name}")
-    for name in DATAMODULES:
-        table.add_row(name, f"test images of {name}")
-    for registry in (OOD_SETS, NOISE):
-        for name in registry:
-            if name not in DATAMODULES:
-                table.add_row(name, registry.about(name, "description", ""))
+    for name, description in ood_descriptions().items():
+        table.add_row(name, description)
     table.add_row("folder:PATH", "any folder of images")
     table.add_row("generated:PATH", "a set made by python -m anomalies.generate")
     return table

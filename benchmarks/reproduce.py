@@ -1,9 +1,8 @@
-"""A paper's table, reported beside measured: ``python -m benchmarks.reproduce fssd-fashionmnist``."""
+"""A paper's table, reported and measured values side by side: ``python -m benchmarks.reproduce fssd-fashionmnist``."""
 
 from __future__ import annotations
 
 import dataclasses
-import logging
 import shlex
 import sys
 import time
@@ -18,17 +17,16 @@ from rich.markup import escape
 import networks
 from benchmarks import papers
 from benchmarks.console import spread, to_file, to_terminal
-from benchmarks.papers import availability as whereabouts
+from benchmarks.papers import availability
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.job import data_module, run_seed
-from leaderboards import load_results
 from leaderboards.papers.page import rich_table, view, write
 from leaderboards.papers.reproduction import cells, tally
 from leaderboards.papers.tables import PROTOCOLS, PaperTable
-from lsood.io import BAD_USAGE, FAILED, reporting
+from leaderboards.store import load_results
+from lsood.io import BAD_USAGE, FAILED, log, reporting, unknown
 from lsood.methods import chosen
 
-log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 PRESETS = ("paper", "fast")
 
@@ -41,12 +39,12 @@ def sets_there(table: PaperTable, root: Path | None, download: bool) -> tuple[st
     """
     found = []
     for name in table.sets:
-        state = whereabouts.of(name, table, root)
+        state = availability.of(name, table, root)
         if state.there or (download and state.fetched):
             found.append(name)
         else:
             log.warning("%s is left out: %s", name, state.text)
-    ind = whereabouts.of(table.ind, table, root)
+    ind = availability.of(table.ind, table, root)
     if not (ind.there or (download and ind.fetched)):
         raise FileNotFoundError(f"{table.name} needs {table.ind}: {ind.text}")
     if not found:
@@ -62,7 +60,7 @@ def protocols_of(table: PaperTable, asked: Sequence[str]) -> tuple[str, ...]:
     """
     for name in asked:
         if name not in PROTOCOLS:
-            raise ValueError(papers.unknown("protocol", name, PROTOCOLS))
+            raise unknown("protocol", name, PROTOCOLS)
     used = {"no-ood", *(table.protocol_of(row) for row in table.rows)}
     return tuple(dict.fromkeys(asked)) or tuple(name for name in PROTOCOLS if name in used)
 
@@ -70,12 +68,11 @@ def protocols_of(table: PaperTable, asked: Sequence[str]) -> tuple[str, ...]:
 def settings_for(table: PaperTable, preset: str, protocols: tuple[str, ...], **options: Any) -> Settings:
     """What `benchmarks.run` is asked to do for a table. Raises ValueError where it cannot be done."""
     if preset not in ("", *PRESETS):
-        raise ValueError(papers.unknown("preset", preset, PRESETS))
+        raise unknown("preset", preset, PRESETS)
     preset = preset or ("fast" if table.fast_preset else "paper")
     if preset == "fast" and table.fast_preset is None:
         raise ValueError(f"{table.name} has no fast preset; use --preset paper, or --epochs N")
-    if table.network not in networks.NETWORKS:
-        raise ValueError(papers.unknown("network", table.network, networks.NETWORKS))
+    networks.NETWORKS.check(table.network)
     return Settings(
         ind=table.ind,
         network=table.network,
@@ -94,7 +91,7 @@ def reproduce(table: PaperTable, settings: Settings) -> list[Path]:
     data = data_module(settings)
     for seed in settings.seeds:
         run_seed(settings, data, seed, settings.out / "results")
-    results = load_results(settings.out / "results")
+    results = list(load_results(settings.out / "results").values())
     written = write(table, results, settings.out)
     output = Console()
     for shown in rich_table(table, results):
@@ -103,7 +100,7 @@ def reproduce(table: PaperTable, settings: Settings) -> list[Path]:
         output.print(f"({i}) {escape(reason)}", soft_wrap=True)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in tally(cells(table, results)).items())
     output.print(
-        f"[bold]{counts}[/]; what the paper's numbers carry: {escape(str(written[0]))}; "
+        f"[bold]{counts}[/]; known issues with the published numbers: {escape(str(written[0]))}; "
         f"{time.perf_counter() - start:.0f} s",
         soft_wrap=True,
     )
@@ -114,46 +111,52 @@ def reproduce(table: PaperTable, settings: Settings) -> list[Path]:
     epilog="Example: python -m benchmarks.reproduce fssd-fashionmnist --data-root data --seeds 0 1 2"
 )
 def main(
-    name: Annotated[str, typer.Argument(help="of the table, see --list")] = "",
+    name: Annotated[str, typer.Argument(help="name of the table, see --list")] = "",
     data_root: Annotated[
         Path | None,
-        typer.Option(envvar="LSOOD_DATA", help="folder of the data sets; without it: generated miniatures"),
+        typer.Option(envvar="LSOOD_DATA", help="folder of the data sets (default: generated miniatures)"),
     ] = None,
     seeds: Annotated[
-        list[int] | None, typer.Option(help="one or several; each trains its own network")
+        list[int] | None, typer.Option(help="random seeds; one network is trained for each; several")
     ] = None,
-    methods: Annotated[list[str] | None, typer.Option(help="default: those of the table")] = None,
+    methods: Annotated[list[str] | None, typer.Option(help="methods (default: those of the table)")] = None,
     protocols: Annotated[
         list[str] | None,
-        typer.Option(help="of no-ood, fgsm-val, oracle-val; default: the table's and no-ood"),
+        typer.Option(help="no-ood, fgsm-val, oracle-val (default: the table's and no-ood)"),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="training recipe: paper or fast; default: fast where there is one")
+        str, typer.Option(help="training config: paper or fast (default: fast where the table has one)")
     ] = "",
     outliers: Annotated[
         str | None,
         typer.Option(
-            help="images for outlier-exposure: a set, dead-leaves, folder:PATH; default: by data set"
+            help="training images of outlier-exposure: a set, dead-leaves or folder:PATH (default: by data set)"
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="of training, instead of the recipe's")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="training epochs (default: from the training config)")
+    ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="at most so many images of every set: nothing is comparable then")
+        int | None, typer.Option(help="maximum number of images per set; the values are then not comparable")
     ] = None,
     ensemble_size: Annotated[int | None, typer.Option(help="networks in the deep ensemble")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    batch_size: Annotated[int, typer.Option(help="of the measuring passes")] = 128,
+    batch_size: Annotated[int, typer.Option(help="batch size of the feature-extraction passes")] = 128,
     workers: Annotated[int, typer.Option(help="processes that load images")] = 0,
-    out: Annotated[Path | None, typer.Option(help="default: runs/NAME")] = None,
-    download: Annotated[bool, typer.Option("--download", help="fetch what torchvision can fetch")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="every table: its data, network and cost")] = False,
+    out: Annotated[Path | None, typer.Option(help="output folder (default: runs/NAME)")] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="download sets that torchvision can fetch")
+    ] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="show every table with its data, network and cost")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
 ) -> None:
-    """Train what a paper trained, run its protocol, and print reported beside measured with a verdict for every
-    number, and the same without OoD images.
+    """Train what a paper trained, run its protocol, and print reported and measured values side by side with a verdict
+    for every number, and the same without OoD images.
 
-    Writes results, reproduction.md, .html and .csv. Sets that are not there are left out and their numbers are
-    not comparable.
+    Writes results, reproduction.md, .html and .csv. Missing data sets are left out; averages over them are then not
+    comparable.
     """
     to_terminal()
     with reporting(BAD_USAGE, debug):
@@ -162,7 +165,7 @@ def main(
                 f"--data-root {data_root} does not exist; name the folder that holds the data sets"
             )
         if list_:
-            for block in whereabouts.listing(papers.tables(), data_root):
+            for block in availability.listing(papers.tables(), data_root):
                 Console().print(block)
             return
         if not name:

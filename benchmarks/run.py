@@ -225,8 +225,8 @@ def check_names(
     ind: str, ood: list[str], methods: list[str], network: str | None, preset: str | None
 ) -> None:
     """Raise ValueError for the first unknown name; it says the nearest one and lists all."""
-    from datamodules.registry import DATAMODULES, check_ood
-
+    from datamodules.registry import DATAMODULES
+    from datamodules.registry import check_names as check_ood_names
     from lsood.methods import check as check_method
     from networks.presets import preset as find_preset
     from networks.registry import NETWORKS
@@ -234,7 +234,7 @@ def check_names(
     if not ind:
         raise ValueError(f"--ind is missing: choose one of {', '.join(DATAMODULES)}")
     DATAMODULES.check(ind)
-    check_ood(ood)
+    check_ood_names(ood)
     for method in methods:
         check_method(method)
     if network is not None:

@@ -1,8 +1,11 @@
 from .base import BenchmarkDataModule
 from .imagesets.anomalous import AnomalousSet
-from .imagesets.base import ArraySet, FileSet, ImageSet, Item, Subset
+from .imagesets.arrays import ArraySet
+from .imagesets.base import ImageSet, Item
 from .imagesets.boxed import BoxedSet
 from .imagesets.boxes import Boxes
+from .imagesets.files import FileSet, Labels
+from .imagesets.subset import Subset, hold_out
 from .ind.bdd100k import BDD100kDataModule
 from .ind.bdd100k_seg import BDD100kSegmentationDataModule
 from .ind.camvid import CamVidDataModule
@@ -16,14 +19,27 @@ from .ind.woodscape import WoodScapeDataModule
 from .loading.preprocess import Preprocess
 from .loading.samples import SampleDataset
 from .locate import cache_dir
-from .ood.outliers import OUTLIER_SETS, outliers_for
-from .ood.sets import DATAMODULES, NOISE, OOD_SETS, OODSet, check_names, known_names, load_ood
+from .ood.base import OODSet
+from .ood.outliers.choice import outliers_for
+from .registry import (
+    DATAMODULES,
+    NOISE,
+    OOD_SETS,
+    OUTLIER_SETS,
+    TASKS,
+    check_names,
+    known_names,
+    load_ood,
+    ood_descriptions,
+    ood_set,
+)
 
 __all__ = [
     "DATAMODULES",
     "NOISE",
     "OOD_SETS",
     "OUTLIER_SETS",
+    "TASKS",
     "AnomalousSet",
     "ArraySet",
     "BDD100kDataModule",
@@ -40,6 +56,7 @@ __all__ = [
     "GTSRBDataModule",
     "ImageSet",
     "Item",
+    "Labels",
     "MNISTDataModule",
     "OODSet",
     "Preprocess",
@@ -48,7 +65,10 @@ __all__ = [
     "WoodScapeDataModule",
     "cache_dir",
     "check_names",
+    "hold_out",
     "known_names",
     "load_ood",
+    "ood_descriptions",
+    "ood_set",
     "outliers_for",
 ]

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Protocol
 
-log = logging.getLogger("lsood-bench")
-MARKER = "miniature.json"
+from lsood.io import log
+
+
+class Place(Protocol):
+    """What must be known of a data set to find it.
+
+    Attributes:
+        folders: names looked for below the data root, besides the root itself.
+        layout, source: for the error if it is missing: which files are expected, where to get them.
+    """
+
+    @property
+    def folders(self) -> tuple[str, ...]: ...
+    @property
+    def layout(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    def is_there(self, folder: Path, /) -> bool:
+        """Whether a folder holds the set."""
 
 
 def cache_dir() -> Path:
@@ -24,18 +41,37 @@ def find(root: Path, candidates: Iterable[str], is_there: Callable[[Path], bool]
     return None
 
 
-def origin_of(folder: Path, images: int, published: int | None) -> str:
-    """ "miniature" below a miniature's marker, "official" with the published number of images, else
-    "subset".
+def locate(
+    name: str,
+    place: Place,
+    root: Path | None,
+    seed: int = 0,
+    fetch: Callable[[Path], object] | None = None,
+) -> Path:
+    """The folder of a data set.
+
+    Args:
+        name: of the set. place: where it lies.
+        root: data root; None: its miniature is generated.
+        seed: of the miniature.
+        fetch: downloads the set into the root if it is not there.
+
+    Raises:
+        FileNotFoundError: not below the root; says which layout is expected and where to get it.
+        ValueError: no root, and no miniature of the set.
     """
-    for parent in (folder, *folder.parents):
-        if (parent / MARKER).is_file():
-            return "miniature"
-    return "official" if published is not None and images == published else "subset"
+    where = miniature(name, seed) if root is None else root
+    folder = find(where, place.folders, place.is_there)
+    if folder is None and root is not None and fetch is not None:
+        fetch(root)
+        folder = find(root, place.folders, place.is_there)
+    if folder is None:
+        raise missing(name, root or Path(), place.layout, place.source)
+    return folder
 
 
 def miniature(name: str, seed: int = 0) -> Path:
-    """The root of a generated look-alike of a set, written now unless it is there. Says so loudly."""
+    """The root of the generated miniature of a set, written now unless it is there; logs a warning."""
     from datamodules.miniature import write
 
     root = cache_dir() / "miniature"

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from anomalies import Scene
 from anomalies.sets.source import SourceImage
 from datamodules.formats.reading import IGNORE, OUT_OF_RANGE, read_image, read_label
-from datamodules.imagesets.base import FileSet, ImageSet, Subset
-from datamodules.ood.sets import DATAMODULES
+from datamodules.imagesets.base import ImageSet
+from datamodules.imagesets.files import FileSet
+from datamodules.imagesets.subset import Subset
+from datamodules.registry import DATAMODULES
 
-DYNAMIC = {"cityscapes": 5}
 ANY_ID = np.where(np.arange(256) == OUT_OF_RANGE, IGNORE, np.arange(256)).astype(np.uint8)
 
 
@@ -96,7 +97,7 @@ class DataSets:
         data.setup()
         if split not in data.sets:
             raise ValueError(f"{name} has no part {split!r}; parts: {', '.join(data.sets)}")
-        return DataSetSource(data.sets[split], split, data.view(), DYNAMIC.get(name))
+        return DataSetSource(data.sets[split], split, data.view(), data.void_id)
 
 
 PROVIDER = DataSets()

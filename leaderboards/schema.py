@@ -50,8 +50,8 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Block:
-    """Metrics beside a cell's main ones, over other rows (n): means over images at the pixel level ("image-means"), unknown
-    objects at the object level ("open-set"); ``failure`` says why there are none.
+    """Metrics beside a cell's main ones, over other rows (n): means over images at the pixel level ("image-means"),
+    unknown objects at the object level ("open-set"); ``failure`` says why there are none.
     """
 
     n: int
@@ -117,7 +117,7 @@ class Cost:
         fit_seconds, score_seconds: of fit and of scoring, without the shared pass.
         peak_memory_mb: of the process, or of the GPU's allocator.
         images_forwarded: of the whole run, by phase.
-        training_seconds: of the network and of those the method needs beside it; None also where a checkpoint was given.
+        training_seconds: of the network and of the method's auxiliary ones; None also where a checkpoint was given.
         pass_seconds: of the passes over images, shared by all methods of the run.
     """
 

@@ -36,8 +36,8 @@ class Detector(MethodInfo, ABC):
     an underscore and are what :meth:`state` saves.
 
     Under the protocols "fgsm-val" and "oracle-val" there are validation images on both sides, the outer ones
-    adversarial or of the OoD set under test: for every choice in ``param_grid()`` a copy ``with_params(...)`` is fitted by
-    ``fit_with_outliers(ind, ood)``, and the one with the best TNR at 95 % TPR on further such images is kept.
+    adversarial or of the OoD set under test: for every choice in ``param_grid()`` a copy ``with_params(...)`` is fitted
+    by ``fit_with_outliers(ind, ood)``, and the one with the best TNR at 95 % TPR on further such images is kept.
 
     What the runner needs to know of a method is in `lsood.method_info.MethodInfo`.
     """

@@ -39,7 +39,7 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
     except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             error.filename = str(path)
         raise
     return path

@@ -3,8 +3,8 @@ the latent means themselves.
 
 Arnez Yagualca et al., "Latent Representation Entropy Density for Distribution Shift Detection", UAI 2024,
 PMLR 244. The first two work on the vector of entropies of one image's Monte-Carlo latent samples (see
-`lsood.extraction.sampling`, `lsood.extraction.entropy`). LaRD (the authors' runia-core 0.2) needs neither samples nor entropies: the same
-densities of the dropout layer's output averaged over space, with dropout off.
+`lsood.extraction.sampling`, `lsood.extraction.entropy`). LaRD (the authors' runia-core 0.2) needs neither samples nor
+entropies: the same densities of the dropout layer's output averaged over space, with dropout off.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ class MethodInfo:
         auxiliary_networks: which further networks it needs ("ensemble", "outlier-exposure", "mc-dropout", "vmdls"),
             trained by the runner and passed to the constructor as (networks, hash of their weights); None: none.
         levels: levels at which the method can score rows: "image", "pixel", "object".
-        logit_score: name of the method's score in `lsood.probes.logit_scores`, where it is one of logits alone: pixels and
-            detections are scored by it, and their images by its mean; None: it is not.
+        logit_score: name of the method's score in `lsood.probes.logit_scores`, where it is one of logits alone: pixels
+            and detections are scored by it, and their images by its mean; None: it is not.
     """
 
     name: ClassVar[str]

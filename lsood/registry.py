@@ -141,8 +141,8 @@ class Registry(Mapping[str, Any]):
             raise unknown(self.what, name, self.entries, further)
 
     def about(self, name: str, attribute: str, default: Any = None) -> Any:
-        """A literal attribute of a thing, without loading it if a searched file declares it; ``default`` where the source
-        does not tell.
+        """A literal attribute of a thing, without loading it if a searched file declares it; ``default`` where the
+        source does not tell.
         """
         known = self.entries[name].about
         return known.get(attribute, default) if known else getattr(self[name], attribute, default)

@@ -47,7 +47,12 @@ def declarations(
         fields: names of the maker's first positional arguments.
     """
     modules = [name for package in packages for name in _modules(package)]
-    classes = {node.name: (name, node) for name in modules for node in _tree(name).body if _is_class(node)}
+    classes = {
+        node.name: (name, node)
+        for name in modules
+        for node in _tree(name).body
+        if isinstance(node, ast.ClassDef)
+    }
     found = []
     for name in modules:
         for node in _tree(name).body:
@@ -64,10 +69,6 @@ def declarations(
                     if key in (about := _arguments(c, fields, name))
                 ]
     return found
-
-
-def _is_class(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ClassDef)
 
 
 def _modules(name: str) -> Iterator[str]:
@@ -135,14 +136,13 @@ def _assigned(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _inherited(
-    node: ast.ClassDef, module: str, classes: Mapping[str, tuple[str, ast.stmt]]
+    node: ast.ClassDef, module: str, classes: Mapping[str, tuple[str, ast.ClassDef]]
 ) -> dict[str, Any]:
     """Literal attributes of a class and of its bases among the searched classes."""
     found: dict[str, Any] = {}
     for base in reversed(node.bases):
         if isinstance(base, ast.Name) and base.id in classes and base.id != node.name:
             where, parent = classes[base.id]
-            assert isinstance(parent, ast.ClassDef)
             found |= _inherited(parent, where, classes)
     for name, value in _assigned(node.body):
         try:
@@ -214,7 +214,6 @@ def _call(node: ast.Call, module: str) -> Any:
     if called == "map" and len(arguments) == 2 and getattr(arguments[0], "id", "") == "str":
         return [str(item) for item in _value(arguments[1], module)]
     if called in ("tuple", "range", "len", "list") and isinstance(node.func, ast.Name):
-        return {"tuple": tuple, "range": range, "len": len, "list": list}[called](
-            *(_value(a, module) for a in arguments)
-        )
+        functions: dict[str, Any] = {"tuple": tuple, "range": range, "len": len, "list": list}
+        return functions[called](*(_value(a, module) for a in arguments))
     raise NotLiteral(called)

@@ -81,9 +81,9 @@ def loaded(code):
     """Modules that are loaded when a fresh interpreter has run some code, and what it wrote on both streams."""
     report = f"{code}\nimport sys\nprint('LOADED', *sys.modules)"
     done = subprocess.run([sys.executable, "-c", report], cwd=ROOT, capture_output=True, text=True)
-    said, _, modules = (done.stdout + done.stderr).partition("LOADED")
-    assert modules, said
-    return set(modules.split()), said
+    said, _, modules = done.stdout.partition("LOADED")
+    assert modules, done.stderr
+    return set(modules.split()), said + done.stderr
 
 
 COMMAND = """
@@ -130,7 +130,6 @@ def test_what_imports_no_torch(code):
 def test_every_list_says_what_the_classes_say():
     """What is read from the source equals what the imported classes have."""
     from datamodules.registry import DATAMODULES
-
     from lsood.methods import METHODS
     from networks.registry import NETWORKS
 

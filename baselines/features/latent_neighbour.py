@@ -1,7 +1,9 @@
 """Nearest latent neighbour of single pixels (after Sun et al., ICML 2022, deep nearest neighbours).
 
-score = log(1 - max_m cos(f, f_m)) of the feature f at each position of the deepest feature layer against M = 1024 features
-of fit images; bilinear between positions. No class labels. The paper has the k-th neighbour of image features.
+    score = log(1 - max_m cos(f, f_m))
+
+f: the feature at a position of the deepest feature layer; f_m: M = 1024 such features of fit images. Bilinear between
+positions; no class labels are used. The paper has the k-th neighbour of image features.
 """
 
 from __future__ import annotations

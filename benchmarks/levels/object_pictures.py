@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import torch
 
 from datamodules import BenchmarkDataModule, ImageSet, Subset
@@ -31,20 +32,22 @@ def write(
         confidence: class probability of the scored detections, for the title.
     """
     first = next((one for one in scored if one.threshold is not None), None)
-    if first is None:
+    if first is None or first.scores is None:
         return []
     paths = []
     for name, images in data.ood_sets.items():
         path = box_picture_path(results, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         title = f"{name}: detections of confidence {confidence:g} and more, flagged by {first.method}"
-        boxes_figure(_pictures(data, name, images, first), title, path)
+        boxes_figure(_pictures(data, name, images, first.scores, first.threshold), title, path)
         paths.append(path)
     return paths
 
 
-def _pictures(data: BenchmarkDataModule, name: str, images: ImageSet, scored: Scored) -> list[BoxPicture]:
-    found = scored.scores[scored.scores["set"] == name]
+def _pictures(
+    data: BenchmarkDataModule, name: str, images: ImageSet, scores: pd.DataFrame, threshold: float | None
+) -> list[BoxPicture]:
+    found = scores[scores["set"] == name]
     owner = found["key"].map(image_of)
     mean, std = (torch.tensor(v)[:, None, None] for v in (data.mean, data.std))
     pictures = []
@@ -59,7 +62,7 @@ def _pictures(data: BenchmarkDataModule, name: str, images: ImageSet, scored: Sc
                     boxes=own[CORNERS].to_numpy(np.float64),
                     names=[data.class_names[int(c)] for c in own["predicted"]],
                     confidence=own["confidence"].tolist(),
-                    flagged=(own["score"] > scored.threshold).tolist(),
+                    flagged=(own["score"] > threshold).tolist(),
                     object_boxes=target["boxes"].double().numpy(),
                     object_names=[data.class_names[c] if c >= 0 else None for c in target["labels"].tolist()],
                 )

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import yaml
 import networks
 from datamodules import DATAMODULES, known_names
 from leaderboards.papers.tables import PaperTable, table_from
+from lsood.io import unknown
 from lsood.methods import create
 
 FOLDER = Path(__file__).parent
@@ -34,7 +33,7 @@ def load(name: str) -> PaperTable:
         ValueError: unknown name (the right ones are listed), or a file that is damaged.
     """
     if name not in names():
-        raise ValueError(unknown("table", name, names()))
+        raise unknown("table", name, names())
     return read(FOLDER / f"{name}.yaml")
 
 
@@ -94,10 +93,3 @@ def _parse(path: Path) -> Any:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, FileNotFoundError) as error:
         raise ValueError(f"{path.name}: {' '.join(str(error).split())}") from error
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The line for a name that does not exist."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {what} {name!r}; {hint}{what}s: {', '.join(known)}"

@@ -134,13 +134,14 @@ class Extraction:
         pixel_probes = [p for p in probes if isinstance(p, PixelProbe)]
         objects = [p for p in probes if isinstance(p, ObjectProbe)]
         rest = [p for p in probes if not isinstance(p, PixelProbe | ObjectProbe)]
-        images = self._read(folder, [*(p.name for p in (*rest, *perturbations)), "labels"])
+        names = [*(p.name for p in rest), *(p.name for p in perturbations), "labels"]
+        images = self._read(folder, names)
         if images is None or "labels" not in images:
             return None, Missing(rest, list(perturbations), pixel_probes, objects)
         pixels = PixelSet.load(folder) if pixel_probes else None
         tallied = set() if pixels is None else set(pixels.scores)
-        names = [p.name for p in objects if not isinstance(p, ObjectPlace)]
-        found = ObjectSet.load(folder, names) if objects else None
+        columns = [p.name for p in objects if not isinstance(p, ObjectPlace)]
+        found = ObjectSet.load(folder, columns) if objects else None
         steps = [p for p in perturbations if p.name not in images]
         states = {p.probe for p in steps}  # a step may need what another method's probe prepares
         missing = Missing(

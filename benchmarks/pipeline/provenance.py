@@ -13,7 +13,6 @@ import pytorch_lightning
 import torch
 
 import lsood
-
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.scoring import Scored
 from benchmarks.pipeline.training import Trained

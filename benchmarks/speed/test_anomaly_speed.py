@@ -28,7 +28,7 @@ from anomalies.sets.reading import read_image
 from anomalies.sets.source import SourceSpec
 from anomalies.toolkit.fields import fbm
 from datamodules.ind.cityscapes import CLASSES, LABEL_IDS
-from datamodules.miniature.street import render
+from datamodules.miniature.street.scene import render
 from lsood.io import write_bytes
 
 pytestmark = pytest.mark.benchmark(timer=process_time)

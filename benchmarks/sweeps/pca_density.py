@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import os
 import shlex
 import sys
@@ -35,11 +34,10 @@ from leaderboards.papers.sweep import sweep_figure
 from lsood import auroc
 from lsood.density.kernel import kernel_log_density
 from lsood.density.pca import PCA
-from lsood.io import BAD_USAGE, FAILED, reporting
+from lsood.io import BAD_USAGE, FAILED, log, reporting
 from lsood.probes.image import LatentEntropy
 
 SIZES = (4, 8, 16, 32, 48, 64, 96, 128, 192, 256)
-log = logging.getLogger("lsood-bench")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -112,7 +110,7 @@ def run(settings: Settings) -> list[Path]:
         **{name: (loader, data.ood_sets[name]) for name, loader in data.ood_dataloaders().items()},
     }
     entropies = {
-        name: extraction.measure(name, loader, images.fingerprint, [probe])[probe.name]
+        name: extraction.measure(name, loader, images.fingerprint, [probe]).images[probe.name]
         for name, (loader, images) in loaders.items()
     }
     fit, validation, test = (entropies[name] for name in ("fit", "ind-val", "ind-test"))
@@ -157,24 +155,27 @@ def _write(out: Path, table: pd.DataFrame, how: dict[str, Any], title: str) -> l
     epilog="Example: python -m benchmarks.sweeps.pca_density --ind fashion-mnist --ood mnist --reduction avgpool"
 )
 def main(
-    ind: Annotated[str, typer.Option(help="in-distribution set")],
-    ood: Annotated[list[str], typer.Option(help="one or several OoD sets")],
-    network: Annotated[str | None, typer.Option(help="default: by data set")] = None,
+    ind: Annotated[str, typer.Option(help="in-distribution set, see benchmarks.run --list")],
+    ood: Annotated[list[str], typer.Option(help="OoD sets; several")],
+    network: Annotated[str | None, typer.Option(help="network (default: by data set)")] = None,
     data_root: Annotated[
-        Path | None, typer.Option(envvar="LSOOD_DATA", help="without it: generated miniatures")
+        Path | None,
+        typer.Option(envvar="LSOOD_DATA", help="folder of the data sets (default: generated miniatures)"),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="of training; default: by network and data set")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="training epochs (default: from the training config)")
+    ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="measure at most so many images of every set; training sees all")
+        int | None, typer.Option(help="maximum number of images per set; training uses all")
     ] = None,
     mc_samples: Annotated[int, typer.Option(help="Monte-Carlo samples per image")] = 16,
     reduction: Annotated[
-        str, typer.Option(help="of latent maps: fullmean, mean, avgpool or raw")
+        str, typer.Option(help="reduction of latent maps: fullmean, mean, avgpool or raw")
     ] = "fullmean",
-    seed: Annotated[int, typer.Option(help="of training and masks")] = 0,
+    seed: Annotated[int, typer.Option(help="random seed of training and masks")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    batch_size: Annotated[int, typer.Option(help="of the measuring passes")] = 128,
-    out: Annotated[Path, typer.Option(help="folder of figure, CSV and JSON")] = Path("runs/pca-density"),
+    batch_size: Annotated[int, typer.Option(help="batch size of the feature-extraction passes")] = 128,
+    out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/pca-density"),
     debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
 ) -> None:
     """What scikit-learn's kernel density does to LaRED as the number of principal components grows."""

@@ -4,19 +4,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from datamodules.formats.reading import image_files
 from datamodules.formats.scalabel import read_json
-from datamodules.imagesets.base import FileSet
 from datamodules.imagesets.boxed import BoxedSet, Size
 from datamodules.imagesets.boxes import Boxes, boxes_of
-from datamodules.locate import MARKER, origin_of
+from datamodules.imagesets.files import FileSet
+from datamodules.imagesets.origin import MARKER, origin_of
+from lsood.io import log
 
-log = logging.getLogger("lsood-bench")
 LABELS = (
     "**/val_coco_format.json",
     "annotations/instances_val*.json",

@@ -1,12 +1,7 @@
-"""Image, label and archive files to arrays, with one clear line for every file that is not what it should
-be.
-"""
+"""Image and label files to arrays; errors name the file and the defect in one line."""
 
 from __future__ import annotations
 
-import gzip
-import io
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -102,72 +97,3 @@ def lookup(ids: dict[int, int]) -> NDArray[np.uint8]:
 def image_files(folder: Path, pattern: str = "**/*") -> list[Path]:
     """Image files below a folder, sorted."""
     return sorted(p for p in folder.glob(pattern) if p.suffix.lower() in SUFFIXES and p.is_file())
-
-
-class _Arrays(pickle.Unpickler):
-    """Reads the pickles of CIFAR: containers and numpy arrays, nothing that runs code."""
-
-    ALLOWED = frozenset(
-        {
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy._core.numeric", "_frombuffer"),
-            ("numpy.core.numeric", "_frombuffer"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-            ("_codecs", "encode"),
-        }
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"it refers to {module}.{name}")
-        return super().find_class(module, name)
-
-
-def read_batch(path: Path) -> dict[str, Any]:
-    """A CIFAR batch file as a dict with text keys.
-
-    Raises:
-        FileNotFoundError: no such file. ValueError: damaged, or holding anything but containers and arrays.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist")
-    try:
-        content = _Arrays(io.BytesIO(path.read_bytes()), encoding="bytes").load()
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        KeyError,
-        IndexError,
-    ) as error:
-        raise ValueError(f"{path} is no CIFAR batch and was not loaded: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is no CIFAR batch: it holds a {type(content).__name__}")
-    return {k.decode() if isinstance(k, bytes) else k: v for k, v in content.items()}
-
-
-def read_idx(path: Path) -> NDArray[np.uint8]:
-    """An idx file of MNIST's format (plain, or gzipped beside it) as an array.
-
-    Raises:
-        FileNotFoundError: neither exists. ValueError: not of the length its header says.
-    """
-    zipped = path.with_name(path.name + ".gz")
-    if path.is_file():
-        data = path.read_bytes()
-    elif zipped.is_file():
-        data = gzip.decompress(zipped.read_bytes())
-    else:
-        raise FileNotFoundError(f"{path} does not exist")
-    if len(data) < 4 or data[:3] != b"\0\0\x08":
-        raise ValueError(f"{path} is no idx file of unsigned bytes")
-    dimensions = data[3]
-    shape = np.frombuffer(data, ">u4", dimensions, 4)
-    values = np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions)
-    if values.size != int(shape.prod()):
-        raise ValueError(f"{path} is truncated: {values.size} bytes instead of {int(shape.prod())}")
-    return values.reshape(shape)

@@ -8,10 +8,10 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from datamodules.formats.reading import image_files
-from datamodules.imagesets.base import FileSet
 from datamodules.imagesets.boxed import BoxedSet, Size
 from datamodules.imagesets.boxes import Boxes, boxes_of
-from datamodules.locate import origin_of
+from datamodules.imagesets.files import FileSet
+from datamodules.imagesets.origin import origin_of
 
 PUBLISHED = 5823
 SIDES = ("xmin", "ymin", "xmax", "ymax")

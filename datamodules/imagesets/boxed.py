@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from datamodules.imagesets.base import FileSet, Item, fingerprint_of
+from datamodules.imagesets.base import Item, fingerprint_of
 from datamodules.imagesets.boxes import Boxes, inside
+from datamodules.imagesets.files import FileSet
+from lsood.io import log
 
-log = logging.getLogger("lsood-bench")
 Size = tuple[int, int]
 
 

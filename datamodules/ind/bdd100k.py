@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import ClassVar
 
-from datamodules.base import BenchmarkDataModule, hold_out
+from datamodules.base import BenchmarkDataModule
 from datamodules.formats.reading import image_files
 from datamodules.formats.scalabel import read_scalabel
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.boxed import BoxedSet
 from datamodules.imagesets.boxes import Boxes
-from datamodules.locate import origin_of
+from datamodules.imagesets.origin import origin_of
+from datamodules.imagesets.subset import hold_out
+from lsood.io import log
 
-log = logging.getLogger("lsood-bench")
 BOX_CLASSES = (
     "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "traffic light", "traffic sign",
 )  # fmt: skip
 OTHER_NAMES = {"person": "pedestrian", "bike": "bicycle", "motor": "motorcycle"}
 IGNORED = ("other vehicle", "other person", "trailer")
+# What other data sets call objects of these classes, as VOS (Du et al., ICLR 2022) and the FMIYC benchmark list it.
+COCO_NAMES = (
+    "person", "bicycle", "bus", "car", "motorcycle", "train", "pedestrian", "rider", "truck", "traffic light",
+    "traffic sign",
+)  # fmt: skip
+OPEN_IMAGES_NAMES = (
+    "person", "human", "human beard", "man", "woman", "boy", "girl", "body part", "bicycle", "bicycle wheel", "bus",
+    "car", "taxi", "van", "limousine", "motorcycle", "train", "land vehicle", "human face", "human arm", "human head",
+    "human hand", "human hair", "human nose", "human ear", "human mouth", "human eye",
+)  # fmt: skip
+VOC_NAMES = ("person", "bicycle", "bus", "car", "motorbike", "train")
 PUBLISHED = {"train": 69_863, "val": 10_000}
 LABEL_FILES = ("labels/det_20/det_{part}.json", "labels/bdd100k_labels_images_{part}.json")
 
@@ -35,11 +46,16 @@ class BDD100kDataModule(BenchmarkDataModule):
     class_names = BOX_CLASSES
     mean = (0.485, 0.456, 0.406)
     std = (0.229, 0.224, 0.225)
-    default_size = (800, 1333)
+    image_size = (800, 1333)
     miniature_size: ClassVar[tuple[int, int] | None] = (180, 320)
+    street = True
     folders = ("bdd100k", "BDD100K")
     layout = "images/100k/{train,val}/*.jpg with labels/det_20/det_{train,val}.json"
     source = "https://bdd-data.berkeley.edu (registration)"
+    synonyms = COCO_NAMES + OPEN_IMAGES_NAMES + VOC_NAMES
+    default_network = "faster-rcnn"
+    miniature_network = "faster-rcnn-small"
+    default_recipe = "driving"
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from datamodules.base import BenchmarkDataModule, hold_out
+from datamodules.base import BenchmarkDataModule
 from datamodules.formats.reading import IGNORE, image_files, lookup
-from datamodules.imagesets.base import FileSet, ImageSet, Labels
+from datamodules.imagesets.base import ImageSet
+from datamodules.imagesets.files import FileSet, Labels
+from datamodules.imagesets.origin import origin_of
+from datamodules.imagesets.subset import hold_out
 from datamodules.ind.cityscapes import CLASSES
-from datamodules.locate import origin_of
 
 CLASS_IDS = lookup({i: i for i in range(19)} | {IGNORE: IGNORE})
 PUBLISHED = {"train": 7000, "val": 1000}
@@ -27,11 +29,15 @@ class BDD100kSegmentationDataModule(BenchmarkDataModule):
     class_names = tuple(CLASSES)
     mean = (0.485, 0.456, 0.406)
     std = (0.229, 0.224, 0.225)
-    default_size = (180, 320)
+    image_size = (180, 320)
     miniature_size: ClassVar[tuple[int, int] | None] = (90, 160)
+    street = True
     folders = ("bdd100k", "BDD100K")
     layout = "images/10k/{train,val}/*.jpg with labels/sem_seg/masks/{train,val}/*.png"
     source = "https://bdd-data.berkeley.edu (registration)"
+    default_network = "deeplabv3plus-resnet18"
+    miniature_network = "deeplabv3plus-small"
+    default_recipe = "driving"
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:

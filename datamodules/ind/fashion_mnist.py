@@ -17,6 +17,7 @@ class FashionMNISTDataModule(IdxDataModule):
     folders = ("FashionMNIST", "fashion-mnist")
     layout = "FashionMNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte"
     source = "https://github.com/zalandoresearch/fashion-mnist (or --download)"
+    outliers = ("cifar10", "300k-random-images", "cifar100", "textures")
 
     @classmethod
     def fetch(cls, root: Path) -> None:

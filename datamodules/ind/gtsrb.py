@@ -12,10 +12,12 @@ import numpy as np
 
 from datamodules.base import BenchmarkDataModule
 from datamodules.formats.reading import image_files
-from datamodules.imagesets.base import FileSet, ImageSet, Item, Subset, fingerprint_of
+from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
+from datamodules.imagesets.files import FileSet
+from datamodules.imagesets.origin import origin_of
+from datamodules.imagesets.subset import Subset
 from datamodules.loading.augment import shift
 from datamodules.loading.samples import Augment
-from datamodules.locate import origin_of
 
 CLASSES = (
     "limit_20 limit_30 limit_50 limit_60 limit_70 limit_80 end_of_limit_80 limit_100 limit_120 no_overtaking "
@@ -52,7 +54,7 @@ class GTSRBDataModule(BenchmarkDataModule):
     class_names = tuple(CLASSES)
     mean = (0.3337, 0.3064, 0.3171)
     std = (0.2672, 0.2564, 0.2629)
-    default_size = (128, 128)
+    image_size = (128, 128)
     miniature_size: ClassVar[tuple[int, int] | None] = (32, 32)
     folders = ("GTSRB", "gtsrb", "gtsrb/GTSRB")
     layout = (
@@ -61,6 +63,8 @@ class GTSRBDataModule(BenchmarkDataModule):
     source = (
         "https://benchmark.ini.rub.de (GTSRB_Final_Training_Images, _Final_Test_Images and _Final_Test_GT)"
     )
+    default_network = "resnet18-imagenet"
+    miniature_network = "resnet18-small"
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:
@@ -88,9 +92,16 @@ class GTSRBDataModule(BenchmarkDataModule):
             raise ValueError(f"{folder}: class {wrong[0]} of {part} is none of 0..{len(CLASSES) - 1}")
         return SignSet(folder, files, classes, origin_of(folder, len(files), PUBLISHED[part]))
 
+    @classmethod
+    def sequence_of(cls, key: str) -> str | None:
+        """Class and track of a training image, "00003/00012": one sign filmed 30 times; test images stand alone."""
+        folder, _, name = key.rpartition("/")
+        track, _, frame = name.partition("_")
+        return f"{folder.rpartition('/')[2]}/{track}" if frame else None
+
     def split(self, folder: Path) -> dict[str, ImageSet]:
         images = self.part(folder, "train")
-        tracks = [(path.parent.name, path.name.split("_")[0]) for path in images.files]
+        tracks = [str(self.sequence_of(key)) for key in images.keys]
         names = sorted(set(tracks))
         order = np.random.default_rng([self.seed, len(names)]).permutation(len(names))
         held = {names[i] for i in order[: max(1, round(0.1 * len(names)))]}

@@ -4,30 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datamodules.base import BenchmarkDataModule, hold_out
-from datamodules.formats.reading import read_idx
-from datamodules.imagesets.base import ArraySet, ImageSet
-from datamodules.locate import origin_of
-
-FILES = {"train": "train", "test": "t10k"}
-PUBLISHED = {"train": 60_000, "test": 10_000}
-
-
-def idx_files_there(folder: Path) -> bool:
-    """Whether a folder holds raw/t10k-images-idx3-ubyte, plain or gzipped."""
-    return any((folder / "raw" / f"t10k-images-idx3-ubyte{end}").is_file() for end in ("", ".gz"))
-
-
-def idx_part(name: str, folder: Path, part: str) -> ArraySet:
-    """Official "train" or "test" of a set in MNIST's format: (N, 28, 28, 1)."""
-    stem = folder / "raw" / FILES[part]
-    images = read_idx(Path(f"{stem}-images-idx3-ubyte"))
-    labels = read_idx(Path(f"{stem}-labels-idx1-ubyte"))
-    if len(images) != len(labels):
-        raise ValueError(f"{folder}: {len(images)} {part} images but {len(labels)} labels")
-    return ArraySet(
-        name, images[..., None], labels, origin_of(folder, len(images), PUBLISHED[part]), f"{part}/"
-    )
+from datamodules.base import BenchmarkDataModule
+from datamodules.formats.idx import idx_files_there, idx_part
+from datamodules.imagesets.arrays import ArraySet
+from datamodules.imagesets.base import ImageSet
+from datamodules.imagesets.subset import hold_out
 
 
 class IdxDataModule(BenchmarkDataModule):
@@ -35,7 +16,9 @@ class IdxDataModule(BenchmarkDataModule):
 
     task = "classification"
     channels = 1
-    default_size = (28, 28)
+    image_size = (28, 28)
+    default_network = "lenet"
+    miniature_network = "lenet"
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:
@@ -66,6 +49,7 @@ class MNISTDataModule(IdxDataModule):
     folders = ("MNIST", "mnist")
     layout = "MNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte"
     source = "http://yann.lecun.com/exdb/mnist (or --download)"
+    outliers = ("cifar10", "300k-random-images", "cifar100", "fashion-mnist", "textures")
 
     @classmethod
     def fetch(cls, root: Path) -> None:

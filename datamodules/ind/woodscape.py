@@ -1,4 +1,4 @@
-"""WoodScape (Yogamani et al., ICCV 2019): fisheye frames with semantic labels, and its soiling set."""
+"""WoodScape (Yogamani et al., ICCV 2019): fisheye frames with semantic labels."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
 from datamodules.formats.reading import image_files, lookup
-from datamodules.imagesets.base import FileSet, ImageSet, Labels, Subset
-from datamodules.locate import origin_of
+from datamodules.imagesets.base import ImageSet
+from datamodules.imagesets.files import FileSet, Labels
+from datamodules.imagesets.origin import origin_of
+from datamodules.imagesets.subset import Subset
 
 CLASSES = "void road lanemarks curb person rider vehicles bicycle motorcycle traffic_sign".split()
 CLASS_IDS = lookup({i: i for i in range(10)})
@@ -26,11 +28,15 @@ class WoodScapeDataModule(BenchmarkDataModule):
     class_names = tuple(CLASSES)
     mean = (0.32757252, 0.33050337, 0.33689716)
     std = (0.20290555, 0.20525302, 0.2037721)
-    default_size = (242, 320)
+    image_size = (242, 320)
     miniature_size: ClassVar[tuple[int, int] | None] = (121, 160)
+    street = True
     folders = ("woodscape", "WoodScape")
     layout = "rgb_images/<id>_<camera>.png with semantic_annotations/gtLabels/<id>_<camera>.png"
     source = "https://woodscape.valeo.com (terms of use)"
+    default_network = "deeplabv3plus-resnet18"
+    miniature_network = "deeplabv3plus-small"
+    default_recipe = "driving"
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:
@@ -61,12 +67,3 @@ def split_frames(frames: FileSet, seed: int) -> dict[str, ImageSet]:
 def label_of(image: Path) -> Path:
     """rgb_images/x.png -> semantic_annotations/gtLabels/x.png."""
     return image.parents[1] / "semantic_annotations" / "gtLabels" / f"{image.stem}.png"
-
-
-def soiling_test(folder: Path) -> FileSet:
-    """Test frames of the soiling set; anomalous where the lens is not clear (label 1 to 3)."""
-    files = image_files(folder / "test" / "rgbImages", "*")
-    labels = Labels(
-        lambda p: p.parents[1] / "gtLabels" / f"{p.stem}.png", lookup({0: 0, 1: 1, 2: 1, 3: 1}), anomaly=True
-    )
-    return FileSet("woodscape-soiling", folder, files, origin_of(folder, len(files), 1000), labels)

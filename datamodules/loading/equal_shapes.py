@@ -1,4 +1,4 @@
-"""Batches of images of one shape, for networks that take any size but one size at a time."""
+"""Batches of images of equal shape, for networks that accept any size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.utils.data import Sampler
 class EqualShapes(Sampler[list[int]]):
     """Batches of at most ``batch_size`` images of equal shape, in the order of their first images.
 
-    No image is scaled out of proportion, cropped or padded to fit its batch mates.
+    No image is distorted, cropped or padded to fit the rest of its batch.
 
     Args:
         shapes: (H, W) of every image as the network sees it.

@@ -1,4 +1,4 @@
-"""Loaders of a data set's samples, in order or shuffled; of images of equal shape where shapes differ."""
+"""Loaders of a data set's samples, in order or shuffled, with batches of equal shape where shapes differ."""
 
 from __future__ import annotations
 

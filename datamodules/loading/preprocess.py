@@ -1,4 +1,4 @@
-"""One and the same pre-processing for every image of an experiment, whatever set it comes from."""
+"""The pre-processing that all sets of an experiment share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 @dataclass(frozen=True)
 class Preprocess:
-    """uint8 images to normalised tensors: grey or RGB as the network wants it, resized with antialiasing,
+    """uint8 images to normalised tensors: grey or RGB as the network needs it, resized with antialiasing,
     standardised. Masks and boxes are resized with them.
 
     Attributes:
@@ -78,7 +78,7 @@ class Preprocess:
         return self.images(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
 
     def mask(self, mask: Image) -> Tensor:
-        """(H, W) uint8 -> (*image_size) int64, nearest neighbour: no value that was not there."""
+        """(H, W) uint8 -> (*image_size) int64, nearest neighbour, so that no new values appear."""
         tensor = torch.from_numpy(np.ascontiguousarray(mask))[None]
         if tuple(tensor.shape[-2:]) != tuple(self.image_size):
             tensor = F.resize(tensor, list(self.image_size), interpolation=InterpolationMode.NEAREST_EXACT)

@@ -10,43 +10,47 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from datamodules.imagesets.base import ArraySet, ImageSet, Item, Subset
-from datamodules.imagesets.boxes import NO_BOXES, Boxes
+from datamodules.imagesets.arrays import ArraySet
+from datamodules.imagesets.base import ImageSet, Item
+from datamodules.imagesets.subset import Subset
 from datamodules.loading.preprocess import Preprocess
 
 UNLABELLED = -1
 Augment = Callable[[Tensor, Any], tuple[Tensor, Any]]
+TargetOf = Callable[[Item, Preprocess], Any]
+
+
+def class_index(item: Item, preprocess: Preprocess) -> Tensor:
+    """The class of an image as an int64 scalar, -1 without one."""
+    return torch.tensor(item.target if isinstance(item.target, int) else UNLABELLED)
 
 
 class SampleDataset(Dataset[dict[str, Any]]):
     """Samples of a set.
 
-    A sample is a dict: "image" (C, H, W) float32 normalised, "target" int64 (scalar, -1 without a label; or
-    (H, W) training ids, 255 ignored) or {"boxes": (M, 4) float32 x1 y1 x2 y2 in pixels of "image", "labels": (M,)
-    int64, -1 for an object of no known class}, "key" str; with ``masks`` also "anomaly" (H, W) uint8, 1 anomalous, 0
-    not, 255 unknown; of images with drawn anomalies also "kind" str, "severity" int and "source" str, the key
-    of the clean image. Batches of sets in memory are made at once.
+    A sample is a dict: "image" (C, H, W) float32 normalised, "target" as the task's ``target_of`` makes it, "key" str;
+    with ``masks`` also "anomaly" (H, W) uint8, 1 anomalous, 0 not, 255 unknown; of images with anomalies drawn on them
+    also "kind" str, "severity" int and "source" str, the key of the clean image. Where images are in memory, targets
+    are classes, and neither augmentation nor masks are asked for, a batch is converted at once.
 
     Args:
         images: the raw set.
         preprocess: shared by all sets of an experiment.
+        target_of: (item, preprocess) -> target, see `datamodules.tasks`.
         augment: (image, target) -> (image, target) on tensors, for training.
-        dense: targets are maps; unlabelled images get a map of 255.
         masks: add the anomaly masks.
-        boxes: targets are boxes; unlabelled images have none.
     """
 
     def __init__(
         self,
         images: ImageSet,
         preprocess: Preprocess,
+        target_of: TargetOf = class_index,
         augment: Augment | None = None,
-        dense: bool = False,
         masks: bool = False,
-        boxes: bool = False,
     ) -> None:
-        self.images, self.preprocess, self.augment = images, preprocess, augment
-        self.dense, self.masks, self.boxes = dense, masks, boxes
+        self.images, self.preprocess, self.target_of = images, preprocess, target_of
+        self.augment, self.masks = augment, masks
 
     def __len__(self) -> int:
         return len(self.images)
@@ -55,20 +59,9 @@ class SampleDataset(Dataset[dict[str, Any]]):
         """(H, W) of every sample's image, without decoding it where that is possible."""
         return [self.preprocess.size_of(*self.images.shape(i)) for i in range(len(self))]
 
-    def _target(self, item: Item) -> Any:
-        if self.boxes:
-            objects = item.target if isinstance(item.target, Boxes) else NO_BOXES
-            corners = self.preprocess.boxes(objects.boxes, *item.image.shape[:2])
-            return {"boxes": corners, "labels": torch.from_numpy(objects.classes.copy())}
-        if isinstance(item.target, np.ndarray) and self.dense:
-            return self.preprocess.mask(item.target)
-        if self.dense:
-            return torch.full(self.preprocess.image_size, 255)
-        return torch.tensor(item.target if isinstance(item.target, int) else UNLABELLED)
-
     def __getitem__(self, index: int) -> dict[str, Any]:
         item = self.images.read(index)
-        image, target = self.preprocess.image(item.image), self._target(item)
+        image, target = self.preprocess.image(item.image), self.target_of(item, self.preprocess)
         if self.augment is not None:
             image, target = self.augment(image, target)
         sample = {"image": image, "target": target, "key": item.key}
@@ -86,13 +79,8 @@ class SampleDataset(Dataset[dict[str, Any]]):
         images, rows = self.images, indices
         while isinstance(images, Subset):
             rows, images = [images.indices[i] for i in rows], images.base
-        if (
-            not isinstance(images, ArraySet)
-            or self.dense
-            or self.boxes
-            or self.augment is not None
-            or self.masks
-        ):
+        classes = self.target_of is class_index
+        if not isinstance(images, ArraySet) or not classes or self.augment is not None or self.masks:
             return [self[i] for i in indices]
         labels = np.full(len(rows), UNLABELLED) if images.labels is None else images.labels[rows]
         pixels = torch.from_numpy(images.images[rows]).permute(0, 3, 1, 2)

@@ -1,7 +1,6 @@
-"""Generated look-alikes of the data sets in their official layouts, for users and tests without the data.
+"""Generated stand-ins for the data sets in their official layouts, for users and tests without the data.
 
-Deterministic: an image is a function of (set, seed, position). They look like the real thing and are not:
-nothing measured on them says anything about it.
+Deterministic: an image is a function of (set, seed, position). Results on them say nothing about the real sets.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from datamodules.imagesets.origin import MARKER
 from datamodules.miniature import driving, small, things
 
 VERSION = 1
-MARKER = "miniature.json"
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,11 @@ MINIATURES: dict[str, Miniature] = {
 }
 SHARED = {"bdd100k-seg": "bdd100k"}
 """Data sets that read the miniature of another one."""
+
+
+def exists(name: str) -> bool:
+    """Whether there is a miniature of a data set."""
+    return name in MINIATURES or name in SHARED
 
 
 def write(name: str, root: Path, seed: int = 0, sizes: dict[str, int] | None = None) -> Path:
@@ -102,4 +106,4 @@ def _random(name: str, seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest, "little"))
 
 
-__all__ = ["MARKER", "MINIATURES", "Miniature", "write"]
+__all__ = ["MARKER", "MINIATURES", "Miniature", "exists", "write"]

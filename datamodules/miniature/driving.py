@@ -15,9 +15,9 @@ from scipy.ndimage import find_objects
 
 from anomalies import Mud
 from datamodules.miniature.files import save_image
-from datamodules.miniature.fisheye import render_fisheye
 from datamodules.miniature.objects import CIFAR10, OTHER, sprite
-from datamodules.miniature.street import Scene, render
+from datamodules.miniature.street.fisheye import render_fisheye
+from datamodules.miniature.street.scene import Scene, render
 
 Random = Callable[[int], np.random.Generator]
 Sizes = dict[str, int]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from datamodules.miniature.canvas import Camera, Canvas
 from datamodules.miniature.files import save_image
 from datamodules.miniature.objects import CIFAR10, OTHER, Shape, background, sprite
-from datamodules.miniature.traffic import Light, person
+from datamodules.miniature.street.traffic import person
+from datamodules.miniature.street.weather import Light
 
 Random = Callable[[int], np.random.Generator]
 Sizes = dict[str, int]

@@ -1,47 +1,84 @@
-"""OoD sets of noise, drawn for the size of the network's input."""
+"""OoD sets of noise, made in the size of the network's input."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.imagesets.base import ArraySet, ImageSet
+from datamodules.imagesets.arrays import ArraySet
+from datamodules.imagesets.base import ImageSet
+from datamodules.imagesets.subset import capped
+from datamodules.ood.base import Host
+from datamodules.registry import OOD_SETS
 
 Shape = tuple[int, ...]
-NOISE = {
-    "gaussian-noise": "pixels normal with mean .5, deviation 1, clipped",
-    "uniform-noise": "pixels uniform on 0..255",
-    "bright-noise": "pixels uniform on 128..255: VMDLS' noise on [0, 1) where its digits lie on [-1, 1]",
-    "mnist-noise": "MNIST test images plus noise uniform on 0..127, as in VMDLS, clipped at 255",
-}
+Draw = Callable[[Shape, np.random.Generator], NDArray[np.integer]]
 COUNT, LARGE_COUNT, LARGE = 10_000, 1000, 64 * 64
 
 
-def noise_set(
-    name: str, shape: Shape, test_images: int, seed: int, digits: Callable[[], ImageSet]
-) -> ArraySet:
-    """One of ``NOISE``, seeded: as many images as there are test images, at most 10,000 as in ODIN's archives
-    (1,000 where they are larger than 64 x 64).
+@dataclass(frozen=True)
+class NoiseSet:
+    """A seeded set of noise: as many images as there are test images, at most 10,000 as in ODIN's archives (1,000 where
+    they are larger than 64 x 64).
 
-    VMDLS adds its noise to normalised digits without clipping, up to 1.5 times white; images of bytes end at white.
-
-    Args:
-        shape: (H, W, C) of the network's input. digits: gives the MNIST test set, which mnist-noise keeps in size
-            and number.
+    Attributes:
+        name, description: for users; literals.
+        stream: number of its random stream, another one for every set.
+        draw: pixels of a shape, integers.
+        on: OoD set to whose images the noise is added, in their size and number, clipped at 255; None: noise alone.
     """
-    random = np.random.default_rng([seed, list(NOISE).index(name)])
-    if name == "mnist-noise":
-        clean = digits()
-        pixels = np.stack([clean.read(i).image for i in range(len(clean))]).astype(np.int64)
-        noisy = (pixels + random.integers(0, 128, pixels.shape)).clip(0, 255).astype(np.uint8)
-        return ArraySet(name, noisy, None, clean.origin, f"{name}/")
-    count = min(test_images, COUNT if shape[0] * shape[1] <= LARGE else LARGE_COUNT)
-    return ArraySet(name, _pixels(name, (count, *shape), random), None, "official", f"{name}/")
+
+    name: str
+    description: str
+    stream: int
+    draw: Draw
+    on: str | None = None
+
+    def open(self, data: Host) -> ImageSet:
+        return capped(self.images(data), data.limit, data.seed)
+
+    def images(self, data: Host) -> ArraySet:
+        """All images of the set for a data module."""
+        random = np.random.default_rng([data.seed, self.stream])
+        if self.on is not None:
+            clean = OOD_SETS[self.on].located(data)
+            pixels = np.stack([clean.read(i).image for i in range(len(clean))]).astype(np.int64)
+            noisy = (pixels + self.draw(pixels.shape, random)).clip(0, 255).astype(np.uint8)
+            return ArraySet(self.name, noisy, None, clean.origin, f"{self.name}/")
+        height, width = data.image_size
+        count = min(len(data.sets["test"]), COUNT if height * width <= LARGE else LARGE_COUNT)
+        noise = self.draw((count, height, width, data.channels), random).astype(np.uint8)
+        return ArraySet(self.name, noise, None, "official", f"{self.name}/")
 
 
-def _pixels(name: str, shape: Shape, random: np.random.Generator) -> NDArray[np.uint8]:
-    if name == "gaussian-noise":
-        return (random.normal(0.5, 1.0, shape).clip(0, 1) * 255).round().astype(np.uint8)
-    return random.integers(128 if name == "bright-noise" else 0, 256, shape, dtype=np.uint8)
+def _uniform(low: int, high: int, dtype: type[np.integer] = np.uint8) -> Draw:
+    return lambda shape, random: random.integers(low, high, shape, dtype=dtype)
+
+
+def _gaussian(shape: Shape, random: np.random.Generator) -> NDArray[np.uint8]:
+    return (random.normal(0.5, 1.0, shape).clip(0, 1) * 255).round().astype(np.uint8)
+
+
+GAUSSIAN = NoiseSet(
+    name="gaussian-noise", description="pixels normal with mean .5, deviation 1, clipped", stream=0, draw=_gaussian
+)  # fmt: skip
+UNIFORM = NoiseSet(
+    name="uniform-noise", description="pixels uniform on 0..255", stream=1, draw=_uniform(0, 256)
+)
+BRIGHT = NoiseSet(
+    name="bright-noise",
+    description="pixels uniform on 128..255: VMDLS' noise on [0, 1) where its digits lie on [-1, 1]",
+    stream=2,
+    draw=_uniform(128, 256),
+)
+# VMDLS adds its noise to normalised digits without clipping, up to 1.5 times white; images of bytes end at white.
+DIGITS = NoiseSet(
+    name="mnist-noise",
+    description="MNIST test images plus noise uniform on 0..127, as in VMDLS, clipped at 255",
+    stream=3,
+    draw=_uniform(0, 128, np.int64),
+    on="mnist",
+)

@@ -200,9 +200,9 @@ def separation(
     seed: int = 0,
     sources: Sources | None = None,
 ) -> dict[str, Estimate]:
-    """Every name in `lsood.metrics.table.ROWS` with a 95 % interval: the detections on an OoD set's images against those
-    on in-distribution images (VOS, Du et al., ICLR 2022). The bootstrap draws images and sees no more than 1000 levels
-    of the score; values are exact.
+    """Every name in `lsood.metrics.table.ROWS` with a 95 % interval: the detections on an OoD set's images against
+    those on in-distribution images (VOS, Du et al., ICLR 2022). The bootstrap draws images and sees no more than 1000
+    levels of the score; values are exact.
 
     Args:
         known, known_scores, ood, ood_scores, threshold, resamples, seed, sources: see `evaluate_open_set`.

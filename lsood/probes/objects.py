@@ -98,8 +98,8 @@ class ObjectMeans(ObjectProbe):
 
 @dataclass(frozen=True)
 class ObjectEntropy(ObjectProbe):
-    """(n, D) float32: latent entropies as `lsood.probes.image.LatentEntropy` has them of an image, here of every region;
-    masks are seeded by "<image key>#<i>".
+    """(n, D) float32: latent entropies as `lsood.probes.image.LatentEntropy` has them of an image, here of every
+    region; masks are seeded by "<image key>#<i>".
     """
 
     as_image: LatentEntropy
@@ -128,8 +128,10 @@ def image_of(key: str) -> str:
 
 
 def object_probes(model_info: ModelInfo) -> list[ObjectProbe]:
-    """All that is measured of objects, for a model_info of task "classification" that stands for the network's box head:
-    its last layer names the box head, its latent layer the dropout layer of the regions.
+    """All that is measured of objects.
+
+    The model information describes the box head as a classifier: its last layer names the box head, its latent layer
+    the dropout layer of the regions.
     """
     s = model_info
     latent = LatentEntropy(s.latent_layer, s.mc_samples, s.reduction, s.seed)

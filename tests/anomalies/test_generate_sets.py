@@ -18,8 +18,7 @@ from anomalies.sets.plan import Plan
 from anomalies.sets.source import SourceSpec
 from anomalies.sets.stored import StoredSet
 from anomalies.verify import verify
-from datamodules import CityscapesDataModule
-from datamodules.ood.sets import OOD_SETS, load_ood
+from datamodules import OOD_SETS, CityscapesDataModule, load_ood
 from datamodules.sources import file_ids
 
 LIMIT = 6

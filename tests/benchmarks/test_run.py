@@ -291,7 +291,7 @@ def test_images_forwarded_by_a_large_run_stay_below_the_peer(tmp_path, tiny):
     data.setup()
     network = tiny(classes=10)
     random = np.random.default_rng(0)
-    from datamodules.imagesets.base import ArraySet
+    from datamodules.imagesets.arrays import ArraySet
 
     def images(name, n):
         pixels = random.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8)
@@ -326,8 +326,8 @@ def refuse(done, code, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "--ind (missing): choose one of cityscapes"),
-        (("--ind", "cityscape", "--ood", "svhn"), "--ind cityscape: choose one of cityscapes, woodscape"),
+        ((), "--ind (missing): choose one of bdd100k"),
+        (("--ind", "cityscape", "--ood", "svhn"), "--ind cityscape: choose one of bdd100k, bdd100k-seg"),
         (("--ind", "cifar10"), "--ood needs at least one OoD set"),
         (("--ind", "cifar10", "--ood", "svnh"), "unknown OoD set 'svnh'; did you mean 'svhn'? OoD sets:"),
         (("--ind", "cifar10", "--ood", "svhn", "--methods", "odn"), "unknown method 'odn'; did you mean 'odin'?"),

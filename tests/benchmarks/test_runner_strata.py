@@ -25,7 +25,8 @@ from benchmarks.pipeline.tuning import validation_rows
 from benchmarks.run import app
 from datamodules import CityscapesDataModule
 from datamodules.imagesets.anomalous import AnomalousSet
-from datamodules.imagesets.base import NOT_DRAWN, ArraySet
+from datamodules.imagesets.arrays import ArraySet
+from datamodules.imagesets.base import NOT_DRAWN
 from leaderboards.store import load_result
 from lsood import Activations, ModelInfo
 from lsood.extraction.hook import Hook
@@ -260,7 +261,8 @@ def test_the_command_reports_kinds_severities_and_pixels(tmp_path):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("- kind: mud\n- kind: rain\n")
     out = tmp_path / "out"
-    words = ["--ind", "cityscapes", "--ood", "cityscapes-anomalies", "--methods", "msp", "energy", "larem", "--recipe", str(recipe),
+    words = ["--ind", "cityscapes", "--ood", "cityscapes-anomalies", "--methods", "msp", "energy", "larem",
+             "--recipe", str(recipe),
              "--severity", "all", "--epochs", "1", "--out", str(out), "--device", "cpu"]  # fmt: skip
     done = CliRunner().invoke(app, spread(words))
     assert done.exit_code == 0, done.output

@@ -21,9 +21,12 @@ from datamodules import (
     check_names,
     known_names,
 )
-from datamodules.base import hold_out
-from datamodules.formats.reading import read_batch, read_idx, read_image
-from datamodules.imagesets.base import ArraySet, FileSet
+from datamodules.formats.cifar import read_batch
+from datamodules.formats.idx import read_idx
+from datamodules.formats.reading import read_image
+from datamodules.imagesets.arrays import ArraySet
+from datamodules.imagesets.files import FileSet
+from datamodules.imagesets.subset import hold_out
 from datamodules.ind.woodscape import split_frames
 from datamodules.loading.preprocess import Preprocess
 from datamodules.loading.samples import SampleDataset
@@ -188,7 +191,8 @@ def test_limit_and_hold_out_are_seeded(minis):
 
 def test_unknown_ood_names_list_the_right_ones():
     with pytest.raises(
-        ValueError, match=r"unknown OoD set 'svnh'; did you mean 'svhn'\? OoD sets: cityscapes-anomalies"
+        ValueError,
+        match=r"unknown OoD set 'svnh'; did you mean 'svhn'\? OoD sets: bdd100k, bdd100k-anomalies, ",
     ):
         check_names(["svnh"])
     check_names([*known_names(), "folder:/x"])

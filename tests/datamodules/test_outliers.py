@@ -6,16 +6,17 @@ import torch
 
 from datamodules import (
     DATAMODULES,
-    OOD_SETS,
     OUTLIER_SETS,
     CIFAR10DataModule,
     FashionMNISTDataModule,
+    known_names,
     outliers_for,
 )
 from datamodules.ind.cifar100 import CIFAR100DataModule
 from datamodules.miniature import write
 from datamodules.miniature.files import rows_of, save_batch
-from datamodules.ood.outliers import CHOICES, DROPPED, SHARED, clash, dead_leaves
+from datamodules.ood.outliers.clashes import DROPPED, SHARED, clash
+from datamodules.ood.outliers.dead_leaves import dead_leaves
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +112,13 @@ def test_dead_leaves_stand_in_for_miniatures():
 
 
 def test_every_choice_exists_and_may_be_used():
-    assert set(CHOICES) <= set(DATAMODULES)
-    for ind, names in CHOICES.items():
-        assert set(names) <= set(OUTLIER_SETS)
+    choices = {ind: names for ind in DATAMODULES if (names := DATAMODULES.about(ind, "outliers"))}
+    assert {"cifar10", "cifar100", "fashion-mnist", "mnist"} <= set(choices)
+    for ind, names in choices.items():
+        assert names == DATAMODULES[ind].outliers and set(names) <= set(OUTLIER_SETS)
         assert not [name for name in names if clash(name, ind)]
     for first, second in (*SHARED, *DROPPED):
-        assert first in OUTLIER_SETS and second in OOD_SETS
+        assert first in OUTLIER_SETS and second in known_names()
     for (outliers, _), dropped in DROPPED.items():
         assert set(dropped) <= set(
             {"cifar10": CIFAR10DataModule, "cifar100": CIFAR100DataModule}[outliers].class_names

@@ -78,7 +78,7 @@ def test_omniglot_is_inverted_in_alphabet_order_and_cut(root, tmp_path, monkeypa
             path = folder / alphabet / "character01" / f"0{drawing}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), image)
-    monkeypatch.setattr("datamodules.ood.readers.OMNIGLOT_TAKEN", 3)
+    monkeypatch.setattr("datamodules.ood.omniglot.TAKEN", 3)
     data = MNISTDataModule(tmp_path, ["omniglot"])
     data.setup()
     found = data.ood_sets["omniglot"]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.miniature.street import Scene, render
+from datamodules.miniature.street.scene import Scene, render
 
 RENDERED = (300, 520)
 

@@ -1,0 +1,57 @@
+"""Parts of sets: some images in a given order, a seeded choice, a held-out share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
+
+
+class Subset(ImageSet):
+    """Some images of a set, in the given order."""
+
+    def __init__(self, base: ImageSet, indices: Sequence[int]) -> None:
+        self.base, self.indices = base, [int(i) for i in indices]
+        self.name, self.origin = base.name, base.origin
+        self.keys = [base.keys[i] for i in self.indices]
+
+    @property
+    def masked(self) -> bool:  # type: ignore[override]
+        return self.base.masked
+
+    @property
+    def boxed(self) -> bool:  # type: ignore[override]
+        return self.base.boxed
+
+    @property
+    def sources(self) -> list[str]:
+        sources = self.base.sources
+        return [sources[i] for i in self.indices]
+
+    def shape(self, index: int) -> tuple[int, int]:
+        return self.base.shape(self.indices[index])
+
+    def read(self, index: int) -> Item:
+        return self.base.read(self.indices[index])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint_of(self.base.fingerprint, *self.indices)
+
+
+def capped(images: ImageSet, limit: int | None, seed: int) -> ImageSet:
+    """At most ``limit`` images, a seeded choice in the set's order; None: all."""
+    if limit is None or len(images) <= limit:
+        return images
+    chosen = np.random.default_rng([seed, len(images)]).permutation(len(images))[:limit]
+    return Subset(images, np.sort(chosen).tolist())
+
+
+def hold_out(images: ImageSet, share: float, seed: int) -> tuple[Subset, Subset]:
+    """Split off a seeded share, at least one image: (rest, held out), both in the set's order."""
+    order = np.random.default_rng([seed, len(images)]).permutation(len(images))
+    held = max(1, round(share * len(images)))
+    return Subset(images, np.sort(order[held:]).tolist()), Subset(images, np.sort(order[:held]).tolist())

@@ -1,0 +1,1 @@
+"""Street scenes with exact label maps, as a pinhole or a fisheye camera sees them."""

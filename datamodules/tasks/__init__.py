@@ -1,0 +1,1 @@
+"""How images and labels of each task are handled: one file per task."""

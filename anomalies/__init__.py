@@ -12,10 +12,11 @@ The class of every kind can be imported from here (``from anomalies import SunFl
 from typing import Any
 
 from anomalies.base import Anomaly, Rendered, mask
-from anomalies.recipe import AnomalousImage, Entry, Recipe, default_recipe, recipe_names
+from anomalies.recipe import AnomalousImage, Entry, Recipe, recipe_names
 from anomalies.registry import ANOMALIES, create
 from anomalies.rng import generator
 from anomalies.scene import Scene
+from anomalies.sets.source import default_recipe
 
 _CLASSES = {entry.attribute: kind for kind, entry in ANOMALIES.entries.items() if entry.attribute}
 

@@ -14,7 +14,7 @@ from anomalies.sets.console import console, progress
 from anomalies.sets.engine import ENGINES
 from anomalies.sets.generation import Outcome, generate
 from anomalies.sets.plan import Plan, claim
-from anomalies.sets.source import SourceSpec
+from anomalies.sets.source import SourceSpec, default_recipe
 from anomalies.sets.summary.report import TEXT, finish
 from lsood.io import BAD_USAGE, FAILED, reporting
 
@@ -125,7 +125,7 @@ def main(
     """
     with reporting(BAD_USAGE, debug):
         spec = SourceSpec(ind, images, data_root, split, limit, seed)
-        chosen = recipe_of(recipe, ind)
+        chosen = default_recipe(ind) if recipe is None else recipe_of(recipe, ind)
         plan = Plan(spec, chosen, severity, every_kind, seed, format_, materialize, layout)
         part = parse_shard(shard)
         if workers < 1:

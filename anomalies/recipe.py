@@ -20,7 +20,6 @@ from anomalies.rng import generator
 from anomalies.scene import Scene
 
 SHIPPED = Path(__file__).parent / "recipes"
-STREET = ("cityscapes", "woodscape", "bdd100k", "bdd100k-seg", "camvid")
 ENTRY_FIELDS = ("kind", "weight", "severity", "params")
 
 
@@ -186,11 +185,6 @@ def recipe_names() -> list[str]:
     return sorted(path.relative_to(SHIPPED).with_suffix("").as_posix() for path in SHIPPED.rglob("*.yaml"))
 
 
-def default_recipe(ind: str) -> Recipe:
-    """What ``<ind>-anomalies`` uses when no recipe is given: "driving" for street scenes, else "default"."""
-    return Recipe.named("driving" if ind in STREET else "default")
-
-
 def _entry(item: Any) -> Entry:
     if not isinstance(item, Mapping) or "kind" not in item:
         raise ValueError(f"every entry needs a kind, got {item!r}")
@@ -209,19 +203,17 @@ def _hashable(value: Any) -> Any:
     return tuple(_hashable(part) for part in value) if isinstance(value, list) else value
 
 
-def recipe_of(name: str | None, ind: str | None = None) -> Recipe:
+def recipe_of(name: str, ind: str | None = None) -> Recipe:
     """A shipped recipe by name, or a user's by its file.
 
     Args:
         name: of the recipe or file; "reference" alone means the data set's own, where it has none that of
-            Cityscapes; None: the data set's default.
+            Cityscapes.
         ind: name of the data set.
 
     Raises:
         ValueError, FileNotFoundError: neither, or a file that is no recipe.
     """
-    if name is None:
-        return default_recipe(ind or "")
     shipped = recipe_names()
     for owner in (ind, "cityscapes"):
         if name not in shipped and f"{name}/{owner}" in shipped:

@@ -185,7 +185,8 @@ def main(
         from benchmarks.pipeline.config import Settings, resolve_device
         from benchmarks.pipeline.job import chosen_methods, run
 
-        recipe_of(recipe, ind)
+        if recipe is not None:
+            recipe_of(recipe, ind)
         settings = Settings(
             ind=ind,
             ood=tuple(dict.fromkeys(ood or ())),

@@ -86,6 +86,11 @@ class DataSets:
     def names(self) -> list[str]:
         return list(DATAMODULES)
 
+    def recipe(self, name: str) -> str:
+        """Name of the shipped recipe of a data set's anomalies."""
+        recipe: str = DATAMODULES.about(name, "default_recipe", "default")
+        return recipe
+
     def open(self, name: str, root: Path | None, split: str, seed: int) -> DataSetSource:
         """A part ("train", "val", "test") of a data set, or of its generated miniature without a root.
 

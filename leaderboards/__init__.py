@@ -1,4 +1,4 @@
-"""Results on disk, and the tables, pages and pictures made of them."""
+"""Results on disk, and the tables, pages and figures made from them; imports no torch."""
 
 import lazy_loader
 

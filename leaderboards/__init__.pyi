@@ -1,4 +1,5 @@
 from .schema import (
+    Block,
     Cost,
     Environment,
     IndInfo,
@@ -8,11 +9,14 @@ from .schema import (
     Result,
     Stratum,
     ThresholdInfo,
-    load_results,
 )
-from .tables.images import markdown, rich_tables, rows
+from .store import box_picture_path, load_result, load_results, load_scores, save_result
+from .tables.aggregate import rows
+from .tables.markdown import markdown
+from .tables.terminal import terminal_tables
 
 __all__ = [
+    "Block",
     "Cost",
     "Environment",
     "IndInfo",
@@ -22,8 +26,12 @@ __all__ = [
     "Result",
     "Stratum",
     "ThresholdInfo",
+    "box_picture_path",
+    "load_result",
     "load_results",
+    "load_scores",
     "markdown",
-    "rich_tables",
     "rows",
+    "save_result",
+    "terminal_tables",
 ]

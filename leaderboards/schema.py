@@ -117,7 +117,8 @@ class Cost:
         fit_seconds, score_seconds: of fit and of scoring, without the shared pass.
         peak_memory_mb: of the process, or of the GPU's allocator.
         images_forwarded: of the whole run, by phase.
-        training_seconds: of the network and of the method's auxiliary ones; None also where a checkpoint was given.
+        training_seconds: of the network and of those the method needs beside it; None also where a checkpoint was
+            given.
         pass_seconds: of the passes over images, shared by all methods of the run.
     """
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import UNKNOWN, Image
+from anomalies.recipe import Recipe
 from anomalies.scene import Scene
 from anomalies.sets.reading import read_image
+from lsood.io import unknown
 
 GROUP = "anomalies.sources"
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
@@ -81,6 +82,9 @@ class Provider(Protocol):
 
     def open(self, name: str, root: Path | None, split: str, seed: int) -> Source:
         """A part of a data set; without a root its generated miniature."""
+
+    def recipe(self, name: str) -> str:
+        """Name of the shipped recipe of a data set's anomalies."""
 
 
 @dataclass(frozen=True)
@@ -159,19 +163,32 @@ def scene_of(item: SourceImage, view: Scene) -> Scene:
     return replace(view, labels=item.labels)
 
 
+def default_recipe(ind: str | None) -> Recipe:
+    """The recipe of a data set's anomalies when none is given, as its provider says; of a folder "default".
+
+    Args:
+        ind: name of a data set; None: images of a folder.
+
+    Raises:
+        ValueError: unknown data set (the right ones are listed).
+    """
+    return Recipe.named("default" if ind is None else _provider(ind).recipe(ind))
+
+
 @lru_cache(maxsize=4)
 def _data_set(spec: SourceSpec) -> Source:
     assert spec.ind is not None
-    providers: dict[str, Any] = {}
+    return _provider(spec.ind).open(spec.ind, spec.data_root, spec.split, spec.seed)
+
+
+def _provider(ind: str) -> Provider:
+    providers: dict[str, Provider] = {}
     for point in entry_points(group=GROUP):
         provider = point.load()
         providers |= dict.fromkeys(provider.names(), provider)
-    if spec.ind not in providers:
-        near = difflib.get_close_matches(spec.ind, providers, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        listed = ", ".join(providers) or "none installed"
-        raise ValueError(f"unknown data set {spec.ind!r}; {hint}data sets: {listed}; or use --images DIR")
-    return providers[spec.ind].open(spec.ind, spec.data_root, spec.split, spec.seed)
+    if ind not in providers:
+        raise unknown("data set", ind, providers, "; or use --images DIR")
+    return providers[ind]
 
 
 def _folder(folder: Path) -> FolderSource:

@@ -40,7 +40,7 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
         download=settings.download,
         miniature=settings.miniature,
         limit=settings.limit,
-        recipe=recipe_of(settings.recipe, settings.ind),
+        recipe=None if settings.recipe is None else recipe_of(settings.recipe, settings.ind),
         severity=settings.severity,
         every_kind=settings.every_kind,
         image_size=settings.image_size,

@@ -30,7 +30,7 @@ from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.provenance import environment, git_commit
 from benchmarks.pipeline.training import train
 from datamodules import DATAMODULES, cache_dir, check_names
-from leaderboards.papers.sweep import sweep_figure
+from leaderboards.figures.sweep import sweep_figure
 from lsood import auroc
 from lsood.density.kernel import kernel_log_density
 from lsood.density.pca import PCA

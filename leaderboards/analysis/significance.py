@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leaderboards.analysis.naive import NAIVE
-from leaderboards.schema import OodCell, Result
+from leaderboards.analysis.gain import NAIVE
+from leaderboards.schema import IMAGE, OodCell, Result
+from leaderboards.store import load_scores
 from lsood.metrics.comparison import compare, delong_covariance, holm
 from lsood.metrics.points import auroc
 
@@ -22,8 +23,7 @@ PAIRED_NOTE = (
     f"{TIED}: not significantly different from the best AUROC of its table (paired DeLong test on the same images, "
     f"Holm's correction over all pairs of methods of the table, level {LEVEL:.0%}; where images were made from the "
     "same source, its version for clustered data, Obuchowski 1997). With several seeds the difference must have one "
-    "sign and the largest p-value counts: a difference is one that every training shows. The naive detector is not "
-    "ranked and not tested."
+    "sign and the largest p-value counts. The image-statistics baseline is neither ranked nor tested."
 )
 KEYS = ["ind", "ind_origin", "network", "protocol", "ood", "ood_origin"]
 COLUMNS = [
@@ -43,14 +43,14 @@ Scores = tuple["pd.Series[float]", "pd.Series[float]", dict[str, str] | None]
 
 
 def significance(runs: Mapping[Path, Result]) -> pd.DataFrame:
-    """One row per pair of methods of a table, the better one first; columns as in ``COLUMNS``.
+    """One row per pair of methods of an image-level table, the better one first; columns as in ``COLUMNS``.
 
-    Tested are methods whose scores lie beside their results and give the AUROC that stands there, on the seeds
-    that both have. ``clustered``: images share sources.
+    Tested are methods whose scores lie beside their results and give the AUROC recorded there, on the seeds that both
+    have. ``clustered``: images share sources. Results of other levels are skipped: their rows are not independent.
     """
     tables: dict[Key, dict[str, dict[int, Scores]]] = {}
     for path, run in runs.items():
-        frame = run.scores(path) if run.method != NAIVE else None
+        frame = load_scores(path) if run.level == IMAGE and run.method != NAIVE else None
         for cell in run.ood if frame is not None else []:
             assert frame is not None
             if (scores := _scores(run, cell, frame)) is not None:
@@ -127,7 +127,7 @@ def _row(
 
 
 def tied_with_best(pairs: pd.DataFrame, part: pd.DataFrame) -> set[str]:
-    """The methods of a table (rows of `leaderboards.tables.images.rows`) that are not significantly different from
+    """The methods of a table (rows of `leaderboards.tables.aggregate.rows`) that are not significantly different from
     its best one, which is not among them.
     """
     ranked = part[(part["method"] != NAIVE) & part["auroc"].notna()]
@@ -154,18 +154,3 @@ def untested(pairs: pd.DataFrame, part: pd.DataFrame) -> list[str]:
     ].itertuples()
     known = {name for row in with_best for name in (row.method_a, row.method_b)}
     return [name for name in ranked if name not in known]
-
-
-def markdown_pairs(pairs: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    """What the daggers mean, and which methods could not be tested, as lines of Markdown."""
-    if pairs.empty:
-        return []
-    lines = [PAIRED_NOTE, ""]
-    for _, part in table.groupby(KEYS, sort=False):
-        if missing := untested(pairs, part):
-            where = f"{part['network'].iloc[0]}, {part['protocol'].iloc[0]}, {part['ood'].iloc[0]}"
-            lines += [
-                f"Not compared with the best on {where}, for want of scores of the same images: {', '.join(missing)}.",
-                "",
-            ]
-    return lines

@@ -1,4 +1,4 @@
-"""Pictures of a detector's boxes: what it takes for known, what it flags as OoD, and what is there."""
+"""Pictures of a detector's boxes: detections classified as known, detections flagged as OoD, and labelled objects."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from leaderboards.figures.curves import IN, OUT, _save
+from leaderboards.figures.style import IN, OUT, save
 
 KNOWN_OBJECT, UNKNOWN_OBJECT = "#009E73", "#B10DC9"
 LEGEND: tuple[tuple[str, str, Literal["-", "--"]], ...] = (
-    ("detection, taken for known", IN, "-"),
+    ("detection, classified as known", IN, "-"),
     ("detection, flagged as OoD", OUT, "-"),
     ("known object", KNOWN_OBJECT, "--"),
     ("unknown object", UNKNOWN_OBJECT, "--"),
@@ -66,7 +66,7 @@ def boxes_figure(pictures: Sequence[BoxPicture], title: str, path: Path, columns
         handles=handles, loc="outside lower center", ncols=min(4, 2 * columns), fontsize=8, frameon=False
     )
     figure.suptitle(title, fontsize=11)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw(axes: Axes, picture: BoxPicture) -> None:

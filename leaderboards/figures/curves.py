@@ -6,26 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from leaderboards.analysis.naive import NAIVE
+from leaderboards.analysis.gain import NAIVE
+from leaderboards.figures.style import IN, OUT, PALETTE, save
+from leaderboards.schema import IMAGE, Result
+from leaderboards.store import load_scores
+from leaderboards.tables.aggregate import is_miniature
+from lsood.io import slug
 
 Scores = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
-PALETTE = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-    "#8C6D31",
-    "#7F7F7F",
-    "#B10DC9",
-)
-IN, OUT = "#0072B2", "#D55E00"
 
 
 def _curve(
@@ -39,9 +32,42 @@ def _curve(
     return fpr, tpr, float(np.trapezoid(tpr, fpr))
 
 
+def score_figures(runs: Mapping[Path, Result], out: Path) -> dict[str, list[Path]]:
+    """roc-<ood>.png and scores-<ood>.png of every OoD set with stored image-level scores, from the lowest seed of every
+    method: {OoD set: files}.
+
+    Args:
+        runs: results by their files, beside which the scores lie.
+    """
+    first: dict[tuple[str, str], tuple[Path, Result]] = {}
+    for path, run in sorted(runs.items(), key=lambda item: item[1].seed):
+        if run.level == IMAGE:
+            first.setdefault((run.method, run.protocol), (path, run))
+    images = [run for run in runs.values() if run.level == IMAGE]
+    frames = {case: load_scores(path) for case, (path, _) in first.items()}
+    pictures = {}
+    for ood in dict.fromkeys(cell.name for run in images for cell in run.ood):
+        scores = {}
+        for (name, protocol), frame in frames.items():
+            cell = next((c for c in first[name, protocol][1].ood if c.name == ood), None)
+            if frame is not None and cell is not None and cell.failure is None:
+                label = name if protocol == "no-ood" else f"{name} ({protocol})"
+                scores[label] = (_of(frame, "ind-test"), _of(frame, ood))
+        if scores:
+            title = f"{'MINIATURE  ' if is_miniature(images[:1]) else ''}{images[0].ind.name} vs {ood}"
+            pictures[ood] = [out / f"roc-{slug(ood)}.png", out / f"scores-{slug(ood)}.png"]
+            roc_figure(scores, title, pictures[ood][0])
+            histogram_figure(scores, title, pictures[ood][1])
+    return pictures
+
+
+def _of(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    return frame.loc[frame["set"] == name, "score"].to_numpy(float)
+
+
 def roc_figure(scores: Scores, title: str, path: Path) -> None:
-    """ROC curves of the ten best methods (up to ten methods have the same colours for every OoD set), the naive
-    detector's as a grey area. ``scores`` maps a method to in-distribution and OoD scores.
+    """ROC curves of the ten best methods (up to ten methods have the same colours for every OoD set), that of the
+    image-statistics baseline as a grey area. ``scores`` maps a method to in-distribution and OoD scores.
     """
     figure = Figure(figsize=(6.4, 5.6), dpi=120, layout="constrained")
     axes = figure.add_subplot()
@@ -64,7 +90,7 @@ def roc_figure(scores: Scores, title: str, path: Path) -> None:
     axes.grid(alpha=0.25)
     some = f", best {len(shown)} of {len(curves)}" if len(shown) < len(curves) else ""
     axes.legend(title=f"method  AUROC{some}", loc="lower right", fontsize=8, title_fontsize=8)
-    _save(figure, path)
+    save(figure, path)
 
 
 def histogram_figure(scores: Scores, title: str, path: Path) -> None:
@@ -94,10 +120,4 @@ def histogram_figure(scores: Scores, title: str, path: Path) -> None:
         if i == 0:
             axes.legend(fontsize=7)
     figure.suptitle(title, fontsize=10)
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    part = path.with_name(f"{path.name}.part")
-    figure.savefig(part, format="png", metadata={"Software": None})
-    part.replace(path)
+    save(figure, path)

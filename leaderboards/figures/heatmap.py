@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -11,21 +11,42 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from leaderboards.analysis.naive import NAIVE
-from leaderboards.figures.curves import _save
+from leaderboards.analysis.gain import NAIVE
+from leaderboards.analysis.strata import by_kind, comparisons, grids, strata_rows
+from leaderboards.figures.style import save
+from leaderboards.schema import IMAGE, Result
+from leaderboards.tables.aggregate import is_miniature
+from leaderboards.tables.levels import IMAGES
+from lsood.io import slug
 
-LOW, HIGH = 0.4, 1.0
+LOW, HIGH = IMAGES.scale
 COLOURS = "cividis"
 BLANK = "#ececec"
 
 
-def colour(value: float) -> tuple[str, str]:
-    """Background and ink of a cell, as hexadecimal colours; the scale runs from 40 (dark) to 100 (bright)."""
-    share = (value - LOW) / (HIGH - LOW)
+def colour(value: float, low: float = LOW, high: float = HIGH) -> tuple[str, str]:
+    """Background and ink of a cell, as hexadecimal colours; the scale runs from low (dark) to high (bright)."""
+    share = (value - low) / (high - low)
     r, g, b, _ = matplotlib.colormaps[COLOURS](min(max(share, 0.0), 1.0))
     luminance = 0.2126 * r**2.2 + 0.7152 * g**2.2 + 0.0722 * b**2.2
     ink = "#ffffff" if luminance < 0.18 else "#111111"
     return matplotlib.colors.to_hex((r, g, b)), ink
+
+
+def strata_figures(results: Sequence[Result], out: Path) -> list[Path]:
+    """missed-<ood>.png by kind, and severities-<ood>.png by kind and severity, of image-level results."""
+    found = []
+    mini = "MINIATURE  " if is_miniature([run for run in results if run.level == IMAGE]) else ""
+    groups = comparisons(strata_rows(results, IMAGE))
+    several = len(groups) > len({ood for _, ood, _ in groups})
+    for title, ood, part in groups:
+        name = slug(f"{ood}-{part['network'].iloc[0]}-{part['protocol'].iloc[0]}" if several else ood)
+        found.append(out / f"missed-{name}.png")
+        kinds_figure(by_kind(part), f"{mini}What is missed?\n{title.replace(' · ', chr(10), 1)}", found[-1])
+        if shown := grids(part):
+            found.append(out / f"severities-{name}.png")
+            severities_figure(shown, f"{mini}{title}", found[-1])
+    return found
 
 
 def kinds_figure(heat: pd.DataFrame, title: str, path: Path) -> None:
@@ -42,7 +63,7 @@ def kinds_figure(heat: pd.DataFrame, title: str, path: Path) -> None:
     if NAIVE in heat.index and lines > 1:
         axes.axhline(lines - 1.5, color="white", linewidth=4)
     axes.set_xlabel("AUROC x 100: 50 is chance, the anomaly is missed", fontsize=8)
-    _save(figure, path)
+    save(figure, path)
 
 
 def severities_figure(grids: Mapping[str, pd.DataFrame], title: str, path: Path) -> None:
@@ -62,7 +83,7 @@ def severities_figure(grids: Mapping[str, pd.DataFrame], title: str, path: Path)
         axes.set_title(name, fontsize=9)
     figure.supxlabel("severity", fontsize=8)
     figure.suptitle(f"{title} · AUROC x 100", fontsize=10)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _cells(axes: Axes, table: pd.DataFrame, size: int) -> None:

@@ -1,14 +1,12 @@
-"""A reproduced table for people: Markdown, HTML, CSV and the terminal, all from the same cells."""
+"""A reproduced table of a paper as Markdown, HTML, CSV and terminal output, all from the same cells."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +14,10 @@ from rich.text import Text
 from leaderboards.papers.reproduction import NOT_COMPARABLE, Cell, Measured, cells, seconds, tally
 from leaderboards.papers.tables import PROTOCOLS, Caveat, PaperTable
 from leaderboards.schema import Result
-from leaderboards.tables.images import BANNER, _cell, is_miniature
+from leaderboards.tables.aggregate import is_miniature
+from leaderboards.tables.page import environment
+from leaderboards.tables.text import BANNER
+from lsood.io import write_text
 
 FREE = "no-ood"
 READING = (
@@ -135,18 +136,6 @@ def _figures(metrics: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
 
-def environment() -> jinja2.Environment:
-    """Of the templates of both pages."""
-    found = jinja2.Environment(
-        loader=jinja2.PackageLoader("leaderboards"),
-        autoescape=jinja2.select_autoescape(enabled_extensions=("html.j2",)),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    found.filters["cell"] = _cell
-    return found
-
-
 def rich_table(table: PaperTable, results: Sequence[Result]) -> list[Table]:
     """A table per OoD column, for a terminal of 100 columns; reasons as numbers, named below by :func:`reasons`."""
     made = []
@@ -204,7 +193,6 @@ def write(table: PaperTable, results: Sequence[Result], out: Path) -> list[Path]
         raise ValueError(f"{table.name}: no results to compare")
     if len({(r.ind.name, r.ind.fingerprint) for r in results}) > 1:
         raise ValueError(f"{out}: results of different in-distribution images; name another --out")
-    out.mkdir(parents=True, exist_ok=True)
     shown = view(table, results)
     templates = environment()
     contents = {
@@ -212,9 +200,4 @@ def write(table: PaperTable, results: Sequence[Result], out: Path) -> list[Path]
         "reproduction.html": templates.get_template("reproduction.html.j2").render(shown),
         "reproduction.csv": frame(table, results).to_csv(index=False, lineterminator="\n"),
     }
-    paths = []
-    for name, content in contents.items():
-        part = out / f"{name}.{os.getpid()}.part"
-        part.write_text(content, encoding="utf-8")
-        paths.append(part.replace(out / name))
-    return paths
+    return [write_text(out / name, content) for name, content in contents.items()]

@@ -1,4 +1,4 @@
-"""Reported beside measured: the cells of a paper's table, what was measured for each, and a verdict.
+"""The cells of a paper's table with reported and measured values and a verdict.
 
 Interval of a measured number: its mean over seeds plus and minus the root of the squared half-width of the t-interval
 over seeds, t(.975, S-1) s / sqrt(S), and the squared mean half-width of the 95 % intervals over images. With one seed
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from scipy.stats import t as student
 
 from leaderboards.papers.tables import PROTOCOLS, Column, OodGroup, PaperTable, Row
-from leaderboards.schema import MetricValue, OodCell, Result
+from leaderboards.schema import IMAGE, MetricValue, OodCell, Result
 
 WITHIN, ABOVE, BELOW, NOT_COMPARABLE = "within", "above", "below", "not comparable"
 ACCURACY_MARGIN = 0.01
@@ -82,6 +82,7 @@ def aggregate(per_seed: Sequence[Sequence[MetricValue]]) -> Measured:
 
 def cells(table: PaperTable, results: Sequence[Result]) -> list[Cell]:
     """One per OoD column, row and metric, then those of further methods, about which nothing is reported."""
+    results = [run for run in results if run.level == IMAGE]
     extra = [
         m for m in dict.fromkeys(r.method for r in results) if m not in {row.method for row in table.rows}
     ]
@@ -112,7 +113,7 @@ def _cell(
     reason = "" if reported is None else _obstacle(table, row, group, column, runs, protocol)
     verdict = ""
     if reported is not None:
-        verdict = NOT_COMPARABLE if reason else judge(reported, half_step(table), measured[protocol])
+        verdict = NOT_COMPARABLE if reason else verdict_for(reported, half_step(table), measured[protocol])
     std = None if deviation is None else deviation / table.scale
     return Cell(
         row.name, row.method, group.name, column.name, protocol, reported, std, measured, verdict, reason
@@ -124,7 +125,7 @@ def half_step(table: PaperTable) -> float:
     return 0.5 * 10**-table.decimals / table.scale
 
 
-def judge(reported: float, half: float, measured: Measured) -> str:
+def verdict_for(reported: float, half: float, measured: Measured) -> str:
     """Whether any number that is printed as the reported one lies in the interval, else on which side of it the
     measured one is.
     """
@@ -161,7 +162,7 @@ def _cells_of(run: Result, group: OodGroup) -> list[OodCell]:
 def _obstacle(
     table: PaperTable, row: Row, group: OodGroup, column: Column, all_runs: Sequence[Result], protocol: str
 ) -> str:
-    """The first reason why a reported number cannot be judged by what was measured; empty: it can."""
+    """The first reason why a reported number cannot be compared with the measured one; empty: it can."""
     for caveat in table.caveats:
         if caveat.blocks and caveat.about(row.name, group.name, column.name):
             return caveat.blocks
@@ -222,9 +223,10 @@ def tally(found: Sequence[Cell]) -> dict[str, int]:
 
 
 def seconds(results: Sequence[Result]) -> Mapping[str, float]:
-    """Seconds of training (each network once, with those that methods bring along), of measuring images, of fitting
-    and of scoring, added up over results.
+    """Seconds of training (each network once, with the further ones that methods need), of the passes over images, of
+    fitting and of scoring, added up over results.
     """
+    results = [run for run in results if run.level == IMAGE]
     known = [r for r in results if r.cost.training_seconds is not None]
     alone = {
         r.network.checkpoint: min(
@@ -240,6 +242,6 @@ def seconds(results: Sequence[Result]) -> Mapping[str, float]:
     return {
         "training": sum(alone.values()) + sum(brought.values()),
         "measuring": sum(passes.values()),
-        "fitting": sum(r.cost.fit_seconds for r in results),
-        "scoring": sum(r.cost.score_seconds for r in results),
+        "fitting": sum(r.cost.fit_seconds or 0.0 for r in results),
+        "scoring": sum(r.cost.score_seconds or 0.0 for r in results),
     }

@@ -1,12 +1,12 @@
-"""A paper's table as data: what it reports, how it came about, and what a reader must know about its numbers."""
+"""A paper's table as data: its numbers, how they were obtained, and known issues with them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from leaderboards.store import build_record
-from leaderboards.tables.images import METRICS
+from leaderboards.records import build_record
+from lsood.metrics import table as metrics
 
 UNITS = {"percent": 100.0, "fraction": 1.0}
 POSITIVE = ("in-distribution", "ood", "symmetric")
@@ -62,7 +62,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Caveat:
-    """A bug or a protocol trap that numbers carry: all of them, or those of some rows, OoD groups and columns.
+    """A known issue with the published numbers: all of them, or those of some rows, OoD groups and columns.
 
     Attributes:
         blocks: why these cells cannot be compared at all; empty: they can.
@@ -145,9 +145,9 @@ class PaperTable:
                     f"{self.name}: unknown protocol {protocol!r}; protocols: {', '.join(PROTOCOLS)}"
                 )
         for column in self.metrics:
-            if column.metric is not None and column.metric not in METRICS:
+            if column.metric is not None and column.metric not in metrics.ROWS:
                 raise ValueError(
-                    f"{self.name}: unknown metric {column.metric!r}; metrics: {', '.join(METRICS)}"
+                    f"{self.name}: unknown metric {column.metric!r}; metrics: {', '.join(metrics.names(metrics.ROWS))}"
                 )
             if column.positive not in POSITIVE:
                 raise ValueError(

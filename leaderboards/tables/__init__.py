@@ -1,1 +1,5 @@
-"""Rows and tables of results."""
+"""From results to tables: one way for images, pixels and objects, and for Markdown, HTML, CSV and the terminal."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,111 +2,168 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
 import pandas as pd
 
-from leaderboards.analysis.naive import NAIVE, NAIVE_TITLE, gain_text, has_naive, methods_of
-from leaderboards.analysis.significance import PAIRED_NOTE, TIED, tied_with_best, untested
-from leaderboards.figures.heatmap import colour
-from leaderboards.object_schema import ObjectResult
-from leaderboards.pixel_schema import PixelResult
-from leaderboards.schema import Result
-from leaderboards.store import slug
-from leaderboards.tables.images import BANNER, conventions, groups, is_miniature, number, rows, spread
-from leaderboards.tables.object_page import object_parts
-from leaderboards.tables.page_parts import heat_parts, pixel_parts
-
-COLUMNS = (
-    ("fpr95", "FPR95", "lower"),
-    ("aupr_out", "AUPR-out", "higher"),
-    ("aupr_in", "AUPR-in", "higher"),
-    ("fpr95_in", "FPR95-in", "lower"),
-    ("fpr80_in", "FPR80-in", "lower"),
-    ("detection_error", "Det. error", "lower"),
-    ("accuracy", "Accuracy", "higher"),
-    ("mcc", "MCC", "higher"),
-    ("f1", "F1", "higher"),
+from leaderboards.analysis.gain import NAIVE
+from leaderboards.analysis.ranks import Ranks
+from leaderboards.analysis.significance import PAIRED_NOTE
+from leaderboards.analysis.strata import comparisons, strata_rows
+from leaderboards.schema import IMAGE, Result
+from leaderboards.tables.aggregate import is_miniature
+from leaderboards.tables.heat import heat_parts, scale
+from leaderboards.tables.levels import GAIN, LEVELS, SECONDS, Column, Level, View
+from leaderboards.tables.sections import Section, sections
+from leaderboards.tables.text import (
+    BANNER,
+    GENERAL_NOTE,
+    NOT_RECORDED,
+    failed,
+    note,
 )
+from lsood.io import markdown_cell
+
+Pictures = Mapping[tuple[str, str], Sequence[str]]
+
+
+def environment() -> jinja2.Environment:
+    """Of the templates of all pages."""
+    found = jinja2.Environment(
+        loader=jinja2.PackageLoader("leaderboards"),
+        autoescape=jinja2.select_autoescape(enabled_extensions=("html.j2",)),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"cell": markdown_cell, "recorded": _recorded}
+    return found
+
+
+def _recorded(value: float | None, form: str) -> str:
+    return NOT_RECORDED if value is None else form % value
 
 
 def page(
     results: Sequence[Result],
-    figures: Sequence[str] = (),
-    pixels: Sequence[PixelResult] = (),
+    pictures: Pictures | None = None,
     pairs: pd.DataFrame | None = None,
-    ranks: Sequence[tuple[str, str]] = (),
-    objects: Sequence[ObjectResult] = (),
+    ranks: Mapping[str, Ranks] | None = None,
 ) -> str:
     """HTML of the leaderboard; the same results give the same bytes.
 
     Args:
-        figures: file names of pictures beside the page; those named after an OoD set stand under its table, those of
-            boxes (``boxes-<OoD set>.png``) under its object-level table.
-        pixels: pixel-level results.
+        pictures: {(level, OoD set): file names beside the page}; shown below the set's first table.
         pairs: comparisons of methods, see `leaderboards.analysis.significance`.
-        ranks: file names of critical-difference diagrams and what they say.
-        objects: object-level results.
+        ranks: {file name of a critical-difference diagram: ranks}.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("leaderboards"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"number": number, "gain_text": gain_text}
-    table = rows(results)
-    plain = [name for name in figures if not name.startswith("boxes-")]
-    sections = [_section(title, part, plain, pairs) for title, part in groups(table)]
-    return environment.get_template("leaderboard.html.j2").render(
-        sections=sections,
-        columns=COLUMNS,
-        heat=heat_parts(results),
-        scale=[(value, *colour(value / 100)) for value in range(40, 101, 10)],
-        pixels=pixel_parts(pixels),
-        objects=object_parts(objects, figures),
-        ranks=ranks,
-        paired_note=PAIRED_NOTE if pairs is not None and len(pairs) else None,
-        banner=BANNER if is_miniature(results) else None,
-        conventions=conventions(table),
-        runs=sorted(results, key=lambda r: (r.method, r.seed)),
-        first=results[0],
-        commands=sorted({r.command for r in results}),
-    )
-
-
-def _section(
-    title: str, part: pd.DataFrame, figures: Sequence[str], pairs: pd.DataFrame | None
-) -> dict[str, Any]:
-    lines = []
-    compared = pairs is not None and len(pairs) > 0
-    tied = tied_with_best(pairs, part) if compared else set()
-    best = methods_of(part)["auroc"].max()
-    for _, row in part.iterrows():
-        failed = pd.isna(row["auroc"])
-        half = 0.0 if pd.isna(row["auroc_std"]) else row["auroc_std"]
-        low = row["auroc"] - half if pd.isna(row["auroc_low"]) else row["auroc_low"]
-        high = row["auroc"] + half if pd.isna(row["auroc_high"]) else row["auroc_high"]
-        lines.append(
-            {
-                "row": row,
-                "failed": failed,
-                "auroc": spread(row, "auroc"),
-                "bar": None
-                if failed
-                else [round(100 * min(max(v, 0), 1), 2) for v in (low, row["auroc"], high)],
-                "best": not failed and row["auroc"] == best and row["method"] != NAIVE,
-                "tied": TIED if row["method"] in tied else "",
-                "title": NAIVE_TITLE if row["method"] == NAIVE else row["method"],
-                "naive": row["method"] == NAIVE,
-            }
+    levels = [_level(results, level, pictures or {}, pairs) for level in LEVELS.values()]
+    return (
+        environment()
+        .get_template("leaderboard.html.j2")
+        .render(
+            levels=levels,
+            ranks=ranks or {},
+            banner=BANNER if is_miniature(results) else None,
+            general_note=GENERAL_NOTE,
+            missing=NOT_RECORDED,
+            runs=sorted(results, key=lambda run: (list(LEVELS).index(run.level), run.method, run.seed)),
+            sets=_sets(results),
+            first=results[0],
+            commands=sorted({run.command for run in results}),
         )
-    ood = part["ood"].iloc[0]
-    naive = part["naive"].mean()
+    )
+
+
+def _level(
+    results: Sequence[Result], level: Level, pictures: Pictures, pairs: pd.DataFrame | None
+) -> dict[str, Any]:
+    """Tables, heat-maps and notes of a level as the template needs them."""
+    table, found = sections(results, level, pairs)
+    shown: set[str] = set()
+    parts = []
+    for section in found:
+        first = section.ood not in shown
+        shown.add(section.ood)
+        parts.append(_section(section, pictures.get((level.name, section.ood), ()) if first else ()))
+    strata = strata_rows(results, level.name)
     return {
-        "title": title,
-        "gain": has_naive(part),
-        "naive": None if pd.isna(naive) else round(100 * naive, 2),
-        "lines": lines,
-        "untested": untested(pairs, part) if compared else [],
-        "figures": [name for name in figures if name.split(".")[0].endswith(slug(ood))],
+        "sections": parts,
+        "note": note(level, level.columns, table) if parts else "",
+        "paired": PAIRED_NOTE if level.name == IMAGE and pairs is not None and len(pairs) else "",
+        "leading": level.leading.title,
+        "heat": [
+            heat_parts(f"{title} · {level.rows}", part, level)
+            for title, _, part in comparisons(strata, level.leading.name)
+        ],
+        "scale": scale(level),
+        "strata_note": level.strata_note,
     }
+
+
+def _section(section: Section, figures: Sequence[str]) -> dict[str, Any]:
+    level = section.level
+    views = []
+    for view in level.views:
+        columns = _columns(section, view)
+        if not view.block or not all(failed(row, columns) for _, row in section.rows.iterrows()):
+            views.append(_view(section, columns, view.heading))
+    means = None
+    if level.means is not None and len(section.means):
+        n = section.means["n_images"].iloc[0]
+        columns = [c for c in level.views[0].columns() if section.means[c.name].notna().any()]
+        heading = f"{level.means[1].capitalize()}: {n} images with pixels of both classes"
+        means = _view(section, columns, heading, section.means)
+    return {
+        "title": section.title,
+        "views": views,
+        "means": means,
+        "remarks": section.remarks,
+        "figures": figures,
+    }
+
+
+def _columns(section: Section, view: View) -> list[Column]:
+    """Every metric of a view; beside the main ones gain and seconds."""
+    first, *rest = view.columns()
+    return [first, *rest] if view.block else section.shown([first, GAIN, *rest, SECONDS])
+
+
+def _view(
+    section: Section, columns: Sequence[Column], heading: str, rows: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """A table: of the section, or of other rows such as means over images."""
+    leading, table = columns[0].name, section.rows if rows is None else rows
+    reference = table.loc[table["method"] == section.level.reference, leading]
+    mark = table["naive"].mean() if section.level.reference == NAIVE else reference.mean()
+    return {
+        "heading": heading,
+        "columns": columns,
+        "leading": leading,
+        "intervals": section.level.intervals,
+        "seconds": SECONDS,
+        "mark": None if pd.isna(mark) else round(100 * mark, 2),
+        "lines": [(line, _bar(line.row, leading)) for line in section.lines(columns, rows=rows)],
+    }
+
+
+def _bar(row: pd.Series, metric: str) -> list[float] | None:
+    """Low end, value and high end in percent: the interval, or one standard deviation to each side."""
+    value, std = row[metric], row[f"{metric}_std"]
+    if pd.isna(value):
+        return None
+    half = 0.0 if pd.isna(std) else std
+    low, high = row[f"{metric}_low"], row[f"{metric}_high"]
+    ends = (value - half if pd.isna(low) else low, value, value + half if pd.isna(high) else high)
+    return [round(100 * min(max(end, 0), 1), 2) for end in ends]
+
+
+def _sets(results: Sequence[Result]) -> list[tuple[str, str, str, int | None]]:
+    """Name, origin, fingerprint and number of images of every OoD set."""
+    found: dict[tuple[str, str, str], int | None] = {}
+    for run in results:
+        for cell in run.ood:
+            images = cell.n_out if run.level == IMAGE else cell.n_images
+            found.setdefault((cell.name, cell.origin, cell.fingerprint), images)
+    return [(*key, images) for key, images in found.items()]

@@ -17,7 +17,7 @@ from benchmarks.reproduce import app
 from datamodules import known_names
 from leaderboards import Cost, Environment, IndInfo, MetricValue, NetworkInfo, OodCell, Result
 from leaderboards.papers.page import rich_table, write
-from leaderboards.papers.reproduction import aggregate, cells, judge, tally
+from leaderboards.papers.reproduction import aggregate, cells, tally, verdict_for
 from leaderboards.papers.tables import table_from
 from lsood.methods import create
 
@@ -182,7 +182,7 @@ def result(seed=0, auroc=0.9, half=0.01, protocol="oracle-val", sets=("svhn", "c
     found = [OodCell(n, origin, f"f-{n}", 100, n_out, {} if failure else metrics, failure) for n in sets]
     accuracy = {"accuracy": options["accuracy"]}
     return Result(
-        "odin", "p", protocol, seed, IndInfo("cifar10", "classification", origin, "f", 9, 9, 100, accuracy),
+        "image", "odin", "p", protocol, seed, IndInfo("cifar10", "classification", origin, "f", 9, 9, 100, accuracy),
         found, None, NetworkInfo(options["network"], f"w{seed}", 1, "l", {}), {}, Cost(1.0, 2.0, 3.0, {}),
         Environment("3", "2", "2", "cpu", 1, "x"), "now", "python -m x", "1", None,
     )  # fmt: skip
@@ -212,8 +212,8 @@ def test_verdicts():
     )
     assert cell([result(auroc=0.88)]).verdict == "below"
     rounding = aggregate([[MetricValue(0.9104, 0.9004, 0.9204)]])
-    assert judge(0.9, 0.0005, rounding) == "within", "90.04 is printed as 90.0"
-    assert judge(0.9, 0.0003, rounding) == "above"
+    assert verdict_for(0.9, 0.0005, rounding) == "within", "90.04 is printed as 90.0"
+    assert verdict_for(0.9, 0.0003, rounding) == "above"
     assert cell([result()], metric="TNR").measured["oracle-val"].mean == pytest.approx(0.6)
     assert cell([result()], metric="TNR").verdict == "within"
     assert cell([result()], ood="both").verdict == "within"

@@ -20,15 +20,19 @@ from leaderboards import (
     OodCell,
     Result,
     ThresholdInfo,
+    load_result,
     load_results,
+    load_scores,
     markdown,
-    rich_tables,
     rows,
+    save_result,
+    terminal_tables,
 )
 from leaderboards.build import app, build
 from leaderboards.figures.curves import _curve
-from leaderboards.tables.images import METRICS
+from lsood.metrics.table import ROWS, names
 
+METRICS = names(ROWS)
 HOSTILE = "<script>alert(1)</script>|x"
 
 
@@ -45,7 +49,7 @@ def result(method, seed=0, shift=1.0, protocol="no-ood", origin="official", fail
         values["auroc"] = MetricValue(auroc, auroc - 0.05, min(1, auroc + 0.05))
         cells.append(OodCell(ood, origin, "f" * 64, 60, 50, {} if failure else values, failure))
     run = Result(
-        method, "Somebody, 2026", protocol, seed,
+        "image", method, "Somebody, 2026", protocol, seed,
         IndInfo("cityscapes", "segmentation", origin, "a" * 64, 100, 20, 60, {"miou": 0.61}),
         cells, ThresholdInfo(1.5, 0.05, 20), NetworkInfo("unet", "b" * 64, 1000, "drop", {}), {},
         Cost(0.1, 0.2, 900.0, {"shared_pass": 180}), Environment("3.11", "2.15", "2.6", "cpu", 2, "Linux"),
@@ -59,19 +63,23 @@ def folder(tmp_path):
     for method, shift in (("msp", 0.5), ("lared", 2.0), ("larem", 1.5)):
         for seed in (0, 1):
             run, scores = result(method, seed, shift)
-            run.save(tmp_path / "results", scores)
+            save_result(run, tmp_path / "results", scores)
     run, scores = result("fssd", failure=f"constant {HOSTILE}")
-    run.save(tmp_path / "results", scores)
+    save_result(run, tmp_path / "results", scores)
     run, scores = result("kde-classifier", protocol="oracle-val", shift=3)
-    run.save(tmp_path / "results", scores)
+    save_result(run, tmp_path / "results", scores)
     return tmp_path / "results"
+
+
+def read(folder):
+    return list(load_results(folder).values())
 
 
 def test_round_trip(tmp_path):
     run, scores = result("lared@layer1")
-    path = run.save(tmp_path, scores)
-    assert Result.load(path) == run
-    pd.testing.assert_frame_equal(run.scores(path), scores.astype({"key": "int64"}), check_dtype=False)
+    path = save_result(run, tmp_path, scores)
+    assert load_result(path) == run
+    pd.testing.assert_frame_equal(load_scores(path), scores.astype({"key": "int64"}), check_dtype=False)
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -86,33 +94,33 @@ def test_round_trip(tmp_path):
             lambda c: c["ood"][0]["metrics"]["auroc"].update(value=None),
             r"ood\[0\]: metrics.auroc: value must be float",
         ),
-        (lambda c: c.update(schema=99), "schema 99, this version reads 1"),
+        (lambda c: c.update(schema=99), "schema 99, this version reads 1 and 2"),
     ],
 )
 def test_damaged_results_name_file_and_field(tmp_path, change, message):
     run, _ = result("msp")
-    path = run.save(tmp_path)
+    path = save_result(run, tmp_path)
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=f"msp-seed0.json.*{message}"):
-        Result.load(path)
+        load_result(path)
 
 
 def test_not_a_number_is_not_a_result(tmp_path):
     run, _ = result("msp")
-    path = run.save(tmp_path)
+    path = save_result(run, tmp_path)
     path.write_text(
         path.read_text().replace('"n_calibration": 20,', '"n_calibration": 20,').replace("1.5", "NaN", 1)
     )
     with pytest.raises(ValueError, match="must be finite"):
-        Result.load(path)
+        load_result(path)
     with pytest.raises(FileNotFoundError, match="no results"):
         load_results(tmp_path / "none")
 
 
 def test_rows_aggregate_seeds_and_keep_protocols_apart(folder):
-    runs = load_results(folder)
+    runs = read(folder)
     table = rows(runs)
     assert len(table) == 2 * 5
     row = table[(table.method == "lared") & (table.ood == "near")].iloc[0]
@@ -138,7 +146,7 @@ def test_csv_has_one_row_per_method_and_ood_set(folder, tmp_path):
 
 
 def test_markdown(folder):
-    text = markdown(load_results(folder))
+    text = markdown(read(folder))
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     assert all(line.count("|") - line.count("\\|") == 7 for line in lines)
     assert "<script>" not in text and "MINIATURE" not in text
@@ -149,7 +157,7 @@ def test_markdown(folder):
 
 def test_miniatures_are_announced_everywhere(tmp_path):
     run, scores = result("msp", origin="miniature")
-    run.save(tmp_path / "r", scores)
+    save_result(run, tmp_path / "r", scores)
     build(tmp_path / "r", tmp_path)
     for name in ("leaderboard.md", "leaderboard.html"):
         assert "MINIATURE: generated images" in (tmp_path / name).read_text()
@@ -171,16 +179,13 @@ def test_page_is_self_contained_escaped_and_repeats(folder, tmp_path):
     assert not list((tmp_path / "a").glob("*.part"))
 
 
-def test_terminal_tables_fit_a_hundred_columns(folder):
-    console = Console(width=100, record=True, file=io.StringIO())
-    for table in rich_tables(load_results(folder)):
+def test_terminal_tables_fit_80_columns(folder):
+    console = Console(width=80, record=True, file=io.StringIO())
+    for table in terminal_tables(read(folder)):
         console.print(table)
     text = console.export_text()
     assert (
-        "lared" in text
-        and "failed (1)" in text
-        and "(1) " in text
-        and max(map(len, text.splitlines())) <= 100
+        "lared" in text and "failed (1)" in text and "(1) " in text and max(map(len, text.splitlines())) <= 80
     )
 
 

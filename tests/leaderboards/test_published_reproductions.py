@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from benchmarks import papers
-from leaderboards import Result, load_results
+from leaderboards import load_result, load_results
 from leaderboards.papers.page import write
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ def test_every_auroc_follows_from_the_committed_scores(folder):
     stored = sorted((folder / "results").glob("*.parquet"))
     assert stored
     for path in stored:
-        scores, run = pd.read_parquet(path), Result.load(path.with_suffix(".json"))
+        scores, run = pd.read_parquet(path), load_result(path.with_suffix(".json"))
         for cell in run.ood:
             part = scores[scores["set"].isin(["ind-test", cell.name])]
             expected = roc_auc_score(part["set"] == cell.name, part["score"])
@@ -28,7 +28,7 @@ def test_every_auroc_follows_from_the_committed_scores(folder):
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_the_numbers_follow_from_the_results(folder, tmp_path):
-    write(papers.load(folder.name), load_results(folder / "results"), tmp_path)
+    write(papers.load(folder.name), list(load_results(folder / "results").values()), tmp_path)
     pd.testing.assert_frame_equal(
         pd.read_csv(tmp_path / "reproduction.csv"), pd.read_csv(folder / "reproduction.csv")
     )

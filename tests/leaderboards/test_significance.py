@@ -8,18 +8,29 @@ import pandas as pd
 import pytest
 from scipy.stats import friedmanchisquare
 
-from leaderboards import Cost, Environment, IndInfo, MetricValue, NetworkInfo, OodCell, Result
-from leaderboards.analysis.ranks import Ranks, critical_difference, mean_ranks, ranks, ranks_figure
+from leaderboards import (
+    Cost,
+    Environment,
+    IndInfo,
+    MetricValue,
+    NetworkInfo,
+    OodCell,
+    Result,
+    load_results,
+    rows,
+    save_result,
+)  # fmt: skip
+from leaderboards.analysis.ranks import Ranks, critical_difference, mean_ranks, ranks
 from leaderboards.analysis.significance import TIED, significance, tied_with_best, untested
 from leaderboards.build import build
-from leaderboards.tables.images import rows
+from leaderboards.figures.critical_difference import ranks_figure
 from lsood.metrics.comparison import delong_test
 from lsood.metrics.points import auroc
 
 
 def result(method, cells, seed=0, protocol="no-ood"):
     return Result(
-        method, "a paper", protocol, seed,
+        "image", method, "a paper", protocol, seed,
         IndInfo("roads", "classification", "official", "f" * 64, 50, 20, 60, {"accuracy": 0.9}), cells, None,
         NetworkInfo("net", "c" * 64, 10, "drop", {}), {}, Cost(0.1, 0.1, 10.0, {}),
         Environment("3.11", "2", "2", "cpu", 1, "Linux"), "2026-01-01", "a command", "0.1", None,
@@ -47,11 +58,10 @@ def write(folder, method, sets, seed=0, protocol="no-ood", sources=None, n_in=60
         )
     frame = pd.concat(parts, ignore_index=True)
     frame = frame.sample(frac=1, random_state=len(method))  # rows in another order for every method
-    return result(method, cells, seed, protocol).save(folder, frame)
+    return save_result(result(method, cells, seed, protocol), folder, frame)
 
 
-def read(folder):
-    return {path: Result.load(path) for path in sorted(folder.glob("*.json"))}
+read = load_results
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from leaderboards.figures.curves import PALETTE, _save
+from leaderboards.figures.style import PALETTE, save
 
 LINES = {
     "lared": ("LaRED, exact density", PALETTE[0], "o-"),
@@ -57,7 +57,7 @@ def sweep_figure(table: pd.DataFrame, title: str, path: Path) -> None:
     _components(axes, table)
     axes.legend(fontsize=7)
     figure.suptitle(title, fontsize=9)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _components(axes: Axes, table: pd.DataFrame) -> None:

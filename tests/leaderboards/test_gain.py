@@ -10,11 +10,13 @@ import pytest
 from rich.console import Console
 from test_leaderboards import result
 
-from leaderboards import markdown, rich_tables, rows
-from leaderboards.analysis.naive import NAIVE_NOTE, NAIVE_TITLE, gain, gain_text
+from leaderboards import load_result, markdown, rows, save_result, terminal_tables
+from leaderboards.analysis.gain import gain
 from leaderboards.build import build
-from leaderboards.schema import MetricValue, Result
+from leaderboards.schema import MetricValue
+from leaderboards.tables.levels import GAIN
 from leaderboards.tables.page import page
+from leaderboards.tables.text import GAIN_NOTE, NAIVE_TITLE, figure
 
 
 def with_naive(method, auroc, naive, seed=0, protocol="no-ood", failure=None):
@@ -47,7 +49,8 @@ def test_gain(auroc, naive, expected):
 
 
 def test_gains_are_written_short():
-    assert [gain_text(x) for x in (0.5, 0.0, -1.0, -4.6, np.nan)] == ["50.0", "0.0", "-100.0", "< -100", ""]
+    texts = [figure({"method": "msp", "gain": x}, GAIN) for x in (0.5, 0.0, -1.0, -4.6, np.nan)]
+    assert texts == ["50.0", "0.0", "-100.0", "< -100", ""]
     runs = [with_naive("msp", 0.5, 0.98)[0], with_naive("naive", 0.98, 0.98)[0]]
     assert "| &lt; -100 |" in markdown(runs) and ">&lt; -100</td>" in page(runs)
     assert rows(runs).gain[0] == pytest.approx(-24), "exact in the CSV"
@@ -56,7 +59,7 @@ def test_gains_are_written_short():
 def test_terminal_tables_with_a_gain_fit_eighty_columns():
     console = Console(width=80, record=True, file=io.StringIO())
     runs = [with_naive(method, 0.91, 0.98)[0] for method in ("mahalanobis-noise", "naive")]
-    for table in rich_tables(runs):
+    for table in terminal_tables(runs):
         console.print(table)
     text = console.export_text()
     assert (
@@ -93,7 +96,7 @@ def test_markdown_has_the_column_in_every_table():
     assert any(line.startswith(f"| *{NAIVE_TITLE}* | 80.0 [79.0, 80.0] | 0.0 |") for line in lines)
     assert any(line.startswith("| lared | **90.0") and "| 50.0 |" in line for line in lines)
     assert any(line.startswith("| msp |") and "| -50.0 |" in line for line in lines)
-    assert any(NAIVE_NOTE in line for line in lines)
+    assert any(GAIN_NOTE in line for line in lines)
 
 
 def test_the_page_sets_it_apart():
@@ -102,8 +105,8 @@ def test_the_page_sets_it_apart():
     assert len(foot) == 1 and NAIVE_TITLE in foot[0] and foot[0].count("<tr") == 1
     tables = text.split("<details")[0]
     assert tables.count("<tbody>") == tables.count("</tbody>") == 2
-    assert text.count('class="naive" x1="90.0"') == 3, "lared, msp and naive, at 80 %"
-    assert text.count('class="naive" x1="85.0"') == 1, "the oracle's own half, at 75 %"
+    assert text.count('class="reference" x1="90.0"') == 3, "lared, msp and naive, at 80 %"
+    assert text.count('class="reference" x1="85.0"') == 1, "the oracle's own half, at 75 %"
     for row in re.findall(r"<tr.*?</tr>", tables, re.S):
         cells = sum(int(n or 1) for n in re.findall(r'<t[dh][^>]*?(?:colspan="(\d+)")?>', row))
         assert cells == 14, row
@@ -112,23 +115,23 @@ def test_the_page_sets_it_apart():
 def test_results_without_a_naive_detector_look_as_before():
     runs = [result(method)[0] for method in ("msp", "lared")]
     assert rows(runs)[["naive", "gain"]].isna().all(axis=None)
-    assert NAIVE_NOTE not in markdown(runs) and "gain" not in markdown(runs)
+    assert GAIN_NOTE not in markdown(runs) and "gain" not in markdown(runs)
     text = page(runs)
-    assert "<tfoot>" not in text and "Gain" not in text
-    assert [c.header for c in rich_tables(runs)[0].columns][:3] == ["method", "AUROC", "FPR95"]
+    assert "<tfoot>" not in text and ">gain<" not in text
+    assert [c.header for c in terminal_tables(runs)[0].columns][:3] == ["method", "AUROC", "FPR95"]
 
 
 def test_round_trip_and_csv(tmp_path):
     for method, auroc in (("msp", 0.7), ("naive", 0.8)):
         run, scores = with_naive(method, auroc, 0.8)
-        path = run.save(tmp_path / "r", scores)
-        assert Result.load(path) == run
+        path = save_result(run, tmp_path / "r", scores)
+        assert load_result(path) == run
     build(tmp_path / "r", tmp_path)
     table = pd.read_csv(tmp_path / "leaderboard.csv").set_index("method")
     assert table.gain.round(9).to_dict() == {"msp": -0.5, "naive": 0.0}
     text = path.read_text()
     path.write_text(text.replace('"naive": 0.8', '"naive": "high"'))
     with pytest.raises(ValueError, match=r"ood\[0\]: naive must be float"):
-        Result.load(path)
+        load_result(path)
     path.write_text(text.replace('"naive": 0.8,', "").replace(',\n   "naive": 0.8', ""))
-    assert Result.load(path).ood[0].naive is None, "results of before can be read"
+    assert load_result(path).ood[0].naive is None, "results of before can be read"

@@ -12,6 +12,7 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from leaderboards import (
+    Block,
     Cost,
     Environment,
     IndInfo,
@@ -20,6 +21,11 @@ from leaderboards import (
     OodCell,
     Result,
     Stratum,
+    load_result,
+    load_results,
+    rows,
+    save_result,
+    terminal_tables,
 )
 from leaderboards.analysis.strata import (
     MEAN,
@@ -28,17 +34,14 @@ from leaderboards.analysis.strata import (
     comparisons,
     grid,
     grids,
-    kinds_of,
-    rich_strata,
     strata_rows,
 )
 from leaderboards.build import build
 from leaderboards.figures.heatmap import colour
-from leaderboards.pixel_schema import PixelCell, PixelResult, load_pixel_results
-from leaderboards.tables.images import METRICS
-from leaderboards.tables.page_parts import heat_parts
-from leaderboards.tables.pixels import pixel_rows, pooled, rich_pixels
+from leaderboards.tables.page import page
+from lsood.metrics.table import PIXELS, ROWS, names
 
+METRICS = names(ROWS)
 HOSTILE = "<script>alert(1)</script>|x"
 KINDS = {"fog": 0.95, "mud": 0.7, HOSTILE: 0.5}
 IND = IndInfo("cityscapes", "segmentation", "official", "a" * 64, 100, 20, 60, {"miou": 0.61})
@@ -67,34 +70,25 @@ def result(method, shift=0.0, seed=0, **options):
         OodCell("svhn", "official", "f" * 64, 60, 75, values, None),
     ]  # fmt: skip
     return Result(
-        method, "Somebody, 2026", "no-ood", seed, IND, cells, None, NETWORK, {}, Cost(0.1, 0.2, 900.0, {}), HERE,
-        "2026-11-21T00:00:00+00:00", "python -m benchmarks.run", "0.1.0", None,
+        "image", method, "Somebody, 2026", "no-ood", seed, IND, cells, None, NETWORK, {}, Cost(0.1, 0.2, 900.0, {}),
+        HERE, "2026-11-21T00:00:00+00:00", "python -m benchmarks.run", "0.1.0", None,
     )  # fmt: skip
 
 
 def pixels(score, ap=0.4, seed=0, failure=None):
-    metrics = {name: figure(ap) for name in ("ap", "auroc", "fpr95", "f1", "siou", "ppv", "f1_components")}
+    metrics = {name: figure(ap) for name in names(PIXELS)}
     chance = {"ap": 0.1, "auroc": 0.5, "fpr95": 0.95, "f1": 0.2 / 1.1}
     by = [Stratum(HOSTILE, None, 9, {"ap": figure(ap / 2)}), Stratum(None, 3, 9, {"ap": figure(ap)})]
-    cell = PixelCell(
-        "cityscapes-anomalies", "official", "f" * 64, 30, [900, 100, 5], metrics, chance, 28,
-        {"ap": figure(ap + 0.1)}, by, failure,
+    cell = OodCell(
+        "cityscapes-anomalies", "official", "f" * 64, 900, 100, metrics, failure, None, by, 30, {"ignored": 5},
+        chance, {"image-means": Block(28, {"ap": figure(ap + 0.1)})},
     )  # fmt: skip
     if failure:
-        cell = dataclasses.replace(cell, metrics={}, random={}, image_means={}, strata=[])
-    return PixelResult(
-        score,
-        seed,
-        IND,
-        [64, 128],
-        [cell],
-        NETWORK,
-        HERE,
-        "2026-11-21T00:00:00+00:00",
-        "python",
-        "0.1.0",
-        None,
-    )
+        cell = dataclasses.replace(cell, metrics={}, chance={}, blocks={}, strata=[])
+    return Result(
+        "pixel", score, "", "no-ood", seed, IND, [cell], None, NETWORK, {"image_size": [64, 128]}, Cost(), HERE,
+        "2026-11-21T00:00:00+00:00", "python", "0.1.0", None,
+    )  # fmt: skip
 
 
 def test_rows_hold_every_stratum_and_seeds_are_averaged():
@@ -105,7 +99,6 @@ def test_rows_hold_every_stratum_and_seeds_are_averaged():
     assert whole.loc["msp"].auroc == pytest.approx(0.96) and whole.loc["msp"].auroc_std == pytest.approx(0.01)
     assert whole.loc["lared"].auroc_low == pytest.approx(0.80) and math.isnan(whole.loc["lared"].auroc_std)
     assert whole.n.tolist() == [25, 25]
-    assert kinds_of(runs) == sorted(KINDS)
 
 
 def test_kinds_most_missed_first_best_method_first_naive_last():
@@ -146,9 +139,9 @@ def test_colours_grow_brighter_and_ink_stays_legible():
 @pytest.fixture
 def folder(tmp_path):
     for run in (result("msp"), result("lared", -0.2), result("naive", 0.05)):
-        run.save(tmp_path / "results")
+        save_result(run, tmp_path / "results")
     for score, ap in (("msp", 0.3), ("energy", 0.5)):
-        pixels(score, ap).save(tmp_path / "results")
+        save_result(pixels(score, ap), tmp_path / "results")
     return tmp_path
 
 
@@ -160,13 +153,23 @@ def test_page_pictures_and_tables(folder):
     assert len(np.unique(picture.reshape(-1, picture.shape[-1]), axis=0)) > 50
     html = (folder / "out" / "leaderboard.html").read_text()
     assert HOSTILE not in html and "&lt;script&gt;alert(1)&lt;/script&gt;|x" in html
-    assert html.count('<table class="heat">') == 2 + 3
-    assert "50.0 [45.0, 55.0]" in html and 'title="95.0 [90.0, 100.0]"' in html
-    assert html.index(">energy<") < html.index('>msp</td><td data-value="0.3"') < html.index(">random<")
+    assert html.count('<table class="heat">') == 2 + 3 + 2
+    assert "50.0</strong> <small>[45.0, 55.0]" in html and 'title="95.0 [90.0, 100.0]"' in html
+    part = html[html.index("Pixels: cityscapes") :]
+    assert part.index(">energy<") < part.index(">msp<") < part.index(">random<")
+    assert "Mean over images: 28 images" in part and "not recorded" in part
     text = (folder / "out" / "leaderboard.md").read_text()
-    assert "## What is missed" in text and "## Pixels" in text and "<script>" not in text
+    assert (
+        "## What is missed (images)" in text
+        and "## What is missed (pixels)" in text
+        and "## Pixels" in text
+        and "<script>" not in text
+    )
     kinds = pd.read_csv(folder / "out" / "kinds.csv")
-    assert len(kinds) == 3 * 23 and kinds.auroc.notna().all()
+    assert kinds.groupby("level").size().to_dict() == {"image": 3 * 23, "pixel": 2 * 2}
+    assert (
+        kinds[kinds.level == "image"].auroc.notna().all() and kinds[kinds.level == "pixel"].ap.notna().all()
+    )
     build(folder / "results", folder / "again")
     assert (folder / "again" / "leaderboard.html").read_text() == html
     for name in ("missed", "severities"):
@@ -176,46 +179,56 @@ def test_page_pictures_and_tables(folder):
 
 def test_results_without_drawn_anomalies_give_the_files_they_gave(tmp_path):
     run = result("msp")
-    dataclasses.replace(run, ood=run.ood[1:]).save(tmp_path / "results")
+    save_result(dataclasses.replace(run, ood=run.ood[1:]), tmp_path / "results")
     written = {path.name for path in build(tmp_path / "results", tmp_path)}
     assert written == {"leaderboard.md", "leaderboard.csv", "leaderboard.html"}
     assert "What does each detector miss" not in (tmp_path / "leaderboard.html").read_text()
 
 
 def test_results_of_earlier_versions_are_read(tmp_path):
-    path = result("msp").save(tmp_path)
+    path = save_result(result("msp"), tmp_path)
     content = json.loads(path.read_text())
     for cell in content["ood"]:
         del cell["strata"]
     path.write_text(json.dumps(content))
-    assert all(cell.strata == [] for cell in Result.load(path).ood)
+    assert all(cell.strata == [] for cell in load_result(path).ood)
 
 
 def test_pixel_results_survive_the_disk_and_are_checked(tmp_path):
-    path = pixels("msp").save(tmp_path)
-    assert load_pixel_results(tmp_path) == [pixels("msp")]
-    assert load_pixel_results(tmp_path / "elsewhere") == []
+    path = save_result(pixels("msp"), tmp_path)
+    assert path.parent.name == "pixels" and load_results(tmp_path) == {path: pixels("msp")}
     content = json.loads(path.read_text())
     content["ood"][0]["metrics"]["ap"]["low"] = "none"
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"msp-seed0\.json: ood\[0\]: metrics\.ap: low must be float"):
-        load_pixel_results(tmp_path)
+        load_results(tmp_path)
 
 
 def test_pixel_rows_keep_pooled_and_means_over_images_apart():
-    table = pixel_rows([pixels("msp", 0.3), pixels("msp", 0.4, seed=1), pixels("energy", 0.6)])
-    whole = table[table.part == "pooled"].set_index("score")
+    runs = [pixels("msp", 0.3), pixels("msp", 0.4, seed=1), pixels("energy", 0.6)]
+    table = rows(runs, "pixel")
+    whole = table[table.part == "pooled"].set_index("method")
     assert whole.loc["msp"].ap == pytest.approx(0.35) and whole.loc["msp"].ap_std == pytest.approx(0.05)
     assert whole.loc["random"].ap == pytest.approx(0.1)
-    means = table[table.part == "mean over images"].set_index("score")
-    assert means.loc["energy"].ap == pytest.approx(0.7) and means.loc["energy"].n == 28
-    ((_, _, rows),) = pooled(table)
-    assert rows.score.tolist() == ["energy", "msp", "random"]
+    assert whole.loc["msp"].n_ignored == 5 and whole.loc["msp"].n_in == 900 and whole.loc["msp"].seeds == 2
+    means = table[table.part == "mean over images"].set_index("method")
+    assert means.loc["energy"].ap == pytest.approx(0.7) and means.loc["energy"].n_images == 28
+    assert list(whole.index) == ["energy", "msp", "random"]
+    assert set(rows(runs, "image").columns) > {"method", "auroc"} and not len(rows(runs, "image"))
+
+
+def test_strata_of_pixels_are_those_of_images_with_another_metric():
+    table = strata_rows([pixels("msp", 0.4), pixels("energy", 0.6), result("msp")], "pixel")
+    assert len(table) == 4 and "auroc" not in table
+    ((_, _, part),) = comparisons(table, "ap")
+    heat = by_kind(part, "ap")
+    assert list(heat.index) == ["energy", "msp"] and heat.loc["msp", HOSTILE] == pytest.approx(0.2)
 
 
 def test_a_set_without_anomalous_pixels_says_so():
-    table = pixel_rows([pixels("msp", failure="no anomalous pixels")])
-    assert table.ap.isna().all() and not pooled(table)
+    runs = [pixels("msp", failure="no anomalous pixels")]
+    assert rows(runs, "pixel").ap.isna().all()
+    assert "failed: no anomalous pixels" in page(runs) and "failed (1)" in printed(terminal_tables(runs))
 
 
 def printed(tables):
@@ -228,19 +241,21 @@ def printed(tables):
 def test_terminal_tables_fit_80_columns_with_every_name_whole():
     names = "deep-ensemble mahalanobis-noise mahalanobis fssd-noise fssd@relu1 kde-classifier".split()
     names += "lared larem odin msp naive".split()
-    text = printed(rich_strata([result(name, -i / 100) for i, name in enumerate(names)]))
+    text = printed(terminal_tables([result(name, -i / 100) for i, name in enumerate(names)]))
     assert all(len(line) <= 80 for line in text.splitlines()) and "…" not in text
     words = text.split()
     for piece in ("deep-", "ensemble", "noise", "fssd@", "relu1", "kde-", "classifier", "naive", *KINDS):
         assert piece in words, piece
     assert words.count("further") == 2 and words.count("fog") == 3, "in three parts"
     assert "further" not in printed(
-        rich_strata([result(name) for name in ("deep-ensemble", "larem", "naive")])
+        terminal_tables([result(name) for name in ("deep-ensemble", "larem", "naive")])
     )
-    text = printed(rich_pixels([pixels("max_logit", 0.949), pixels("msp", 0.3)]))
+    text = printed(
+        terminal_tables([pixels("max-logit", 0.949), pixels("latent-neighbour", 0.5), pixels("msp", 0.3)])
+    )
     assert all(len(line) <= 80 for line in text.splitlines()) and "…" not in text
-    assert "94.9 [89.9, 99.9]" in text and text.index("max_logit") < text.index("msp") < text.index("random")
+    assert "94.9 [89.9, 99.9]" in text and text.index("max-logit") < text.index("msp") < text.index("random")
 
 
-def test_heat_parts_of_nothing():
-    assert heat_parts([dataclasses.replace(result("msp"), ood=[])])["parts"] == []
+def test_no_strata_no_heat_maps():
+    assert "What does each detector miss" not in page([dataclasses.replace(result("msp"), ood=[])])

@@ -1,0 +1,19 @@
+"""Colours of figures, and how they are written: the same figure gives the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from lsood.io import write_atomic
+
+PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F7F7F", "#B10DC9",
+)  # fmt: skip
+IN, OUT = PALETTE[:2]
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG; makes the folder, returns the path."""
+    return write_atomic(path, lambda part: figure.savefig(part, format="png", metadata={"Software": None}))

@@ -150,7 +150,7 @@ class Registry(Mapping[str, Any]):
     def _of(self, module: ModuleType, name: str) -> Any:
         for value in vars(module).values():
             for thing in value if isinstance(value, tuple | list) else (value,):
-                if getattr(thing, self._key, None) == name:
+                if not isinstance(thing, type) and getattr(thing, self._key, None) == name:
                     return thing
         raise KeyError(f"{module.__name__} does not define the {self.what} {name!r}")
 

@@ -187,7 +187,7 @@ def test_the_runner_puts_it_into_every_leaderboard(runs):
             assert row.gain == pytest.approx(wanted, abs=1e-12, nan_ok=True)
     assert "naive" in output and "gain" in output
     page = (out / "leaderboard.html").read_text()
-    assert page.count("<tfoot>") == page.count("</tfoot>") == 2 and 'class="naive"' in page
+    assert page.count("<tfoot>") == page.count("</tfoot>") == 2 and 'class="reference"' in page
     cell = json.loads((out / "results" / "msp-seed0.json").read_text())["ood"][0]
     assert cell["naive"] == table.loc[("naive", cell["name"])].auroc
 
@@ -196,7 +196,7 @@ def test_without_it_nothing_speaks_of_it(runs):
     out, _ = runs[0]
     assert not (out / "results" / "naive-seed0.json").exists()
     assert pd.read_csv(out / "leaderboard.csv")[["naive", "gain"]].isna().all(axis=None)
-    assert "gain" not in (out / "leaderboard.md").read_text().lower()
+    assert "gain ↑" not in (text := (out / "leaderboard.md").read_text()) and "naive" not in text
 
 
 def test_added_to_a_cached_run_it_forwards_nothing(runs):

@@ -16,13 +16,15 @@ from typer.testing import CliRunner
 import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
 from benchmarks.console import spread
-from benchmarks.pipeline.auxiliary import MEMBER_SEED, methods_for
-from benchmarks.pipeline.config import DETECTION_METHODS, METHODS, Settings
-from benchmarks.pipeline.evaluation import Evaluation
+from benchmarks.levels.image import ImageLevel
+from benchmarks.pipeline.auxiliary import MEMBER_SEED, image_methods
+from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.evaluation import Evaluation, LevelMethods
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.training import train
 from benchmarks.run import app
+from benchmarks.tasks.classification import Classification
 from benchmarks.tasks.detection import Detection
 from datamodules import DATAMODULES, CIFAR10DataModule
 from leaderboards.store import load_result, load_scores
@@ -30,7 +32,14 @@ from lsood import Detector, ModelInfo
 from lsood.methods import create
 from networks import build, save_weights
 
+METHODS = Classification.default_methods["image"]
+DETECTION_METHODS = Detection.default_methods["image"]
 FAST = ["--epochs", "1", "--limit", "48", "--ensemble-size", "2", "--batch-size", "16", "--device", "cpu"]
+
+
+def evaluated(extraction, data, model_info, detectors):
+    """What came of methods at the image level."""
+    return Evaluation(extraction, data, [LevelMethods(ImageLevel(data, model_info), detectors)]).run().scored
 
 
 def call(*arguments, **options):
@@ -223,10 +232,10 @@ def test_ood_images_reach_neither_fit_nor_calibration(small_miniatures, tmp_path
         model_info = ModelInfo("classification", 10, network.feature_layers, network.latent_layer, data.std)
         detectors = {n: d for n in METHODS if n != "deep-ensemble" for d in [create(n)]}
         extraction = Extraction(network, f"hash-{ood}", "p", tmp_path / ood)
-        scored = Evaluation(extraction, data, model_info, detectors).run()
+        scored = evaluated(extraction, data, model_info, detectors)
         found[ood] = {
-            name: (s.detector.state(), s.threshold, s.scores[s.scores.set == "ind-test"].score.tolist())
-            for name, s in scored.items()
+            s.method: (s.detector.state(), s.threshold, s.scores[s.scores.set == "ind-test"].score.tolist())
+            for s in scored
         }
     for name, (state, threshold, scores) in found["svhn"].items():
         other_state, other_threshold, other_scores = found["uniform-noise"][name]
@@ -279,10 +288,8 @@ def test_a_no_op_anomaly_gives_a_half(small_miniatures, tmp_path):
     model_info = ModelInfo("classification", 10, network.feature_layers, network.latent_layer, data.std)
     names = [n for n in METHODS if n != "deep-ensemble"] + ["mahalanobis-noise", "fssd-noise"]
     detectors = {name: create(name) for name in names}
-    for name, scored in (
-        Evaluation(Extraction(network, "h", "p", tmp_path), data, model_info, detectors).run().items()
-    ):
-        assert scored.cells[0].metrics["auroc"].value == pytest.approx(0.5, abs=1e-9), name
+    for scored in evaluated(Extraction(network, "h", "p", tmp_path), data, model_info, detectors):
+        assert scored.cells[0].metrics["auroc"].value == pytest.approx(0.5, abs=1e-9), scored.method
 
 
 def test_images_forwarded_by_a_large_run_stay_below_the_peer(tmp_path, tiny):
@@ -305,11 +312,11 @@ def test_images_forwarded_by_a_large_run_stay_below_the_peer(tmp_path, tiny):
     model_info = ModelInfo("classification", 10, network.feature_layers, network.latent_layer, data.std)
     detectors = {name: create(name) for name in METHODS if name != "deep-ensemble"}
     extraction = Extraction(network, "h", "p", tmp_path)
-    Evaluation(extraction, data, model_info, detectors).run()
+    evaluated(extraction, data, model_info, detectors)
     assert extraction.forwarded == {"preparation": 100, "shared_pass": 5100 - 500, "perturbed": 3600}
     assert sum(extraction.forwarded.values()) < 10_000
     again = Extraction(network, "h", "p", tmp_path)
-    Evaluation(again, data, model_info, {"lared": create("lared"), "larem": create("larem")}).run()
+    evaluated(again, data, model_info, {"lared": create("lared"), "larem": create("larem")})
     assert again.forwarded == {} and again.from_cache == 4600
 
 
@@ -326,12 +333,12 @@ def refuse(done, code, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "--ind (missing): choose one of bdd100k"),
-        (("--ind", "cityscape", "--ood", "svhn"), "--ind cityscape: choose one of bdd100k, bdd100k-seg"),
+        ((), "--ind is missing: choose one of bdd100k"),
+        (("--ind", "cityscape", "--ood", "svhn"), "unknown in-distribution set 'cityscape'; did you mean 'cityscapes'?"),
         (("--ind", "cifar10"), "--ood needs at least one OoD set"),
         (("--ind", "cifar10", "--ood", "svnh"), "unknown OoD set 'svnh'; did you mean 'svhn'? OoD sets:"),
         (("--ind", "cifar10", "--ood", "svhn", "--methods", "odn"), "unknown method 'odn'; did you mean 'odin'?"),
-        (("--ind", "cifar10", "--ood", "svhn", "--network", "alexnet"), "unknown network 'alexnet'; networks: lenet"),
+        (("--ind", "cifar10", "--ood", "svhn", "--network", "alexnet"), "unknown network 'alexnet'; did you mean 'lenet'? networks: deeplabv3plus"),
         (("--ind", "cifar10", "--ood", "svhn", "--mc-samples", "1"), "--mc-samples must be at least 2"),
         (("--ind", "cifar10", "--ood", "svhn", "--device", "tpu"), "--device must be auto, cpu or cuda"),
         (("--ind", "cifar10", "--ood", "svhn", "--precision", "int8"), "--precision must be one of float32, bfloat16"),
@@ -439,7 +446,9 @@ def test_spread():
 def test_ensemble_members_have_their_own_seeds(small_miniatures):
     chosen = settings(methods=("deep-ensemble",))
     data = data_module(chosen)
-    detector = methods_for(chosen, data, train(chosen, data, 0), 0).detectors["deep-ensemble"]
+    detector = image_methods(chosen.methods, chosen, data, train(chosen, data, 0), 0).detectors[
+        "deep-ensemble"
+    ]
     assert len(detector.probes()[0].members) == 1
     assert json.dumps(detector.get_params())
     assert MEMBER_SEED > 0

@@ -266,7 +266,7 @@ def test_the_command_reports_kinds_severities_and_pixels(tmp_path):
              "--severity", "all", "--epochs", "1", "--out", str(out), "--device", "cpu"]  # fmt: skip
     done = CliRunner().invoke(app, spread(words))
     assert done.exit_code == 0, done.output
-    assert "what is missed" in done.output and "pixels: cityscapes" in done.output
+    assert "what is missed (images)" in done.output and "Pixels: cityscapes" in done.output
     kinds = pd.read_csv(out / "kinds.csv")
     assert set(kinds.method) == {"msp", "energy", "larem", "naive"} and set(kinds.kind) == {
         "mud",

@@ -1,10 +1,11 @@
-"""What the documentation says about the kinds of anomalies is what their code says."""
+"""What the documentation says about kinds of anomalies and methods is what their code says."""
 
 import importlib.util
 import re
 from pathlib import Path
 
 from anomalies import ANOMALIES, recipe_names
+from lsood.methods import METHODS
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -37,3 +38,9 @@ def test_the_python_of_the_anomalies_page_runs():
     assert names["drawn"].kind in ANOMALIES
     assert names["fog"].image.shape == (256, 512, 3)
     assert names["pipeline"](image=names["image"])["image"].shape == (512, 1024, 3)
+
+
+def test_every_method_is_in_a_table_of_the_methods_page():
+    rows = re.findall(r"^\| (`[^|]+) \|", (DOCS / "methods.md").read_text(), flags=re.M)
+    listed = {name for cell in rows for name in re.findall(r"`([\w-]+)`", cell)}
+    assert not set(METHODS) - listed

@@ -15,7 +15,7 @@ import yaml
 
 from anomalies.base import SEVERITIES, UNKNOWN, Anomaly, Image
 from anomalies.drawing import AnomalousImage, draw
-from anomalies.registry import create
+from anomalies.registry import ANOMALIES, create
 from anomalies.rng import generator
 from anomalies.scene import Scene
 
@@ -28,7 +28,7 @@ class Entry:
     """One kind of anomaly in a recipe.
 
     Args:
-        kind: a key of `anomalies.ANOMALIES`.
+        kind: a key of `anomalies.ANOMALIES`, ``package.module:Class`` or ``file.py:Class``.
         weight: how often, relative to the other entries.
         severities: one of them is drawn for each image, all equally often.
         params: further parameters of the kind.
@@ -50,6 +50,12 @@ class Entry:
             raise ValueError(f"{self.kind}: severity must name at least one of 1 to 5")
         for severity in self.severities:
             self.anomaly(severity)
+
+    @property
+    def anomaly_class(self) -> type[Anomaly]:
+        """The class of the kind; its ``kind`` is the name in manifests and tables."""
+        found: type[Anomaly] = ANOMALIES.find(self.kind)
+        return found
 
     def anomaly(self, severity: int) -> Anomaly:
         """This entry's anomaly at a severity."""

@@ -63,8 +63,8 @@ def _methods() -> Table:
         tasks = [task for task in TASKS if name in TASKS.about(task, "default_methods", {}).get("image", ())]
         table.add_row(
             name,
-            ", ".join(METHODS.about(name, "protocols", ("no-ood",))),
-            ", ".join(METHODS.about(name, "levels", ("image", "object"))),
+            ", ".join(METHODS.about(name, "protocols")),
+            ", ".join(METHODS.about(name, "levels")),
             METHODS.about(name, "paper", ""),
             ", ".join(tasks),
         )

@@ -29,7 +29,7 @@ NOISE = Registry("OoD set", ("datamodules.ood",), maker="NoiseSet")
 """OoD sets of noise: `datamodules.ood.noise.NoiseSet` objects."""
 OUTLIER_SETS = Registry("outliers", ("datamodules.ood.outliers",), maker="OutlierSet")
 """Auxiliary outliers for training: `datamodules.ood.outliers.base.OutlierSet` objects."""
-TASKS = Registry("task", ("datamodules.tasks",), key="task")
+TASKS = Registry("task", ("datamodules.tasks",), group="lsood.data_tasks", key="task")
 """Tasks: subclasses of `datamodules.tasks.base.Task`."""
 
 ANOMALIES, FOLDER, GENERATED = "-anomalies", "folder:", "generated:"

@@ -18,6 +18,8 @@ from typing import TypeVar
 
 log = logging.getLogger("lsood-bench")
 FAILED, BAD_USAGE = 1, 2
+TEMPORARY = ".*.part"
+"""Pattern of the names of files that are being written."""
 T = TypeVar("T")
 
 
@@ -31,7 +33,7 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
     Raises:
         OSError: as ``write`` does, with the name of the file where it had none.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(part)

@@ -14,7 +14,7 @@ from lsood.registry import Registry
 if TYPE_CHECKING:
     from lsood.detector import Detector
 
-METHODS = Registry("method", ("lsood.detector", "lsood.latent"), group="lsood.detectors")
+METHODS = Registry("method", ("lsood.method_info", "lsood.detector", "lsood.latent"), group="lsood.detectors")
 GROUPS = ("post-hoc", "all")
 
 
@@ -38,9 +38,9 @@ def chosen(names: Iterable[str], levels: Collection[str] = ("image",)) -> tuple[
             found |= dict.fromkeys(
                 n
                 for n in METHODS
-                if METHODS.about(n, "protocols", ("no-ood",))[0] == "no-ood"
+                if METHODS.about(n, "protocols")[0] == "no-ood"
                 and (name == "all" or METHODS.about(n, "auxiliary_networks") is None)
-                and set(METHODS.about(n, "levels", ("image",))) & set(levels)
+                and set(METHODS.about(n, "levels")) & set(levels)
             )
         else:
             create(name)

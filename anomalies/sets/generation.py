@@ -13,6 +13,7 @@ from anomalies.sets import engine, manifest
 from anomalies.sets.manifest import PARTS, Parts, Record
 from anomalies.sets.plan import CLEAN, Plan, claim
 from anomalies.sets.writer import work_of
+from lsood.io import TEMPORARY
 
 PATHS = tuple(
     name for name in manifest.COLUMNS if name.endswith("_path") and name not in ("source_path", "clean_path")
@@ -97,7 +98,7 @@ def generate(
     complete = len(everything) == len(source.keys) * len(names)
     if complete and shard[1] == 1:
         shutil.rmtree(out / PARTS, ignore_errors=True)
-        for left in out.rglob(".*.tmp"):
+        for left in out.rglob(TEMPORARY):
             left.unlink(missing_ok=True)
     own = {source.keys[index] for index in mine}
     bad = [record for record in everything if record["status"] != "ok" and record["key"] in own]

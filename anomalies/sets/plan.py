@@ -15,7 +15,6 @@ import numpy as np
 
 from anomalies.base import Anomaly
 from anomalies.recipe import Recipe
-from anomalies.registry import ANOMALIES
 from anomalies.sets.codec import Codec
 from anomalies.sets.layouts import LAYOUTS
 from anomalies.sets.manifest import HEADER, PARTS
@@ -90,11 +89,14 @@ class Plan:
     @property
     def kinds(self) -> dict[str, int]:
         """{kind: index in the kind maps}; 0 is no anomaly."""
-        return {kind: i for i, kind in enumerate(dict.fromkeys(e.kind for e in self.recipe.entries), 1)}
+        names = dict.fromkeys(entry.anomaly_class.kind for entry in self.recipe.entries)
+        return {kind: i for i, kind in enumerate(names, 1)}
 
     def variants(self) -> tuple[Variant, ...]:
         """The anomalous versions of every image."""
-        return variants([entry.kind for entry in self.recipe.entries], self.severity, self.every_kind)
+        return variants(
+            [entry.anomaly_class.kind for entry in self.recipe.entries], self.severity, self.every_kind
+        )
 
     def candidates(self, variant: Variant, key: str) -> tuple[Anomaly, ...]:
         """The anomalies to try on an image."""
@@ -128,7 +130,7 @@ class Plan:
             "recipe": self.recipe.name,
             "entries": [asdict(entry) for entry in self.recipe.entries],
             "kinds": self.kinds,
-            "levels": {kind: ANOMALIES[kind].level for kind in self.kinds},
+            "levels": {e.anomaly_class.kind: e.anomaly_class.level for e in self.recipe.entries},
             "classes": list(source.view.classes),
             "training_ids": None if source.training_ids is None else source.training_ids.tolist(),
             "variants": [variant.name for variant in self.variants()],

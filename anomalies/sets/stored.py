@@ -145,11 +145,13 @@ def again(record: Record, item: SourceImage, view: Scene) -> AnomalousImage:
     """
     kind = record["kind"]
     params = {name: _frozen(value) for name, value in record["params"].items()}
+    if kind not in ANOMALIES:  # a set must not name code to be loaded
+        raise ValueError(f"{record['id']}: its kind {kind!r} is not registered here")
     anomaly = create(kind, record["severity"], **params)
-    if ANOMALIES[kind].version != record["kind_version"]:
+    if anomaly.version != record["kind_version"]:
         raise ValueError(
             f"{record['id']}: drawn by version {record['kind_version']} of {kind}, "
-            f"this package has version {ANOMALIES[kind].version}"
+            f"this package has version {anomaly.version}"
         )
     scene = scene_of(item, view)
     return draw_once(anomaly, item.image, item.key, record["seed"], scene, record["attempt"])

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -34,7 +33,7 @@ from leaderboards.figures.sweep import sweep_figure
 from lsood import auroc
 from lsood.density.kernel import kernel_log_density
 from lsood.density.pca import PCA
-from lsood.io import BAD_USAGE, FAILED, log, reporting
+from lsood.io import BAD_USAGE, FAILED, log, reporting, write_text
 from lsood.probes.image import LatentEntropy
 
 SIZES = (4, 8, 16, 32, 48, 64, 96, 128, 192, 256)
@@ -140,13 +139,10 @@ def run(settings: Settings) -> list[Path]:
 
 
 def _write(out: Path, table: pd.DataFrame, how: dict[str, Any], title: str) -> list[Path]:
-    out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"pca-density.{end}" for end in ("csv", "json", "png")]
     texts = [table.to_csv(index=False, lineterminator="\n"), json.dumps(how, indent=1, sort_keys=True) + "\n"]
     for path, text in zip(paths, texts, strict=False):
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_text(path, text)
     sweep_figure(table, title, paths[-1])
     return paths
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from anomalies import ANOMALIES, Recipe, Scene
+from anomalies import Recipe, Scene
 from anomalies.base import UNKNOWN
 from anomalies.drawing import AnomalousImage, draw
 from anomalies.validity import Unusable
@@ -45,8 +45,8 @@ class AnomalousSet(ImageSet):
     ) -> None:
         self.base, self.recipe, self.seed, self.view = base, recipe, seed, view
         self.name, self.origin, self.boxed = name or f"{base.name}-anomalies", base.origin, base.boxed
-        self.variants = variants([entry.kind for entry in recipe.entries], severity, every_kind)
-        self.masked = any(ANOMALIES[entry.kind].level == "pixel" for entry in recipe.entries)
+        self.variants = variants([entry.anomaly_class.kind for entry in recipe.entries], severity, every_kind)
+        self.masked = any(entry.anomaly_class.level == "pixel" for entry in recipe.entries)
         several = len(self.variants) > 1
         self.keys = [f"{k}#{v.name}" if several else k for k in base.keys for v in self.variants]
 

@@ -53,7 +53,7 @@ class GeneratedSet(ImageSet):
         if self.boxed:
             drawn = (
                 record["details"]
-                if ANOMALIES[record["kind"]].objects == "new"
+                if record["kind"] in ANOMALIES and ANOMALIES[record["kind"]].objects == "new"
                 else {"boxes": (), "objects": ()}
             )
             target = NO_BOXES.with_unknown(drawn["boxes"], drawn["objects"])

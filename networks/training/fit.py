@@ -18,7 +18,7 @@ from networks.training.config import TrainingConfig
 from networks.training.module import TrainingModule
 from networks.training.trainer import LAST, device_of, interruptible, quiet, repeatable, trainer_of
 
-TASKS = Registry("task", ("networks.training.tasks",), key="task")
+TASKS = Registry("task", ("networks.training.tasks",), group="lsood.training_tasks", key="task")
 
 
 def seed_everything(seed: int) -> None:

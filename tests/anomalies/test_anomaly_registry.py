@@ -6,11 +6,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 import anomalies
-from anomalies import ANOMALIES, Anomaly, create
+from anomalies import ANOMALIES, Anomaly, Entry, Recipe, create
 from anomalies.kinds import ORDER
+from anomalies.sets.generation import generate
+from anomalies.sets.plan import Plan
+from anomalies.sets.source import SourceSpec
+from anomalies.sets.stored import StoredSet
 from lsood.registry import Registry
 
 ROOT = Path(anomalies.__file__).parent
@@ -145,3 +151,21 @@ def test_a_kind_is_one_file(tmp_path, monkeypatch):
     assert list(found) == ["old_sparkle"]
     assert found.entries["old_sparkle"].attribute == "OldSparkle"
     assert found["old_sparkle"](severity=2).severity == 2
+
+
+def test_a_recipe_may_name_a_kind_in_a_file_but_a_stored_set_may_not(tmp_path):
+    """Recipes are the user's own; a set may come from anybody, and must not name code to be loaded."""
+    path = tmp_path / "mine.py"
+    path.write_text(SPARKLE)
+    recipe = Recipe("mine", (Entry(f"{path}:OldSparkle"),))
+    image = np.full((32, 32, 3), 60, np.uint8)
+    assert (recipe.render(image, "a.png", 0).image == 195).all()
+    spec = SourceSpec(images=tmp_path / "images")
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "a.png"), np.random.default_rng(0).integers(0, 255, (32, 32, 3)))
+    outcome = generate(Plan(spec, recipe, materialize="none"), tmp_path / "set")
+    assert outcome.complete
+    stored = StoredSet(tmp_path / "set")
+    (record,) = [r for r in stored.records if r["kind"]]
+    with pytest.raises(ValueError, match="is not registered here"):
+        stored.read(record)

@@ -30,6 +30,7 @@ from anomalies.sets.stored import StoredSet
 from anomalies.sets.summary.report import finish
 from anomalies.verify import app as verify_app
 from anomalies.verify import verify
+from lsood.io import TEMPORARY
 
 COUNT = 7
 RECIPE = Recipe.named("default")
@@ -162,7 +163,7 @@ def test_kill_in_the_middle_and_resume(tmp_path):
     outcome = generate(plan, out)
     assert outcome.complete
     assert outcome.there > 0
-    assert not list(out.rglob(".*.part*"))
+    assert not list(out.rglob(TEMPORARY))
     whole = generate(plan, tmp_path / "whole")
     assert hashes(outcome.records) == hashes(whole.records)
     assert verify(out).problems == []
@@ -260,7 +261,7 @@ def test_full_disk_leaves_whole_files_and_resumes(made, plan, tmp_path, monkeypa
     left = pixels(tmp_path / "set")
     assert left
     assert left.items() <= pixels(out).items()
-    assert not list((tmp_path / "set").rglob(".*.part*"))
+    assert not list((tmp_path / "set").rglob(TEMPORARY))
     outcome = generate(plan, tmp_path / "set")
     assert outcome.records == records
     assert pixels(tmp_path / "set") == pixels(out)

@@ -78,7 +78,7 @@ def test_levels_and_logit_scores_are_those_of_the_probes(name):
     assert kind.logit_score in (None, *DETECTION_SCORES)
     if kind.logit_score is not None:
         assert ("pixel" in kind.levels) == (kind.logit_score in PIXEL_SCORES)
-    assert METHODS.about(name, "levels", ("image", "object")) == kind.levels
+    assert METHODS.about(name, "levels") == kind.levels
 
 
 def test_a_new_method_is_one_new_file(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from anomalies.difficulty.image_statistics import MAHALANOBIS, NaiveDetector, statistics
-from benchmarks.pipeline.scoring import Scored
+from benchmarks.pipeline.scored import Scored
 from leaderboards.schema import IMAGE, OodCell
 from lsood.detector import Detector, Input, rows
 from lsood.extraction.activations import Activations

@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 from torch import Tensor
 
+from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.strata import anomaly_info
 from datamodules import BenchmarkDataModule
 from leaderboards.schema import OodCell
@@ -19,9 +20,6 @@ from lsood.extraction.activations import Activations
 from lsood.extraction.measurement import Measurement
 from lsood.metrics.intervals import Sources
 from lsood.probes.base import ModelInfo, Probe
-
-if TYPE_CHECKING:
-    from benchmarks.pipeline.scoring import Scored
 
 
 @dataclass(frozen=True)

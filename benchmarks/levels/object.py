@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.levels import object_pictures
 from benchmarks.levels.base import Level, MethodScores
+from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.strata import anomaly_info, figures
 from datamodules import NOISE
 from leaderboards.schema import OBJECT, Block, OodCell
@@ -29,9 +30,6 @@ from lsood.metrics.open_set.evaluation import Outcomes, evaluate_open_set, separ
 from lsood.probes.base import ModelInfo, Probe
 from lsood.probes.head import Head
 from lsood.probes.objects import object_probes
-
-if TYPE_CHECKING:
-    from benchmarks.pipeline.scoring import Scored
 
 CORNERS = ("x1", "y1", "x2", "y2")
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.pipeline.scored import Scored
 from datamodules import BenchmarkDataModule, ImageSet, Subset
 from leaderboards.figures.boxes import BoxPicture, boxes_figure
 from leaderboards.store import box_picture_path
 from lsood.probes.objects import image_of
-
-if TYPE_CHECKING:
-    from benchmarks.pipeline.scoring import Scored
 
 IMAGES = 6
 CORNERS = ["x1", "y1", "x2", "y2"]

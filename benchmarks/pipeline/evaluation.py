@@ -14,10 +14,11 @@ from functools import partial
 
 import torch
 
-from benchmarks.levels.base import Level
 from benchmarks.pipeline.extraction import Extraction
-from benchmarks.pipeline.failures import Case, Failures
-from benchmarks.pipeline.scoring import Scored, Scoring
+from benchmarks.pipeline.failures import Case
+from benchmarks.pipeline.level_methods import LevelMethods
+from benchmarks.pipeline.scored import Scored
+from benchmarks.pipeline.scoring import Scoring
 from benchmarks.pipeline.tuning import Adversarial, tuned, validation_rows
 from datamodules import BenchmarkDataModule, ImageSet, Subset
 from datamodules.imagesets.base import fingerprint_of
@@ -31,70 +32,6 @@ from lsood.probes.perturbation import Perturbation
 
 TunedDetectors = dict[Case, dict[str, Detector]]
 """{case: {OoD set, or "" for all: detector, tuned where the protocol allows}}."""
-
-
-@dataclass
-class LevelMethods:
-    """The methods of one level and what becomes of them.
-
-    Args:
-        level: whose rows they score.
-        detectors: {name as typed: detector}.
-        unusable: {name: reason} of methods known to fail.
-
-    Attributes:
-        failures: what went wrong with which method, and how long it took.
-        n_fit: rows that methods were fitted on.
-    """
-
-    level: Level
-    detectors: Mapping[str, Detector]
-    unusable: Mapping[str, str] = field(default_factory=dict)
-    failures: Failures = field(default_factory=Failures)
-    n_fit: int = 0
-
-    def cases(self, protocols: Sequence[str]) -> list[Case]:
-        """Every method with every protocol it runs under: those asked for that it supports, else its default."""
-        found = []
-        for name, detector in self.detectors.items():
-            wanted = [p for p in protocols if p in detector.protocols] if self.level.protocols else []
-            found += [(name, protocol) for protocol in wanted or detector.protocols[:1]]
-        return found
-
-    def attach(self, cases: Sequence[Case]) -> None:
-        """Tell every method the network; those that cannot score the level's rows fail."""
-        for case in cases:
-            if case[0] in self.unusable:
-                self.failures.reasons[case] = self.unusable[case[0]]
-            self.failures.run(case, partial(self._attach, self.detectors[case[0]], case[1]))
-
-    def _attach(self, detector: Detector, protocol: str) -> None:
-        if not self.level.protocols and protocol != "no-ood":
-            raise ValueError(
-                f"{detector.name} needs protocol {protocol}, which {self.level.name} level lacks"
-            )
-        detector.attach(self.level.model_info)
-        if reason := self.level.unsupported(detector):
-            raise ValueError(f"{detector.name} {reason}")
-
-    def fit(self, cases: Sequence[Case], train: Measurement) -> None:
-        """Fit every method on the fit set, once for all of its protocols."""
-        for name in dict.fromkeys(name for name, _ in cases):
-            own = [case for case in cases if case[0] == name]
-            self.failures.run(own[0], partial(self._fit, self.detectors[name], train))
-            if failure := self.failures.reasons.get(own[0]):
-                self.failures.reasons |= dict.fromkeys(own, failure)
-
-    def _fit(self, detector: Detector, train: Measurement) -> None:
-        rows = self.level.fit_rows(train)
-        self.n_fit = rows.images
-        detector.fit(rows)
-        if detector.perturbations() and not self.level.protocols:
-            raise ValueError(f"{detector.name} takes input steps, which exist for whole images only")
-
-    def fitted(self, cases: Sequence[Case]) -> list[Detector]:
-        """The detectors of cases that have not failed."""
-        return [self.detectors[name] for name, _ in self.failures.alive(cases)]
 
 
 @dataclass(frozen=True)

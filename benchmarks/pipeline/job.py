@@ -14,8 +14,9 @@ from benchmarks.levels.base import Level
 from benchmarks.naive import beside_naive
 from benchmarks.pipeline.auxiliary import image_methods, plain_methods
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.evaluation import Evaluation, LevelMethods
+from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
+from benchmarks.pipeline.level_methods import LevelMethods
 from benchmarks.pipeline.provenance import provenance
 from benchmarks.pipeline.report import write_results
 from benchmarks.pipeline.training import from_checkpoint, network_name, train

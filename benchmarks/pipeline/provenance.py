@@ -14,7 +14,7 @@ import torch
 
 import lsood
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.scoring import Scored
+from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.training import Trained
 from datamodules import BenchmarkDataModule
 from leaderboards.schema import Environment, IndInfo, NetworkInfo, ThresholdInfo

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.provenance import method_fields
-from benchmarks.pipeline.scoring import Scored
+from benchmarks.pipeline.scored import Scored
 from datamodules import BenchmarkDataModule
 from leaderboards.schema import IMAGE, OBJECT, Cost, Result
 from leaderboards.store import save_result

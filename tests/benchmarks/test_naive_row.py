@@ -16,7 +16,7 @@ from anomalies import ANOMALIES, generator
 from anomalies.difficulty.image_statistics import MAHALANOBIS, STATISTICS, NaiveDetector, statistics
 from benchmarks.console import spread
 from benchmarks.naive import ImageStatistics, Naive, beside_naive
-from benchmarks.pipeline.scoring import Scored
+from benchmarks.pipeline.scored import Scored
 from benchmarks.run import app
 from leaderboards.schema import OodCell
 from leaderboards.store import load_result

@@ -17,8 +17,9 @@ from benchmarks.levels.image import ImageLevel
 from benchmarks.levels.object import ObjectLevel, object_model_info
 from benchmarks.naive import Naive
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.evaluation import Evaluation, LevelMethods
+from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
+from benchmarks.pipeline.level_methods import LevelMethods
 from benchmarks.pipeline.scoring import Scoring
 from benchmarks.tasks.base import model_info_of
 from benchmarks.tasks.detection import Detection, mean_average_precision

@@ -14,8 +14,9 @@ from baselines.layers import fssd, mahalanobis
 from baselines.logits import odin
 from benchmarks.console import spread
 from benchmarks.levels.image import ImageLevel
-from benchmarks.pipeline.evaluation import Evaluation, LevelMethods
+from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
+from benchmarks.pipeline.level_methods import LevelMethods
 from benchmarks.pipeline.tuning import Adversarial, tuned, validation_rows
 from benchmarks.run import app
 from datamodules import ArraySet, CIFAR10DataModule

@@ -19,9 +19,10 @@ from benchmarks.console import spread
 from benchmarks.levels.image import ImageLevel
 from benchmarks.pipeline.auxiliary import MEMBER_SEED, image_methods
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.evaluation import Evaluation, LevelMethods
+from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module
+from benchmarks.pipeline.level_methods import LevelMethods
 from benchmarks.pipeline.training import train
 from benchmarks.run import app
 from benchmarks.tasks.classification import Classification

@@ -18,8 +18,9 @@ from anomalies.validity import Unusable
 from benchmarks.console import spread
 from benchmarks.levels.image import ImageLevel
 from benchmarks.levels.pixel import PixelLevel
-from benchmarks.pipeline.evaluation import Evaluation, LevelMethods
+from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
+from benchmarks.pipeline.level_methods import LevelMethods
 from benchmarks.pipeline.strata import anomaly_info, halves, strata_rows
 from benchmarks.pipeline.tuning import validation_rows
 from benchmarks.run import app

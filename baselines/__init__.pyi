@@ -30,8 +30,9 @@ from .logits.msp import MSP
 from .logits.odin import ODIN
 from .logits.temp_scale import TempScale
 from .networks.deep_ensemble import DeepEnsemble
-from .networks.mc_dropout import MCDropout, MCDropoutEntropy, MCDropoutMI, MCDropoutNet, Stochastic
+from .networks.mc_dropout import MCDropout, MCDropoutEntropy, MCDropoutMI, MCDropoutNet
 from .networks.outlier_exposure import AuxiliaryLogits, OutlierExposure
+from .networks.stochastic import Stochastic
 from .networks.vmdls import VMDLS, VMDLSBase, VMDLSVectors
 
 __all__ = [

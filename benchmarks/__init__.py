@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The benchmark: `python -m benchmarks.run` compares detectors on one network."""

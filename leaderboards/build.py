@@ -34,8 +34,8 @@ def build(results: Path, out: Path) -> list[Path]:
     from leaderboards.analysis.ranks import ranks
     from leaderboards.analysis.significance import significance
     from leaderboards.figures.critical_difference import ranks_figures
-    from leaderboards.figures.curves import score_figures
     from leaderboards.figures.heatmap import strata_figures
+    from leaderboards.figures.scores import score_figures
     from leaderboards.schema import IMAGE, OBJECT
     from leaderboards.store import box_picture_path, load_results
     from leaderboards.tables.aggregate import is_miniature, rows

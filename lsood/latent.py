@@ -1,5 +1,5 @@
-"""LaRED and LaREM: the density of an image's latent entropy under what in-distribution images show; LaRD: that of
-the latent means themselves.
+"""LaRED and LaREM: the density of an image's latent entropies, estimated on in-distribution images; LaRD: the density
+of the latent means.
 
 Arnez Yagualca et al., "Latent Representation Entropy Density for Distribution Shift Detection", UAI 2024,
 PMLR 244. The first two work on the vector of entropies of one image's Monte-Carlo latent samples (see
@@ -137,7 +137,7 @@ class LaREM(LatentDensity):
 
 
 class LaRD(LaRED):
-    """Latent Representation Density: LaRED on latent means (channel means, whatever the model_info's reduction) instead
+    """Latent Representation Density: LaRED on latent means (channel means, for every reduction) instead
     of entropies.
     """
 

@@ -13,82 +13,14 @@ of the clean pass, classified T times with the dropout layers after region pooli
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
-import torch
 from torch import Tensor, nn
 
-from lsood import Activations, Detector, ModelInfo
-from lsood.detector import Input
-from lsood.extraction.sampling import dropping, random_layers
-from lsood.extraction.trunk import trunk_once
-from lsood.probes.detection_logits import means_per_image
-from lsood.probes.image import ForwardOutputs, Probe
-
-
-def rest_and_entropy(p: Tensor) -> tuple[Tensor, Tensor]:
-    """1 - max and entropy over dimension 1 of probabilities (B, K, ...): (B, ...) each. Both are computed
-    from the other classes' probabilities, so that values of confident images do not round to the same number.
-    """
-    others = p.scatter(1, p.argmax(1, keepdim=True), 0)
-    rest = others.sum(1)
-    return rest, -torch.xlogy(others, others).sum(1) - (1 - rest) * torch.log1p(-rest)
-
-
-@dataclass(frozen=True, eq=False)
-class Stochastic(Probe):
-    """(B, 3) float64: 1 - max, predictive entropy and mutual information of T stochastic passes.
-
-    Attributes:
-        members: a network to use instead of the one under test, or none. members_hash: of its weights.
-    """
-
-    passes: int = 16
-    seed: int = 0
-    members: tuple[nn.Module, ...] = field(default=(), repr=False)
-    members_hash: str = ""
-
-    @property
-    def name(self) -> str:
-        return f"mc_dropout.t{self.passes}.s{self.seed}.{self.members_hash[:16] or 'self'}"
-
-    def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
-        if forward.detections:
-            return self._of_boxes(forward)
-        network, images = (*self.members, forward.network)[0], forward.images.detach()
-        passes = self.passes if random_layers(network) else 1  # without dropout all passes are the same
-        mean = expected = torch.zeros((), device=images.device)
-        with dropping(network, forward.keys, self.seed, images.device), trunk_once(network):
-            for _ in range(passes):
-                z = network(images)
-                p = (z.double() if z.ndim == 2 else z.float()).softmax(1)
-                mean, expected = mean + p / passes, expected + rest_and_entropy(p)[1] / passes
-        scores = uncertainties(mean, expected)
-        return torch.stack(
-            [score.double().flatten(1).mean(1) if score.ndim > 1 else score for score in scores], 1
-        )
-
-    def _of_boxes(self, forward: ForwardOutputs) -> Tensor:
-        network, images = (*self.members, forward.network)[0], forward.images.detach()
-        boxes = [found.best_boxes() for found in forward.detections]
-        mean = expected = torch.zeros((), device=images.device)
-        with dropping(network, forward.keys, self.seed, images.device), trunk_once(network):
-            for _ in range(self.passes):
-                p = torch.cat(list(network(images, boxes))).double().softmax(1)
-                mean, expected = mean + p / self.passes, expected + rest_and_entropy(p)[1] / self.passes
-        classes = mean.shape[1]
-        of_nothing = mean.new_tensor([1 - 1 / classes, math.log(classes), 0.0])
-        return means_per_image(torch.stack(uncertainties(mean, expected), 1), boxes, of_nothing)
-
-
-def uncertainties(mean: Tensor, expected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """1 - max, predictive entropy and mutual information, of mean probabilities (B, K, ...) and the mean entropy
-    (B, ...) of the passes.
-    """
-    rest, entropy = rest_and_entropy(mean)
-    return rest, entropy, (entropy - expected).clamp_min(0)
+from baselines.networks.stochastic import Stochastic, rest_and_entropy, uncertainties
+from lsood.detector import Detector, Input
+from lsood.extraction.activations import Activations
+from lsood.probes.base import ModelInfo, Probe
 
 
 class MCDropout(Detector):

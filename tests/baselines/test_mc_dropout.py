@@ -8,7 +8,7 @@ from dropblock import DropBlock2D
 from torch import nn
 
 from baselines import MSP, MCDropout, MCDropoutEntropy, MCDropoutMI, MCDropoutNet, OutlierExposure
-from baselines.networks.mc_dropout import Stochastic, rest_and_entropy
+from baselines.networks.stochastic import Stochastic, rest_and_entropy
 from lsood import Activations, ModelInfo, OnePass
 
 MODEL_INFO = ModelInfo("classification", 4, ("relu1", "relu2"), "drop", (1.0, 1.0, 1.0))

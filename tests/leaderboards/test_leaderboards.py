@@ -29,7 +29,7 @@ from leaderboards import (
     terminal_tables,
 )
 from leaderboards.build import app, build
-from leaderboards.figures.curves import _curve
+from leaderboards.figures.roc import _curve
 from lsood.metrics.table import ROWS, names
 
 METRICS = names(ROWS)

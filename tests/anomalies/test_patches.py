@@ -9,7 +9,7 @@ import pytest
 from anomalies import ANOMALIES, Scene, generator, mask
 from anomalies.kinds.patches._regions import AREA, blob, placed, rectangle, visible_change
 from anomalies.kinds.patches._textures import texture
-from anomalies.kinds.patches.nsa import _poisson
+from anomalies.toolkit.poisson import poisson_blend
 
 NAMES = [kind for kind, anomaly in ANOMALIES.items() if anomaly.family == "patches"]
 SHAPE = (240, 400)
@@ -101,7 +101,7 @@ def test_poisson_has_the_sources_gradients_inside_and_no_seam():
     target = target // 2 + 60
     inside = np.zeros((40, 50), np.float32)
     inside[10:30, 12:38] = 1
-    blended = _poisson(target, source, inside)
+    blended = poisson_blend(target, source, inside)
     np.testing.assert_array_equal(blended[[0, -1]], target[[0, -1]])
     gradients = (
         np.diff(blended[12:28, 14:36].astype(int), axis=1),
@@ -115,7 +115,7 @@ def test_poisson_has_the_sources_gradients_inside_and_no_seam():
 
 def test_poisson_of_the_image_itself_changes_nothing():
     target = street((30, 30, 3))
-    np.testing.assert_array_equal(_poisson(target, target, np.ones((30, 30), np.float32)), target)
+    np.testing.assert_array_equal(poisson_blend(target, target, np.ones((30, 30), np.float32)), target)
 
 
 def test_erased_and_blurred_regions_lose_detail():

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 
@@ -453,3 +454,23 @@ def test_ensemble_members_have_their_own_seeds(small_miniatures):
     assert len(detector.probes()[0].members) == 1
     assert json.dumps(detector.get_params())
     assert MEMBER_SEED > 0
+
+
+@pytest.mark.slow
+def test_the_readme_command_repeats_bit_for_bit(tmp_path):
+    """Trained twice from nothing: the same weights, scores, thresholds and metrics."""
+    found = []
+    for name in ("a", "b"):
+        words = ["--ind", "cityscapes", "--ood", "cityscapes-anomalies", "--out", str(tmp_path / name)]
+        environment = {**os.environ, "LSOOD_CACHE": str(tmp_path / f"cache-{name}"), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "benchmarks.run", *words]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        results = {path.name: load_result(path) for path in (tmp_path / name / "results").rglob("*.json")}
+        scores = {p.name: pd.read_parquet(p) for p in (tmp_path / name / "results").rglob("*.parquet")}
+        found.append((results, scores))
+    (results, scores), (again, same) = found
+    assert results.keys() == again.keys() and len(results) >= 8
+    for name, result in results.items():
+        assert (result.ood, result.threshold) == (again[name].ood, again[name].threshold)
+        assert result.network.checkpoint == again[name].network.checkpoint
+    assert all(frame.equals(same[name]) for name, frame in scores.items())

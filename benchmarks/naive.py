@@ -1,7 +1,7 @@
-"""The naive detector as a row of the benchmark: eleven statistics of the image as the network sees it.
+"""The image-statistics baseline as a row of the benchmark: eleven statistics of the image as the network sees it.
 
-It runs beside whatever methods are compared, unless ``--no-naive`` is given: a detector that does not beat it
-has learnt nothing from the network. It forwards no image.
+It runs beside the compared methods unless ``--no-naive`` is given: a method that does no better uses nothing that the
+network has learnt. It forwards no image.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Naive(Detector):
 def beside_naive(scored: Sequence[Scored]) -> list[Scored]:
     """What every method reached, with the naive detector's AUROC on the same images in every cell.
 
-    A method under protocol "oracle-val" is judged on a part of the images, and so is the naive detector beside it.
+    A method under protocol "oracle-val" is evaluated on a part of the images, and so is the baseline beside it.
     Nothing is added where it did not run.
     """
     naive = next((one for one in scored if one.level == IMAGE and one.method == Naive.name), None)

@@ -2,7 +2,7 @@
 
 fgsm-val (Lee et al., NeurIPS 2018): the outer images are adversarial versions of the in-distribution ones (FGSM,
 Goodfellow et al., ICLR 2015), so no OoD image is used. oracle-val (ODIN, Mahalanobis, FSSD as published): they are
-images of the OoD set under test, which then is scored without them. Of the images of each side half teach (weights of
+images of the OoD set under test, which then is scored without them. Of the images of each side half fit (weights of
 layers), the other half choose (steps, temperatures) by the TNR at 95 % TPR, in-distribution positive.
 """
 
@@ -81,17 +81,17 @@ class Adversarial:
 
 
 def tuned(candidates: Sequence[Detector], ind: Activations, ood: Activations) -> Detector:
-    """The candidate with the highest TNR at 95 % TPR, each taught by one half and judged by the other.
+    """The candidate with the highest TNR at 95 % TPR, each fitted on one half and evaluated on the other.
 
-    The first of equals; taught by the teaching half alone, as in Huang et al. (SafeAI 2021).
+    The first of equals; fitted on the first half alone, as in Huang et al. (SafeAI 2021).
     """
-    (teach_in, judge_in), (teach_out, judge_out) = halves(ind, 0), halves(ood, 0)
+    (fit_in, held_in), (fit_out, held_out) = halves(ind, 0), halves(ood, 0)
     best: tuple[float, Detector] | None = None
     for candidate in candidates:
-        candidate = copy.copy(candidate).fit_with_outliers(ind.select(teach_in), ood.select(teach_out))
+        candidate = copy.copy(candidate).fit_with_outliers(ind.select(fit_in), ood.select(fit_out))
         if len(candidates) == 1:
             return candidate
-        kept, passed = candidate.score(ind.select(judge_in)), candidate.score(ood.select(judge_out))
+        kept, passed = candidate.score(ind.select(held_in)), candidate.score(ood.select(held_out))
         missed = fpr_at_tpr(kept.numpy(), passed.numpy(), tpr=0.95, positive="in")
         if best is None or missed < best[0]:
             best = missed, candidate

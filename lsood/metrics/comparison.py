@@ -38,7 +38,7 @@ def delong_covariance(
 
     Raises:
         ValueError: shapes that do not fit, fewer than two images (or sources) on a side, or scores that no
-            metric can judge (see `lsood.metrics.points.check_scores`).
+            metric is defined for (see `lsood.metrics.points.check_scores`).
     """
     x, y = np.asarray(scores_in, dtype=np.float64), np.asarray(scores_out, dtype=np.float64)
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):

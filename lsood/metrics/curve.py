@@ -18,7 +18,7 @@ def check_scores(scores_in: ArrayLike, scores_out: ArrayLike) -> tuple[Array, Ar
     """Both as float64 vectors.
 
     Raises:
-        ValueError: empty, not finite, or all scores equal (such a detector has no ranking to judge).
+        ValueError: empty, not finite, or all scores equal (there is no ranking to evaluate).
     """
     vectors = []
     for what, scores in (("in-distribution", scores_in), ("OoD", scores_out)):

@@ -83,7 +83,7 @@ def evaluate(
             original share one), images are not independent: sources are drawn, each with all its images.
 
     Raises:
-        ValueError: scores that no metric can judge (see `lsood.metrics.points.check_scores`).
+        ValueError: scores that no metric is defined for (see `lsood.metrics.points.check_scores`).
     """
     x, y = check_scores(scores_in, scores_out)
     values = {name: float(v[0]) for name, v in row_metrics(Curve.of(x, y), threshold).items()}

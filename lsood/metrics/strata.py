@@ -37,7 +37,7 @@ def evaluate_strata(
         sources: N and M names of the images' sources.
 
     Raises:
-        ValueError: scores that no metric can judge (see `lsood.metrics.points.check_scores`).
+        ValueError: scores that no metric is defined for (see `lsood.metrics.points.check_scores`).
     """
     x, y = check_scores(scores_in, scores_out)
     members = {name: _falling(y, rows) for name, rows in strata.items() if len(rows) >= SMALLEST_STRATUM}

@@ -60,7 +60,7 @@ class Outcomes:
     """What became of every unknown object of a set.
 
     Attributes:
-        image: (U,) row of the image each lies on. flagged, taken: (U,) found and flagged, taken for known;
+        image: (U,) row of the image each lies on. flagged, taken: (U,) found and flagged, classified as known;
             missed where neither.
         hit: (N,) detections that are the first to find an unknown object, in the order of their scores.
         owner, scores: (N,) row of the image each detection lies on, and its score.
@@ -99,7 +99,7 @@ class Outcomes:
         )
 
     def counts(self) -> dict[str, int]:
-        """Unknown objects, and how many of them were flagged, taken for known and missed."""
+        """Unknown objects, and how many of them were flagged, classified as known and missed."""
         unknown, flagged, taken = len(self.image), int(self.flagged.sum()), int(self.taken.sum())
         return {"unknown": unknown, "flagged": flagged, "taken": taken, "missed": unknown - flagged - taken}
 
@@ -210,7 +210,7 @@ def separation(
             object; ``ood.on_unknown`` where they do.
 
     Raises:
-        ValueError: scores that no metric can judge (see `lsood.metrics.points.check_scores`).
+        ValueError: scores that no metric is defined for (see `lsood.metrics.points.check_scores`).
     """
     scores_in = detection_scores(known, known_scores, "known")
     scores_out = detection_scores(ood, ood_scores, "OoD")

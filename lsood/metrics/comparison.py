@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm, rankdata
 
 from lsood.metrics.curve import Array, check_scores
-from lsood.metrics.intervals import Sources
+from lsood.metrics.resampling import Sources
 
 ROUNDING = 1e-15
 

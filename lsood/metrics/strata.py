@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lsood.metrics.curve import Array, check_scores
-from lsood.metrics.intervals import RESAMPLES, Estimate, Sources, blocks, source_weights
+from lsood.metrics.intervals import Estimate, delong_interval
+from lsood.metrics.resampling import RESAMPLES, Sources, blocks, source_weights
 
 SMALLEST_STRATUM = 5
 Name = TypeVar("Name")
@@ -49,12 +50,14 @@ def evaluate_strata(
     for count in blocks(resamples, len(x) + 3 * len(y)):
         drawn = _block(x, members, at_or_above, above, *source_weights(random, count, sources))
         for name, columns in drawn.items():
-            draws[name].append(columns)
+            draws[name].append(columns[1])
     found = {}
     for name in members:
-        area, rate = np.concatenate(draws[name], axis=1)
+        rate = np.concatenate(draws[name])
         first, second = values[name][:, 0]
-        found[name] = {"auroc": Estimate.of(first, area), "fpr95": Estimate.of(second, rate)}
+        owners = sources[0], [sources[1][i] for i in members[name]]
+        interval = delong_interval(x, y[members[name]], sources=owners)
+        found[name] = {"auroc": Estimate(float(first), *interval), "fpr95": Estimate.of(second, rate)}
     return found
 
 

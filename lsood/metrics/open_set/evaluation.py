@@ -30,11 +30,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lsood.metrics.curve import Curve, check_scores
-from lsood.metrics.intervals import RESAMPLES, Estimate, Sources, row_metrics
+from lsood.metrics.intervals import Estimate, delong_interval, row_metrics
 from lsood.metrics.open_set.box_matching import Array, Rows
 from lsood.metrics.open_set.detection_set import UNKNOWN, DetectionSet
 from lsood.metrics.open_set.image_bootstrap import LEVELS, Counts, curve, image_weights, levels
 from lsood.metrics.open_set.wilderness import Wilderness
+from lsood.metrics.resampling import RESAMPLES, Sources
 from lsood.metrics.table import OPEN_SET, names
 
 OPEN_SET_METRICS = names(OPEN_SET)
@@ -229,4 +230,8 @@ def separation(
         whole = Curve(drawn.scores, drawn.hits[there], drawn.alarms[there])
         for name, column in row_metrics(whole, threshold).items():
             draws[name].append(column)
-    return {name: Estimate.of(v[0], np.concatenate(draws[name])) for name, v in values.items()}
+    found = {name: Estimate.of(v[0], np.concatenate(draws[name])) for name, v in values.items()}
+    images = sources or ([f"in {key}" for key in known.keys], [f"out {key}" for key in ood.keys])
+    owners = [images[0][i] for i in known.image], [images[1][i] for i in ood.image[chosen]]
+    interval = delong_interval(scores_in, scores_out[chosen], sources=owners)
+    return found | {"auroc": Estimate(found["auroc"].value, *interval)}

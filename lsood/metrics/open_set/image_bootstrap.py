@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from lsood.metrics.curve import Array, Curve
-from lsood.metrics.intervals import Sources, blocks, source_weights
+from lsood.metrics.resampling import Sources, blocks, source_weights
 
 LEVELS = 1000
 Rows = NDArray[np.int64]

@@ -21,9 +21,10 @@ from scipy.sparse import csr_array
 
 from lsood.io import sha256, write_atomic, write_text
 from lsood.metrics.curve import Array
-from lsood.metrics.intervals import Estimate, blocks, source_weights
+from lsood.metrics.intervals import Estimate
 from lsood.metrics.pixel.components import component_metrics
 from lsood.metrics.pixel.histogram import curve, curve_metrics
+from lsood.metrics.resampling import blocks, source_weights
 
 RESAMPLES = 200
 VERSION = 3

@@ -110,6 +110,11 @@ class Curve:
         last = kept.shape[1] - 1 - (kept[:, ::-1] >= tpr * self.n_in[:, None] - 1e-9).argmax(1)
         return passed[np.arange(len(last)), last] / self.n_out
 
+    def mirrored(self) -> Curve:
+        """With the sides exchanged and scores negated: in-distribution is positive."""
+        kept, passed = self._accepted()
+        return Curve(-self.scores[::-1], kept[:, ::-1], passed[:, ::-1])
+
     def best_f1(self) -> tuple[Array, NDArray[np.int64]]:
         """F1*, the highest F1 over all thresholds (OoD positive), and the index of its score in ``scores``."""
         f1 = 2 * self.hits / (self.hits + self.alarms + self.n_out[:, None])

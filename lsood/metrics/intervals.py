@@ -1,5 +1,5 @@
-"""95 % intervals: Wilson with DeLong's effective number of images for AUROC, bootstrap over images for every other
-metric; where several images were made from one, over source images.
+"""95 % intervals of every metric of rows: closed forms where images are independent; where several were made from one,
+Wilson's with DeLong's variance for AUROC and a bootstrap over source images for the others.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def evaluate(
         scores_in, scores_out: (N,), (M,) anomaly scores.
         threshold: for accuracy, MCC and F1; from in-distribution validation scores, see
             `lsood.metrics.points.threshold_at`.
-        resamples, seed: of the percentile bootstrap, which draws images of each side with replacement.
+        resamples, seed: of the percentile bootstrap, of metrics that have no closed form or whose images share sources.
         sources: N and M names of the images' sources. Where they repeat (an anomalous image and its clean
             original share one), images are not independent: sources are drawn, each with all its images.
 
@@ -107,17 +107,23 @@ def evaluate(
         ValueError: scores that no metric is defined for (see `lsood.metrics.points.check_scores`).
     """
     x, y = check_scores(scores_in, scores_out)
-    values = {name: float(v[0]) for name, v in row_metrics(Curve.of(x, y), threshold).items()}
-    random = np.random.default_rng(seed)
-    draws: dict[str, list[Array]] = {name: [] for name in values}
+    curve = Curve.of(x, y)
+    values = {name: float(v[0]) for name, v in row_metrics(curve, threshold).items()}
     shared = sources if sources is not None and len({*sources[0], *sources[1]}) < len(x) + len(y) else None
-    for count in blocks(resamples, len(x) + len(y)):
+    found = {"auroc": Estimate(values["auroc"], *delong_interval(x, y, sources=shared))}
+    if shared is None:
+        for name in values:
+            if (interval := ROWS[name].interval) is not None:
+                found[name] = Estimate(values[name], *interval(curve, threshold))
+    random = np.random.default_rng(seed)
+    draws: dict[str, list[Array]] = {name: [] for name in values if name not in found}
+    for count in blocks(resamples, len(x) + len(y)) if draws else ():
         if shared is None:
             w_in, w_out = image_draws(random, count, len(x)), image_draws(random, count, len(y))
         else:
             w_in, w_out = source_weights(random, count, shared)
-        for name, column in row_metrics(Curve.of(x, y, w_in, w_out), threshold).items():
-            draws[name].append(column)
-    estimates = {name: Estimate.of(value, np.concatenate(draws[name])) for name, value in values.items()}
-    estimates["auroc"] = Estimate(values["auroc"], *delong_interval(x, y, sources=shared))
-    return estimates
+        drawn = Curve.of(x, y, w_in, w_out)
+        for name in draws:
+            draws[name].append(ROWS[name].of(drawn, threshold))
+    found |= {name: Estimate.of(values[name], np.concatenate(columns)) for name, columns in draws.items()}
+    return {name: found[name] for name in values}

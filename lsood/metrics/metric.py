@@ -19,6 +19,8 @@ class Metric:
         about: one clause for the notes below tables.
         compute: (curve, threshold) -> (R,), one value per resample; None: computed elsewhere together with others.
         count: a count, not a share in [0, 1] that tables show in percent.
+        interval: (curve of the images, each once; threshold) -> 95 % interval in closed form, for independent images;
+            None: bootstrap.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Metric:
     about: str
     compute: Callable[[Curve, float], Array] | None = None
     count: bool = False
+    interval: Callable[[Curve, float], tuple[float, float]] | None = None
 
     def of(self, curve: Curve, threshold: float) -> Array:
         """(R,) values for a curve."""

@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
+from lsood.metrics.closed_forms import Decisions, Interval, decisions_interval
 from lsood.metrics.curve import Array, Curve
 from lsood.metrics.metric import Metric
 
 
-def _accuracy(curve: Curve, threshold: float) -> Array:
-    tp, _, _, tn = curve.at(threshold)
-    return (tp + tn) / (curve.n_in + curve.n_out)
+def _accuracy(tp: Array, fp: Array, n_out: Array, n_in: Array) -> Array:
+    return (tp + (n_in - fp)) / (n_in + n_out)
 
 
-def _mcc(curve: Curve, threshold: float) -> Array:
-    tp, fp, fn, tn = curve.at(threshold)
+def _mcc(tp: Array, fp: Array, n_out: Array, n_in: Array) -> Array:
+    fn, tn = n_out - tp, n_in - fp
     scale = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
     return np.divide(tp * tn - fp * fn, scale, out=np.zeros_like(scale), where=scale > 0)
 
 
-def _f1(curve: Curve, threshold: float) -> Array:
-    tp, fp, fn, _ = curve.at(threshold)
+def _f1(tp: Array, fp: Array, n_out: Array, n_in: Array) -> Array:
+    fn = n_out - tp
     return 2 * tp / np.maximum(2 * tp + fp + fn, 1)
 
 
+def _value(metric: Decisions, curve: Curve, threshold: float) -> Array:
+    tp, fp, _, _ = curve.at(threshold)
+    return metric(tp, fp, curve.n_out, curve.n_in)
+
+
+def _interval(metric: Decisions, lowest: float, curve: Curve, threshold: float) -> Interval:
+    tp, fp, _, _ = curve.at(threshold)
+    return decisions_interval(metric, tp, fp, curve.n_out, curve.n_in, lowest)
+
+
 ACCURACY = Metric(
-    "accuracy", "Accuracy", "higher", 7, "share of rows called right at the threshold", _accuracy
+    "accuracy",
+    "Accuracy",
+    "higher",
+    7,
+    "share of rows called right at the threshold",
+    partial(_value, _accuracy),
+    interval=partial(_interval, _accuracy, 0.0),
 )
-MCC = Metric("mcc", "MCC", "higher", 8, "Matthews correlation at the threshold", _mcc)
-F1 = Metric("f1", "F1", "higher", 9, "F1 at the threshold, OoD positive", _f1)
+MCC = Metric(
+    "mcc",
+    "MCC",
+    "higher",
+    8,
+    "Matthews correlation at the threshold",
+    partial(_value, _mcc),
+    interval=partial(_interval, _mcc, -1.0),
+)
+F1 = Metric(
+    "f1",
+    "F1",
+    "higher",
+    9,
+    "F1 at the threshold, OoD positive",
+    partial(_value, _f1),
+    interval=partial(_interval, _f1, 0.0),
+)

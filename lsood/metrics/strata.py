@@ -29,8 +29,9 @@ def evaluate_strata(
     """AUROC and FPR95 (OoD positive; keys "auroc", "fpr95") with 95 % intervals, for every stratum of at least
     5 OoD images.
 
-    All strata share one sort and one set of resamples. The percentile bootstrap draws source images with
-    replacement, each with all images made from it; resamples without an image of the stratum do not count.
+    AUROC: `lsood.metrics.intervals.delong_interval` with the images' sources. FPR95: all strata share one sort and one
+    set of resamples; the percentile bootstrap draws source images with replacement, each with all images made from it;
+    resamples without an image of the stratum do not count.
 
     Args:
         scores_in, scores_out: (N,), (M,) anomaly scores.

@@ -202,8 +202,9 @@ def separation(
     sources: Sources | None = None,
 ) -> dict[str, Estimate]:
     """Every name in `lsood.metrics.table.ROWS` with a 95 % interval: the detections on an OoD set's images against
-    those on in-distribution images (VOS, Du et al., ICLR 2022). The bootstrap draws images and sees no more than 1000
-    levels of the score; values are exact.
+    those on in-distribution images (VOS, Du et al., ICLR 2022). AUROC's interval is
+    `lsood.metrics.intervals.delong_interval` with images as sources; for the others the bootstrap draws images and sees
+    no more than 1000 levels of the score. Values are exact.
 
     Args:
         known, known_scores, ood, ood_scores, threshold, resamples, seed, sources: see `evaluate_open_set`.

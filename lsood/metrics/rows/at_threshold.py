@@ -24,8 +24,21 @@ def _f1(curve: Curve, threshold: float) -> Array:
     return 2 * tp / np.maximum(2 * tp + fp + fn, 1)
 
 
+def _false_alarm_rate(curve: Curve, threshold: float) -> Array:
+    _, fp, _, tn = curve.at(threshold)
+    return fp / (fp + tn)
+
+
 ACCURACY = Metric(
     "accuracy", "Accuracy", "higher", 7, "share of rows called right at the threshold", _accuracy
 )
 MCC = Metric("mcc", "MCC", "higher", 8, "Matthews correlation at the threshold", _mcc)
 F1 = Metric("f1", "F1", "higher", 9, "F1 at the threshold, OoD positive", _f1)
+FALSE_ALARM_RATE = Metric(
+    "false_alarm_rate",
+    "FAR",
+    "lower",
+    10,
+    "share of in-distribution test rows flagged at the threshold, to be compared with the rate it was set for",
+    _false_alarm_rate,
+)

@@ -15,10 +15,12 @@ T = TypeVar("T")
 
 
 def reason(error: Exception) -> str:
-    """An error in one line; its type too, where it is not one that is raised on purpose or says nothing."""
-    text = one_line(error)
-    named = isinstance(error, ValueError | FileNotFoundError) and text != type(error).__name__
-    return text if named or text == type(error).__name__ else f"{type(error).__name__}: {text}"
+    """The first line of an error, with its type where it is not one that is raised on purpose."""
+    text = next(iter(str(error).splitlines()), "")
+    if isinstance(error, OSError):
+        text = one_line(error)
+    kind = type(error).__name__
+    return text if text and isinstance(error, ValueError | OSError) else f"{kind}: {text}" if text else kind
 
 
 @dataclass

@@ -85,8 +85,9 @@ class LevelMethods:
             rows = self.level.calibration_rows(validation)
             fitted = copy.copy(detector)
             detector.calibrate(rows)
-            if calibrates(detector) and detector.fixed_threshold is None:
-                groups = self.level.groups(rows)
+            groups = self.level.groups(rows)
+            several = len(set(groups)) > 1  # of a single image no rate can be stated anyway
+            if several and calibrates(detector) and detector.fixed_threshold is None:
                 self.calibration[case] = out_of_fold_scores(fitted, rows, groups, self.level.model_info.seed)
 
         self.failures.run(case, step)

@@ -120,6 +120,20 @@ def main(
     naive: Annotated[
         bool, typer.Option(help="also run the image-statistics baseline", rich_help_panel=METHODS)
     ] = True,
+    false_alarm_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="false-alarm rate that thresholds are set for (default: .05)", rich_help_panel=METHODS
+        ),
+    ] = None,
+    calibrate_share: Annotated[
+        float | None,
+        typer.Option(
+            help="share of the test images that give calibration and thresholds, the rest is scored; for networks that "
+            "were trained on the validation images (default: the validation images)",
+            rich_help_panel=METHODS,
+        ),
+    ] = None,
     mc_samples: Annotated[
         int, typer.Option(help="Monte-Carlo samples per image", rich_help_panel=METHODS)
     ] = 16,
@@ -198,6 +212,8 @@ def main(
             checkpoints=tuple(checkpoint or ()),
             data_root=data_root,
             miniature=miniature,
+            false_alarm_rate=false_alarm_rate,
+            calibrate_share=calibrate_share,
             mc_samples=mc_samples,
             reduction=reduction,
             seeds=tuple(seeds or (0,)),

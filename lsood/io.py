@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 log = logging.getLogger("lsood-bench")
-FAILED, BAD_USAGE = 1, 2
+FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
 TEMPORARY = ".*.part"
 """Pattern of the names of files that are being written."""
 T = TypeVar("T")
@@ -101,7 +101,7 @@ def reporting(code: int, debug: bool) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         print("interrupted; run the same command to resume", file=sys.stderr)
-        raise SystemExit(FAILED) from None
+        raise SystemExit(INTERRUPTED) from None
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         if debug:
             raise

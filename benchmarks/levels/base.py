@@ -84,6 +84,10 @@ class Level(ABC):
     def rows(self, measurement: Measurement) -> Activations:
         """The rows of a set, as methods see them."""
 
+    def groups(self, rows: Activations) -> list[str]:
+        """The image that each row lies on."""
+        return rows.ids
+
     def fit_rows(self, train: Measurement) -> Activations:
         """The rows of the fit set that methods are fitted on.
 

@@ -29,7 +29,7 @@ from lsood.metrics.open_set.detection_set import DetectionSet
 from lsood.metrics.open_set.evaluation import Outcomes, evaluate_open_set, separation
 from lsood.probes.base import ModelInfo, Probe
 from lsood.probes.head import Head
-from lsood.probes.objects import object_probes
+from lsood.probes.objects import image_of, object_probes
 
 CORNERS = ("x1", "y1", "x2", "y2")
 
@@ -85,6 +85,9 @@ class ObjectLevel(Level):
 
     def rows(self, measurement: Measurement) -> Activations:
         return self._objects(measurement).found
+
+    def groups(self, rows: Activations) -> list[str]:
+        return [image_of(key) for key in rows.ids]
 
     def fit_rows(self, train: Measurement) -> Activations:
         found = self.rows(train)

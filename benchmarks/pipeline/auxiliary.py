@@ -13,6 +13,7 @@ from torch import nn
 import networks
 from benchmarks.naive import Naive
 from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.failures import reason
 from benchmarks.pipeline.training import (
     Exposure,
     Trained,
@@ -62,8 +63,8 @@ def image_methods(
                 weights = "".join(other.weights for other in others)
                 detector = type(detector)(nets, weights, **given)  # type: ignore[call-arg]
                 found.seconds[name] = sum(other.seconds or 0.0 for other in others)
-            except (ValueError, FileNotFoundError) as error:
-                found.failures[name] = str(error).splitlines()[0]
+            except Exception as error:
+                found.failures[name] = reason(error)
                 log.warning("%s: %s", name, found.failures[name])
         found.detectors[name] = detector
     if settings.naive:

@@ -14,6 +14,8 @@ class Settings:
     """The options of ``python -m benchmarks.run``, checked.
 
     Attributes:
+        false_alarm_rate: that thresholds are set for; None: 5 %, or the smallest that the validation images can give.
+        calibrate_share: of the test images that give calibration and thresholds instead of the validation images.
         methods: as typed; () stands for the defaults of the task, see `benchmarks.tasks`.
 
     Raises:
@@ -47,7 +49,8 @@ class Settings:
     workers: int = 0
     out: Path = Path("runs")
     download: bool = False
-    false_alarm_rate: float = 0.05
+    false_alarm_rate: float | None = None
+    calibrate_share: float | None = None
     confidence: float = 0.25
     command: str = ""
 
@@ -83,6 +86,12 @@ class Settings:
             raise ValueError(f"--ensemble-size must be at least 2, got {self.ensemble_size}")
         if not 0 <= self.confidence < 1:
             raise ValueError(f"--confidence must lie in 0 to below 1, got {self.confidence}")
+        for name, share in (
+            ("--false-alarm-rate", self.false_alarm_rate),
+            ("--calibrate-share", self.calibrate_share),
+        ):
+            if share is not None and not 0 < share < 1:
+                raise ValueError(f"{name} must lie above 0 and below 1, got {share}")
         if self.workers < 0:
             raise ValueError(f"--workers must not be negative, got {self.workers}")
         if self.data_root is not None and not self.data_root.is_dir():

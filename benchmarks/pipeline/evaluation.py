@@ -97,7 +97,7 @@ class Evaluation:
             own_cases = cases[own.level.name]
             detectors = {case: {"": own.detectors[case[0]]} for case in own.failures.alive(own_cases)}
             for case, one in detectors.items():
-                self._calibrate(own, case, one[""], sets["ind-val"])
+                own.calibrate(case, one[""], sets["ind-val"])
             scored += self._scored(own, own_cases, sets, detectors)
         return Evaluated(scored, sets)
 
@@ -109,7 +109,9 @@ class Evaluation:
         found: TunedDetectors,
     ) -> list[Scored]:
         device = self.extraction.device
-        scoring = Scoring(own.level, sets, self.false_alarm_rate, device, own.failures, own.n_fit)
+        scoring = Scoring(
+            own.level, sets, self.false_alarm_rate, device, own.failures, own.n_fit, own.calibration
+        )
         return [scoring.of(case, own.detectors[case[0]], found.get(case, {})) for case in cases]
 
     def _fit(self, cases: Mapping[str, Sequence[Case]]) -> None:
@@ -123,9 +125,6 @@ class Evaluation:
         )
         for own in self.methods:
             own.fit(own.failures.alive(cases[own.level.name]), train)
-
-    def _calibrate(self, own: LevelMethods, case: Case, detector: Detector, validation: Measurement) -> None:
-        own.failures.run(case, lambda: detector.calibrate(own.level.calibration_rows(validation)))
 
     def _probes(
         self, detectors: Iterable[Detector], cases: Mapping[str, Sequence[Case]], ood: str = ""
@@ -222,7 +221,7 @@ class Evaluation:
             sets[name] = self.extraction.measure(name, loader, images.fingerprint, probes, steps)
             for case, of in found.items() if name == "ind-val" else ():
                 for detector in of.values() if case[1] == "no-ood" else ():
-                    self._calibrate(self.methods[0], case, detector, sets[name])
+                    self.methods[0].calibrate(case, detector, sets[name])
         for name, loader in self.data.ood_dataloaders().items():
             steps = _steps([d for ood, d in own if ood in ("", name)])
             fingerprint = self.data.ood_sets[name].fingerprint

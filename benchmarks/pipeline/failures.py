@@ -7,13 +7,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import torch
-
-from lsood.io import log
+from lsood.io import log, one_line
 
 Case = tuple[str, str]
 """Method as typed, protocol."""
 T = TypeVar("T")
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error, with its type where it is not one that is raised on purpose."""
+    text = next(iter(str(error).splitlines()), "")
+    if isinstance(error, OSError):
+        text = one_line(error)
+    kind = type(error).__name__
+    return text if text and isinstance(error, ValueError | OSError) else f"{kind}: {text}" if text else kind
 
 
 @dataclass
@@ -29,15 +36,16 @@ class Failures:
     seconds: dict[Case, float] = field(default_factory=dict)
 
     def run(self, case: Case, step: Callable[[], T]) -> T | None:
-        """What the step returns; None where it or an earlier one of the case failed."""
+        """What the step returns; None where it or an earlier one of the case failed, whatever it raised."""
         if case in self.reasons:
             return None
         start = time.perf_counter()
         try:
             return step()
-        except (ValueError, ArithmeticError, torch.linalg.LinAlgError) as error:
-            self.reasons[case] = str(error).splitlines()[0]
+        except Exception as error:
+            self.reasons[case] = reason(error)
             log.warning("%s failed: %s", case[0], self.reasons[case])
+            log.debug("%s", case[0], exc_info=True)
             return None
         finally:
             self.seconds[case] = self.seconds.get(case, 0.0) + time.perf_counter() - start

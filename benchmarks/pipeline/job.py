@@ -12,7 +12,9 @@ from anomalies.recipe import recipe_of
 from benchmarks.console import to_file, watch
 from benchmarks.levels.base import Level
 from benchmarks.naive import beside_naive
+from benchmarks.pipeline.alarm_rates import check_rate, check_realised
 from benchmarks.pipeline.auxiliary import image_methods, plain_methods
+from benchmarks.pipeline.calibration import with_calibration_share
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
@@ -29,6 +31,8 @@ from leaderboards.store import load_results
 from leaderboards.tables import terminal_tables
 from lsood.io import log
 from lsood.methods import METHODS, chosen
+
+FALSE_ALARM_RATE = 0.05
 
 
 def data_module(settings: Settings) -> BenchmarkDataModule:
@@ -75,15 +79,19 @@ def methods_at(level: str, settings: Settings, task: type[Task]) -> list[str]:
 def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: Path) -> None:
     """Train (or load), measure, score and save every method for one seed."""
     task = TASKS[data.task]
+    whole = data
+    if settings.calibrate_share is not None:
+        data = with_calibration_share(whole, settings.calibrate_share, whole.seed)
+    rate = check_rate(settings.false_alarm_rate, FALSE_ALARM_RATE, len(data.sets["val"]))
     trained = (
-        from_checkpoint(settings, data, settings.checkpoints[0])
+        from_checkpoint(settings, whole, settings.checkpoints[0])
         if settings.checkpoints
-        else train(settings, data, seed)
+        else train(settings, whole, seed)
     )
     model_info = model_info_of(trained.network, data, settings, seed, task)
     mask_seeds = settings.seeds if settings.checkpoints else (seed,)
     levels: list[Level] = task.levels(trained.network, data, model_info, settings, mask_seeds)
-    own = image_methods(methods_at(IMAGE, settings, task), settings, data, trained, seed)
+    own = image_methods(methods_at(IMAGE, settings, task), settings, whole, trained, seed)
     methods = [LevelMethods(levels[0], own.detectors, own.failures)]
     for level in levels[1:]:
         plain = plain_methods(methods_at(level.name, settings, task) if level.ood_sets() else [])
@@ -101,11 +109,12 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         extraction,
         data,
         methods,
-        settings.false_alarm_rate,
+        rate,
         settings.protocols,
         task.unsupported_protocols,
     ).run()
     scored = beside_naive(evaluated.scored)
+    check_realised(scored, rate)
     figures = task.network_metrics(evaluated.sets["ind-test"])
     for level in levels:
         at_level = [one for one in scored if one.level == level.name]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from torch import Tensor
+
 from benchmarks.levels.base import Level
 from benchmarks.pipeline.failures import Case, Failures
+from benchmarks.pipeline.out_of_fold import calibrates, out_of_fold_scores
 from lsood.detector import Detector
 from lsood.extraction.measurement import Measurement
 
@@ -24,6 +28,8 @@ class LevelMethods:
     Attributes:
         failures: what went wrong with which method, and how long it took.
         n_fit: rows that methods were fitted on.
+        calibration: {case: (N,) scores of the validation rows that its threshold comes from}, of methods that are
+            calibrated on these rows; see `benchmarks.pipeline.out_of_fold`.
     """
 
     level: Level
@@ -31,6 +37,7 @@ class LevelMethods:
     unusable: Mapping[str, str] = field(default_factory=dict)
     failures: Failures = field(default_factory=Failures)
     n_fit: int = 0
+    calibration: dict[Case, Tensor] = field(default_factory=dict)
 
     def cases(self, protocols: Sequence[str]) -> list[Case]:
         """Every method with every protocol it runs under: those asked for that it supports, else its default."""
@@ -70,6 +77,20 @@ class LevelMethods:
         detector.fit(rows)
         if detector.perturbations() and not self.level.protocols:
             raise ValueError(f"{detector.name} takes input steps, which exist for whole images only")
+
+    def calibrate(self, case: Case, detector: Detector, validation: Measurement) -> None:
+        """Calibrate on the validation set, and score it out of fold where the method learns from it."""
+
+        def step() -> None:
+            rows = self.level.calibration_rows(validation)
+            fitted = copy.copy(detector)
+            detector.calibrate(rows)
+            groups = self.level.groups(rows)
+            several = len(set(groups)) > 1  # of a single image no rate can be stated anyway
+            if several and calibrates(detector) and detector.fixed_threshold is None:
+                self.calibration[case] = out_of_fold_scores(fitted, rows, groups, self.level.model_info.seed)
+
+        self.failures.run(case, step)
 
     def fitted(self, cases: Sequence[Case]) -> list[Detector]:
         """The detectors of cases that have not failed."""

@@ -98,7 +98,7 @@ def method_fields(settings: Settings, scored: Scored, **chosen: Any) -> dict[str
     components = getattr(detector, "n_components_", None)
     threshold = None
     if scored.threshold is not None:
-        threshold = ThresholdInfo(scored.threshold, settings.false_alarm_rate, scored.n_calibration)
+        threshold = ThresholdInfo(scored.threshold, scored.false_alarm_rate, scored.n_calibration)
     return {
         "paper": detector.paper,
         "threshold": threshold,

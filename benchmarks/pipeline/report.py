@@ -63,4 +63,6 @@ def _level_settings(settings: Settings, data: BenchmarkDataModule, level: str) -
         "severity": data.severity,
         "every_kind": data.every_kind,
     }
+    if settings.calibrate_share is not None:
+        shared["calibrate_share"] = settings.calibrate_share
     return shared | ({"confidence": settings.confidence} if level == OBJECT else {})

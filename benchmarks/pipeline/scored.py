@@ -23,6 +23,7 @@ class Scored:
         threshold: of the first OoD set's detector; None when the method failed. n_calibration: rows it comes from.
         n_fit: rows the method was fitted on.
         tuned: {OoD set, or "" for all: constructor arguments chosen}.
+        false_alarm_rate: that the threshold was set for.
         fit_seconds, score_seconds: of fit + tuning + calibration, and of scoring every set, without the shared
             pass.
     """
@@ -40,3 +41,4 @@ class Scored:
     score_seconds: float
     peak_memory_mb: float
     tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    false_alarm_rate: float = 0.05

@@ -5,11 +5,12 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from benchmarks.levels.base import Level, MethodScores
 from benchmarks.pipeline.failures import Case, Failures
@@ -35,6 +36,7 @@ class Scoring:
         device: whose peak memory is told.
         failures: takes what goes wrong.
         n_fit: rows of the fit set.
+        calibration: see `benchmarks.pipeline.level_methods.LevelMethods`; these are the scores of "ind-val" then.
     """
 
     level: Level
@@ -43,6 +45,7 @@ class Scoring:
     device: str
     failures: Failures
     n_fit: int = 0
+    calibration: Mapping[Case, Tensor] = field(default_factory=dict)
 
     def of(self, case: Case, prototype: Detector, tuned: Tuned) -> Scored:
         """What comes of a case; ``tuned``: none where it failed."""
@@ -79,6 +82,7 @@ class Scoring:
             fit_seconds=fit_seconds,
             score_seconds=time.perf_counter() - start,
             peak_memory_mb=peak_memory_mb(self.device),
+            false_alarm_rate=self.false_alarm_rate,
             tuned={} if case[1] == "no-ood" else {ood: d.get_params() for ood, d in tuned.items()},
         )
 
@@ -108,6 +112,8 @@ class Scoring:
             if key not in known:
                 rows = self.level.rows(self.sets[name])
                 values = detector.score(rows) if rows.images else torch.empty(0)
+                if name == "ind-val" and case in self.calibration:
+                    values = self.calibration[case]
                 known[key] = self.level.frame(name, rows, values)
             return known[key]
 

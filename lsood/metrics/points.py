@@ -59,6 +59,11 @@ def _side(positive: str) -> str:
     return positive
 
 
+def smallest_rate(n: int) -> float:
+    """The smallest false-alarm rate that n held-out scores can give: 1 / (n + 1)."""
+    return 1 / (n + 1)
+
+
 def threshold_at(validation: ArrayLike, false_alarm_rate: float = 0.05) -> float:
     """Threshold that held-out in-distribution scores (N,) exceed with at most the given rate (split conformal
     quantile).

@@ -274,7 +274,7 @@ def test_interrupted_command_says_how_to_go_on(plan, tmp_path, monkeypatch):
 
     monkeypatch.setattr(engine, "run", interrupted)
     code, said = run("--images", plan.source.images, "--out", tmp_path / "set")
-    assert code == 1
+    assert code == 130
     assert "run the same command to resume" in said
 
 

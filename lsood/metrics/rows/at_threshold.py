@@ -9,6 +9,7 @@ import numpy as np
 from lsood.metrics.closed_forms import Decisions, Interval, decisions_interval
 from lsood.metrics.curve import Array, Curve
 from lsood.metrics.metric import Metric
+from lsood.metrics.proportions import wilson
 
 
 def _accuracy(tp: Array, fp: Array, n_out: Array, n_in: Array) -> Array:
@@ -34,6 +35,16 @@ def _value(metric: Decisions, curve: Curve, threshold: float) -> Array:
 def _interval(metric: Decisions, lowest: float, curve: Curve, threshold: float) -> Interval:
     tp, fp, _, _ = curve.at(threshold)
     return decisions_interval(metric, tp, fp, curve.n_out, curve.n_in, lowest)
+
+
+def _false_alarm_rate(curve: Curve, threshold: float) -> Array:
+    _, fp, _, _ = curve.at(threshold)
+    return fp / curve.n_in
+
+
+def _false_alarm_interval(curve: Curve, threshold: float) -> Interval:
+    low, high = wilson(_false_alarm_rate(curve, threshold), curve.n_in)
+    return float(low[0]), float(high[0])
 
 
 ACCURACY = Metric(
@@ -62,4 +73,13 @@ F1 = Metric(
     "F1 at the threshold, OoD positive",
     partial(_value, _f1),
     interval=partial(_interval, _f1, 0.0),
+)
+FALSE_ALARM_RATE = Metric(
+    "false_alarm_rate",
+    "FAR",
+    "lower",
+    10,
+    "share of in-distribution test rows flagged at the threshold, to be compared with the rate it was set for",
+    _false_alarm_rate,
+    interval=_false_alarm_interval,
 )

@@ -1,0 +1,52 @@
+"""Thresholds and calibration from a part of the test set: ``--calibrate-share``.
+
+For checkpoints that may have been trained on the validation images, and for sets whose validation part is not like the
+test part. Networks are still trained on the data set as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+
+from datamodules import BenchmarkDataModule, ImageSet, Subset
+from datamodules.registry import load_ood
+
+
+def with_calibration_share(data: BenchmarkDataModule, share: float, seed: int = 0) -> BenchmarkDataModule:
+    """A data module whose "val" is a part of the test images and whose "test" is the rest; OoD sets as they are, but
+    anomalies are drawn on the rest alone.
+
+    Args:
+        data: set up. share: of the test images, above 0 and below 1.
+        seed: of the choice. Where the set knows the sequences of its images, whole sequences go to one side: those that
+            bring the share closest to the one asked for.
+
+    Raises:
+        ValueError: a share that leaves a side empty.
+    """
+    test = data.sets["test"]
+    chosen = _chosen(data, test, share, seed)
+    rest = [i for i in range(len(test)) if i not in chosen]
+    if not chosen or not rest:
+        raise ValueError(f"--calibrate-share {share:g} of {len(test)} test images leaves one side empty")
+    other = copy.copy(data)
+    other.sets = {**data.sets, "val": Subset(test, sorted(chosen)), "test": Subset(test, rest)}
+    other.ood_sets = {name: load_ood(name, other) for name in other.ood}
+    return other
+
+
+def _chosen(data: BenchmarkDataModule, test: ImageSet, share: float, seed: int) -> set[int]:
+    sequences = [data.sequence_of(key) or "" for key in test.keys]
+    names = list(dict.fromkeys(sequences))
+    random = np.random.default_rng([seed, len(test)])
+    if len(names) < 2:
+        order = random.permutation(len(test))
+        return set(order[: round(share * len(test))].tolist())
+    wanted, found = share * len(test), set[int]()
+    for i in random.permutation(len(names)):
+        own = {row for row, name in enumerate(sequences) if name == names[i]}
+        if abs(len(found | own) - wanted) <= abs(len(found) - wanted):
+            found |= own
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ class Stochastic(Probe):
     seed: int = 0
     members: tuple[nn.Module, ...] = field(default=(), repr=False)
     members_hash: str = ""
+    uses_masks: ClassVar[bool] = True
 
     @property
     def name(self) -> str:

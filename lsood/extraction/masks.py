@@ -22,8 +22,20 @@ class UnsampledDropout(ValueError):
     """A network drops in a way that cannot be sampled, so quantities of stochastic passes have no value."""
 
 
+class FixedKey(str):
+    """A key whose masks are those of every other `FixedKey`, drawn on the CPU, so that they are the same for every
+    image and on every device.
+    """
+
+    __slots__ = ()
+
+
 def image_generator(key: str, seed: int, device: torch.device | str) -> torch.Generator:
-    """The random generator of one image: a function of (key, seed) alone. Same device, same numbers."""
+    """The random generator of one image: a function of (key, seed) alone. Same device, same numbers; for every
+    `FixedKey` the same numbers on all.
+    """
+    if isinstance(key, FixedKey):
+        key, device = "fixed masks", "cpu"
     digest = hashlib.blake2b(f"{seed}\0{key}".encode(), digest_size=8).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 

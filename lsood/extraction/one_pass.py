@@ -31,8 +31,7 @@ class OnePass:
             needs no preparation.
         precision: of the networks' forward and backward passes, "float32" or "bfloat16" (autocast); probes and
             perturbations get float32 in both, see `lsood.extraction.precision`.
-        failed: where it is given, probes of dropout that cannot be sampled are left out, and {name: reason} is put
-            here; else they raise.
+        failed: takes {name: reason} of probes whose dropout cannot be sampled, which are left out; None: they raise.
         place: False: the network is taken as it is, on the device and in evaluation mode already.
 
     Calling it with a batch of images (B, C, H, W), keys and (optional) targets returns {name: (B, ...) tensor
@@ -77,8 +76,7 @@ class OnePass:
         self.counter = ForwardCounter(self.network)
         members = [self._placed(member) for probe in self.probes for member in getattr(probe, "members", ())]
         self._member_counters = [ForwardCounter(member, "members") for member in members]
-        wanted = {layer for probe in self.probes for layer in probe.layers}
-        wanted |= {layer for perturbation in self.perturbations for layer in perturbation.layers}
+        wanted = {layer for asking in (*self.probes, *self.perturbations) for layer in asking.layers}
         modules = dict(self.network.named_modules())
         if unknown := sorted(wanted - set(modules)):
             known = ", ".join(name for name in modules if name)
@@ -146,9 +144,12 @@ class OnePass:
 
     def _upstream(self, images: Tensor, order: list[str]) -> bool:
         """Whether something random acts on the input of a layer whose latent samples are drawn."""
-        sampled = {probe.layer for probe in self.probes if isinstance(probe, LatentEntropy)}
-        with self.counter.phase("preparation"):
-            return any(input_is_random(self.network, images.detach(), layer, order) for layer in sampled)
+        layers = {probe.layer for probe in self.probes if isinstance(probe, LatentEntropy)}
+        known = self.prepared.setdefault("input_is_random", {})
+        for layer in layers - set(known):
+            with self.counter.phase("preparation"):
+                known[layer] = input_is_random(self.network, images.detach(), layer, order)
+        return any(known[layer] for layer in layers)
 
     def __call__(
         self, images: Tensor, keys: Sequence[str], targets: Targets | None = None

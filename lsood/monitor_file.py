@@ -114,7 +114,9 @@ def detector_of(
     known = inspect.signature(kind).parameters
     if unknown := [name for name in content["params"] if name not in known]:
         raise ValueError(f"{where / INDEX}: {kind.name} has no argument {unknown[0]!r}")
-    info = {k: tuple(v) if isinstance(v, list) else v for k, v in content["model_info"].items()}
+    info: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in content["model_info"].items()
+    }
     try:
         return kind.from_state(state, **content["params"]).attach(ModelInfo(**info))
     except (TypeError, ValueError) as error:

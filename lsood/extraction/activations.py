@@ -50,6 +50,9 @@ class Activations(Mapping[str, Tensor]):
             raise KeyError(f"no {name!r} in these activations; there are: {', '.join(sorted(self.tensors))}")
         return self.tensors[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.tensors
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.tensors)
 

@@ -134,11 +134,19 @@ class Detector(MethodInfo, ABC):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], **params: Any) -> Self:
-        """The detector whose :meth:`state` this is; ``params`` go to the constructor."""
+        """The detector whose :meth:`state` this is; ``params`` go to the constructor.
+
+        Raises:
+            ValueError: a name that :meth:`state` does not give.
+        """
         detector = cls(**params)
         for name, value in state.items():
             attribute, _, position = name.partition(".")
+            if not (attribute.endswith("_") and attribute.isidentifier() and attribute[0] != "_"):
+                raise ValueError(f"{cls.name}: {name!r} is no fitted attribute; those end in an underscore")
             if position:
+                if not (position.isascii() and position.isdigit() and int(position) < len(state)):
+                    raise ValueError(f"{cls.name}: {name!r} is no member of a fitted list")
                 members = vars(detector).setdefault(attribute, [])
                 members.extend([value] * (int(position) + 1 - len(members)))
                 members[int(position)] = value

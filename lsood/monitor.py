@@ -4,28 +4,35 @@ rate.
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+import torch
 from torch import Tensor, nn
 
+from lsood import monitor_file
 from lsood.detector import Detector
 from lsood.extraction.activations import Activations
+from lsood.extraction.masks import FixedKey
 from lsood.extraction.one_pass import OnePass
+from lsood.extraction.undisturbed import check_identity, identity, state_of, undisturbed
+from lsood.io import log
 from lsood.methods import METHODS
 from lsood.metrics.points import threshold_at
-from lsood.probes.image import ModelInfo
+
+CHUNK = 32
 
 
 @dataclass
 class Monitor:
     """Scores images as they come and raises alarms.
+
+    It owns one fixed set of Monte-Carlo masks, the same for every image and on every device: an image has one score,
+    alone or in any batch, up to rounding. It measures in evaluation mode, also inside `torch.inference_mode` and
+    autocast, and leaves the network as it was: modes, ``requires_grad``, hooks, buffers. Before each call it looks
+    whether the network is still the one it was made with.
 
     Args:
         network: the network the detector was fitted on, in its input normalisation.
@@ -33,10 +40,16 @@ class Monitor:
         threshold: alarm when score > threshold.
         false_alarm_rate: for which the threshold was chosen.
         calibration_size: in-distribution images it was chosen on.
+        device: where the network is moved to; None: it stays where it is.
+        masks: "fixed"; or "keys", of a threshold from scores made with masks of their own for every image: such a
+            monitor needs the images' keys in each call.
+
+    Raises:
+        ValueError: the detector needs a layer that the network lacks.
 
     Example::
 
-        monitor = Monitor.calibrated(network, detector, validation_scores, false_alarm_rate=0.01)
+        monitor = Monitor.calibrated(network, detector, validation_images, false_alarm_rate=0.01)
         monitor.save("monitor"); monitor = Monitor.load("monitor", network)
         scores, alarms = monitor(images)
     """
@@ -46,92 +59,165 @@ class Monitor:
     threshold: float
     false_alarm_rate: float
     calibration_size: int
-    device: str = "cpu"
-    _pass: OnePass = field(init=False, repr=False)
+    device: str | torch.device | None = None
+    masks: str = "fixed"
+    _prepared: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
+    _upstream_random: bool | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
-        steps = self.detector.perturbations()
-        self._pass = OnePass(self.network, self.detector.probes(), steps, self.device)
+        if self.masks not in ("fixed", "keys"):
+            raise ValueError(f'masks must be "fixed" or "keys", got {self.masks!r}')
+        if self.device is not None:
+            self.network.to(self.device)
+        self._identity, self._state = identity(self.network), state_of(self.network)
+        self._measured(None, [])
 
     @classmethod
     def calibrated(
         cls,
         network: nn.Module,
         detector: Detector,
-        validation_scores: Tensor,
+        validation: Tensor | Iterable[Any] | None = None,
         false_alarm_rate: float = 0.05,
-        device: str = "cpu",
+        device: str | torch.device | None = None,
+        *,
+        validation_scores: Tensor | None = None,
     ) -> Monitor:
-        """With the threshold that held-out in-distribution scores exceed at the given rate."""
-        threshold = threshold_at(validation_scores, false_alarm_rate)
-        return cls(network, detector, threshold, false_alarm_rate, len(validation_scores), device)
+        """With the threshold that held-out in-distribution images exceed at the given rate.
+
+        Args:
+            validation: the images (N, C, H, W), normalised as in training, or batches of them: tensors, mappings with
+                "image", or tuples that begin with the images. They are scored as calls will be. Or their scores (N,),
+                also under the name ``validation_scores``; where the method samples, these belong to the images' own
+                masks, so that the monitor then needs the images' keys in each call.
+
+        Raises:
+            ValueError: no images, or fewer than the rate needs, 1 / rate - 1.
+        """
+        given = validation if validation_scores is None else validation_scores
+        if given is None:
+            raise ValueError("a monitor needs validation images, or their scores")
+        if getattr(given, "ndim", None) == 1:
+            masks = "keys" if any(probe.uses_masks for probe in detector.probes()) else "fixed"
+            monitor = cls(network, detector, float("inf"), false_alarm_rate, 0, device, masks)
+            scores = torch.as_tensor(given)
+        else:
+            monitor = cls(network, detector, float("inf"), false_alarm_rate, 0, device)
+            batches = given.split(CHUNK) if isinstance(given, Tensor) else given
+            parts = [monitor(_images(batch))[0] for batch in batches]
+            scores = torch.cat(parts) if parts else torch.empty(0)
+        monitor.threshold, monitor.calibration_size = threshold_at(scores, false_alarm_rate), len(scores)
+        if 0 < false_alarm_rate < 1 / (len(scores) + 1) - 1e-12:
+            raise ValueError(
+                f"a false-alarm rate of {false_alarm_rate:g} needs more than {len(scores)} validation images; the "
+                f"smallest that these can give is {1 / (len(scores) + 1):.3g}"
+            )
+        return monitor
 
     def __call__(self, images: Tensor, keys: Sequence[str] | None = None) -> tuple[Tensor, Tensor]:
         """Score a batch.
 
         Args:
             images: (B, C, H, W) float32, normalised as in training.
-            keys: stable image ids that seed the Monte-Carlo masks; default: position in the batch.
+            keys: B stable image ids, for messages; with masks "keys" they seed the Monte-Carlo masks.
 
         Returns:
             scores (B,) float64, higher = more anomalous; alarms (B,) bool.
+
+        Raises:
+            ValueError: the network has changed since the monitor was made; masks "keys" without keys; values that are
+                not finite.
         """
+        if self.masks == "keys" and keys is None:
+            raise ValueError(
+                "this monitor's threshold is of scores with masks by image key: give the images' keys, or make it with "
+                "Monitor.calibrated(network, detector, images)"
+            )
         names = [str(i) for i in range(len(images))] if keys is None else list(keys)
-        scores = self.detector.score(Activations(self._pass(images, names), names))
+        if len(names) != len(images):
+            raise ValueError(f"{len(images)} images but {len(names)} keys")
+        if (state := state_of(self.network)) != self._state:
+            check_identity(identity(self.network), self._identity, "the monitor")
+            self._state = state
+        scores = self._measured(images, names)
         return scores, scores > self.threshold
+
+    def _measured(self, images: Tensor | None, names: list[str]) -> Tensor:
+        """(B,) scores; None: only what is needed for them is checked."""
+        probes, steps = self.detector.probes(), self.detector.perturbations()
+        first = next(self.network.parameters(), None)
+        device = torch.device("cpu") if first is None else first.device
+        members = [member for probe in probes for member in getattr(probe, "members", ())]
+        seeds = [FixedKey(name) for name in names] if self.masks == "fixed" else names
+        with (
+            undisturbed([self.network, *members], device),
+            OnePass(self.network, probes, steps, device, self._prepared, place=False) as run,
+        ):
+            if images is None:
+                return torch.empty(0)
+            run.upstream_random = self._upstream_random
+            found = run(images, seeds)
+            self._upstream_random = run.upstream_random
+            return self.detector.score(Activations(found, names))
 
     def save(self, folder: str | Path) -> Path:
         """Write monitor.json and state.safetensors into a new folder, whole or not at all.
 
         Raises:
-            ValueError: a detector without saved state.
+            ValueError: the network has changed since the monitor was made.
             FileExistsError: the folder exists.
         """
-        folder = Path(folder)
-        if folder.exists():
-            raise FileExistsError(f"{folder} exists already; give a new folder")
-        state = self.detector.state()
-        kind = type(self.detector)
+        check_identity(identity(self.network), self._identity, "the monitor")
         content = {
-            "detector": METHODS.spec_of(kind),
+            "detector": METHODS.spec_of(type(self.detector)),
             "params": self.detector.get_params(),
             "model_info": asdict(replace(self.detector._model_info(), head=None)),
             "threshold": self.threshold,
             "false_alarm_rate": self.false_alarm_rate,
             "calibration_size": self.calibration_size,
+            "masks": self.masks,
+            "network": self._identity,
         }
-        part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-        part.mkdir(parents=True)
-        try:
-            save_file(
-                {name: tensor.contiguous().clone() for name, tensor in state.items()},
-                part / "state.safetensors",
-            )
-            (part / "monitor.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
-            part.rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-        return folder
+        return monitor_file.write(Path(folder), content, self.detector.state())
 
     @classmethod
-    def load(cls, folder: str | Path, network: nn.Module, device: str = "cpu") -> Monitor:
+    def load(
+        cls,
+        folder: str | Path,
+        network: nn.Module,
+        device: str | torch.device | None = None,
+        trust: bool = False,
+    ) -> Monitor:
         """The saved monitor around the network it was made for.
+
+        Args:
+            trust: also load detectors that are not registered (``package.module:Class``, ``file.py:Class``), which
+                imports, so runs, the code that the file names.
 
         Raises:
             FileNotFoundError: no monitor in the folder.
-            ValueError: what it names is no detector.
+            ValueError: a damaged file; no registered detector, without ``trust``; another network.
         """
         folder = Path(folder)
-        if not (folder / "monitor.json").is_file():
-            raise FileNotFoundError(f"no monitor in {folder}: monitor.json is missing")
-        content = json.loads((folder / "monitor.json").read_text(encoding="utf-8"))
-        kind = METHODS.find(METHODS.moved(content["detector"]))
-        if not (isinstance(kind, type) and issubclass(kind, Detector)):
-            raise ValueError(f"{folder / 'monitor.json'}: {content['detector']!r} is not a detector")
-        described = content.get("model_info") or content["subject"]  # "subject" in release 0.1
-        model_info: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in described.items()}
-        detector = kind.from_state(load_file(folder / "state.safetensors"), **content["params"]).attach(
-            ModelInfo(**model_info)
-        )
+        with torch.inference_mode(False):
+            content, state = monitor_file.read(folder)
+            detector = monitor_file.detector_of(content, state, folder, trust)
+        if isinstance(content.get("network"), Mapping):
+            check_identity(identity(network), dict(content["network"]), str(folder))
+        else:
+            log.warning(
+                "%s does not say which network it was made for; make it anew to have that checked", folder
+            )
+        sampled = any(probe.uses_masks for probe in detector.probes())
+        masks = content.get("masks", "keys" if sampled else "fixed")
         figures = (content["threshold"], content["false_alarm_rate"], content["calibration_size"])
-        return cls(network, detector, *figures, device=device)
+        return cls(network, detector, *figures, device=device, masks=masks)
+
+
+def _images(batch: Any) -> Tensor:
+    """The images of a batch as loaders give it."""
+    found = batch["image"] if isinstance(batch, Mapping) else batch
+    images = found[0] if isinstance(found, tuple | list) else found
+    if not isinstance(images, Tensor) or images.ndim != 4:
+        raise ValueError("validation images must be (B, C, H, W), in one tensor or in batches")
+    return images

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lsood import Activations, Detector, Head
 from lsood.detector import Input, rows
+from lsood.io import log
 from lsood.probes.image import ModelInfo, Pooled, Probe
 
 
@@ -85,6 +86,12 @@ class HeadDetector(PenultimateDetector):
 
     def _logits(self, x: Tensor) -> Tensor:
         return Head(self.weight_, self.bias_)(x)
+
+
+def warn_few(method: str, count: int, needed: int, what: str) -> None:
+    """A warning where a method is fitted on fewer images than it needs to do what it says; ``what`` follows."""
+    if count < needed:
+        log.warning("%s: %d fit images, fewer than %d: %s", method, count, needed, what)
 
 
 def class_means(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

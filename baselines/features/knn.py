@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from baselines.features.base import PenultimateDetector
+from baselines.features.base import PenultimateDetector, warn_few
 from lsood.density.kernel import CHUNK
 
 
@@ -39,6 +39,7 @@ class KNN(PenultimateDetector):
         self.k, self.layer = k, layer
 
     def _learn(self, x: Tensor, labels: Tensor) -> None:
+        warn_few(self.name, len(x), self.k, f"the last neighbour is taken for number k = {self.k}")
         self.bank_ = normalize(x)
 
     def _anomaly(self, x: Tensor) -> Tensor:

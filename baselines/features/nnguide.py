@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from baselines.features.base import HeadDetector
+from baselines.features.base import HeadDetector, warn_few
 from lsood.density.kernel import CHUNK
 
 
@@ -37,6 +37,7 @@ class NNGuide(HeadDetector):
         self.k, self.alpha, self.seed = k, alpha, seed
 
     def _learn(self, x: Tensor, labels: Tensor) -> None:
+        warn_few(self.name, len(x), self.k, f"all are taken for the k = {self.k} nearest")
         size = max(self.k, round(self.alpha * len(x)))
         sample = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.seed))[:size]
         self.bank_ = normalize(x[sample]) * self._logits(x[sample]).logsumexp(1, keepdim=True)

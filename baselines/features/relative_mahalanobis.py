@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 
 from torch import Tensor
 
-from baselines.features.base import PenultimateDetector, class_means
+from baselines.features.base import PenultimateDetector, class_means, warn_few
 from lsood.density.kernel import covariance, squared_distances, whitener
 from lsood.probes.image import ModelInfo
 from lsood.tasks import TASKS
@@ -39,6 +39,8 @@ class RelativeMahalanobis(PenultimateDetector):
         return super().attach(model_info)
 
     def _learn(self, x: Tensor, labels: Tensor) -> None:
+        what = "directions in which they do not vary are ignored, so far images may look near"
+        warn_few(self.name, len(x), x.shape[1], what)
         means, classes = class_means(x, labels)
         self.whitener_ = whitener(covariance(x - means[classes]))
         self.means_ = means @ self.whitener_

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from baselines.features.base import PenultimateDetector
+from baselines.features.base import PenultimateDetector, warn_few
 from lsood import Head
 from lsood.density.kernel import covariance
 
@@ -61,6 +61,8 @@ def complement(x: Tensor, dimension: int | None, name: str) -> Tensor:
     d = dimension or (1000 if width >= 2048 else 512 if width >= 768 else width // 2)
     if d >= width:
         raise ValueError(f"{name}: dimension {d} leaves nothing of {width} features; give less than {width}")
+    what = f"directions without any of their {width} features' variance count as residual"
+    warn_few(name, len(x), width, what)
     basis = torch.linalg.eigh(covariance(x)).eigenvectors[:, : width - d]
     if (x @ basis).norm() <= x.norm() * width * torch.finfo(x.dtype).eps:
         raise ValueError(f"{name}: the fit set lies in {d} of {width} dimensions; give a smaller dimension")

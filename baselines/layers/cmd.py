@@ -7,6 +7,7 @@ f: the output of a layer, averaged over space.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -14,12 +15,16 @@ from torch import Tensor
 
 from baselines.features.base import PenultimateDetector, class_means
 from lsood.density.kernel import covariance, whitener
+from lsood.io import log
+
+NAMED = 5
 
 
 class CMD(PenultimateDetector):
     """See the module; true labels. Components outside the span of a class's own images (fewer images than dimensions,
     dead channels) do not contribute to its distance: the pseudo-inverse is 0 there. A class with one image, whose
-    distance would be 0 everywhere, is left out.
+    distance would be 0 everywhere, is left out. A warning names the classes with fewer such components than the whole
+    fit set has: their distances are too small, for far images too, and with few of them AUROC falls.
 
     Args:
         layer: another feature layer, or the latent layer (runia-core's choice); None: the deepest.
@@ -35,13 +40,32 @@ class CMD(PenultimateDetector):
         means, classes = class_means(x, labels)
         self.means_: list[Tensor] = []
         self.whiteners_: list[Tensor] = []
-        for c, mean in enumerate(means):
+        full = whitener(covariance(x - x.mean(0))).shape[1]
+        poor: dict[int, tuple[int, int]] = {}
+        for c, (label, mean) in enumerate(zip(labels.unique().tolist(), means, strict=True)):
             own = whitener(covariance(x[classes == c] - mean))
+            if own.shape[1] < full and (count := int((classes == c).sum())) <= full:
+                poor[label] = count, own.shape[1]
             if own.shape[1]:
                 self.means_.append(mean)
                 self.whiteners_.append(own)
         if not self.means_:
             raise ValueError("cmd: no class of the fit set has two different images")
+        self._warn(poor, full)
+
+    def _warn(self, poor: Mapping[int, tuple[int, int]], full: int) -> None:
+        """Name the classes with too few images, {label: (images, components)}, the smallest first."""
+        worst = sorted(poor, key=lambda label: poor[label])
+        named = [
+            f"class {label} ({poor[label][0]} images, {poor[label][1]} of {full} components"
+            f"{'' if poor[label][1] else ', left out'})"
+            for label in worst[:NAMED]
+        ]
+        if named:
+            more = f" and {len(worst) - NAMED} more" if len(worst) > NAMED else ""
+            log.warning(
+                "cmd: too few fit images of %s%s: far images may look near to them", ", ".join(named), more
+            )
 
     def _anomaly(self, x: Tensor) -> Tensor:
         nearest = x.new_full((len(x),), torch.inf)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from lsood.extraction.masks import RANDOM_LAYERS, UnsampledDropout
 from lsood.extraction.sampling import dropping, random_layers
 from lsood.extraction.trunk import trunk_once
 from lsood.probes.base import ForwardOutputs, Probe
@@ -28,6 +29,7 @@ class Stochastic(Probe):
     seed: int = 0
     members: tuple[nn.Module, ...] = field(default=(), repr=False)
     members_hash: str = ""
+    uses_masks: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -41,7 +43,7 @@ class Stochastic(Probe):
             def of_boxes() -> Tensor:
                 return torch.cat(list(network(images, boxes))).double().softmax(1)
 
-            mean, scores = self._sampled(network, forward, of_boxes, self.passes)
+            mean, scores = self._sampled(network, forward, of_boxes)
             classes = mean.shape[1]
             of_nothing = mean.new_tensor([1 - 1 / classes, math.log(classes), 0.0])
             return means_per_image(torch.stack(scores, 1), boxes, of_nothing)
@@ -50,22 +52,40 @@ class Stochastic(Probe):
             z = network(images)
             return (z.double() if z.ndim == 2 else z.float()).softmax(1)
 
-        passes = self.passes if random_layers(network) else 1  # without dropout all passes are the same
-        _, scores = self._sampled(network, forward, of_images, passes)
+        _, scores = self._sampled(network, forward, of_images)
         return torch.stack(
             [score.double().flatten(1).mean(1) if score.ndim > 1 else score for score in scores], 1
         )
 
     def _sampled(
-        self, network: nn.Module, forward: ForwardOutputs, probabilities: Callable[[], Tensor], passes: int
+        self, network: nn.Module, forward: ForwardOutputs, probabilities: Callable[[], Tensor]
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-        """Mean probabilities of passes with dropout on, and their uncertainties."""
+        """Mean probabilities of passes with dropout on, and their uncertainties; one pass where all are the same, with
+        p = 0.
+        """
         mean = expected = torch.zeros((), device=forward.images.device)
-        with dropping(network, forward.keys, self.seed, forward.images.device), trunk_once(network):
-            for _ in range(passes):
+        device = forward.images.device
+        with dropping(network, forward.keys, self.seed, device) as drawn, trunk_once(network):
+            for _ in range(self.passes):
                 p = probabilities()
-                mean, expected = mean + p / passes, expected + rest_and_entropy(p)[1] / passes
+                if not drawn.calls and len(p):
+                    _check_dropout(network)
+                    return p, uncertainties(p, rest_and_entropy(p)[1])
+                mean = mean + p / self.passes
+                expected = expected + rest_and_entropy(p)[1] / self.passes
         return mean, uncertainties(mean, expected)
+
+
+def _check_dropout(network: nn.Module) -> None:
+    """Raise UnsampledDropout for a network without a dropout layer, and for one whose dropout layers are not called."""
+    if idle := random_layers(network):
+        raise UnsampledDropout(
+            f"Monte-Carlo dropout: a pass does not call the dropout layer {next(iter(idle))!r}"
+        )
+    if not any(isinstance(module, RANDOM_LAYERS) for module in network.modules()):
+        raise UnsampledDropout(
+            "Monte-Carlo dropout: the network has no dropout layer, so every pass is the same"
+        )
 
 
 def rest_and_entropy(p: Tensor) -> tuple[Tensor, Tensor]:

@@ -172,7 +172,8 @@ class Extraction:
         left_out = 0
         objects = ObjectTally() if missing.objects else None
         probes = [*missing.images, *missing.pixels, *missing.objects]
-        settings = (self.device, self.prepared, self.precision)
+        failed: dict[str, str] = {}
+        settings = (self.device, self.prepared, self.precision, failed)
         with (
             self._tally(folder, missing.pixels) as tally,
             OnePass(self.network, probes, missing.steps, *settings) as run,
@@ -205,7 +206,9 @@ class Extraction:
         if len(set(keys)) < len(keys):
             repeated = next(key for key in keys if keys.count(key) > 1)
             raise ValueError(f"{title}: the image key {repeated!r} occurs more than once")
-        metadata = {"anomaly_info": {"key": keys, **info}} if info["kind"] else {}
+        metadata: dict[str, Any] = {"anomaly_info": {"key": keys, **info}} if info["kind"] else {}
+        metadata["failed"] = failed
+        parts = [{name: value for name, value in part.items() if name not in failed} for part in parts]
         found = objects.finish({}) if objects is not None else None
         return Measurement(Activations(concatenate(parts), keys, metadata), pixels, found)
 

@@ -26,7 +26,7 @@ class Activations(Mapping[str, Tensor]):
     Args:
         tensors: {name: (N, ...)}; "labels" (N,) int64 are class indices (-1: none).
         ids: N stable image ids.
-        metadata: how it was made, JSON-serialisable.
+        metadata: how it was made, JSON-serialisable; "failed": {name: reason} of what could not be measured.
 
     Raises:
         ValueError: a tensor whose leading dimension is not N.
@@ -45,8 +45,13 @@ class Activations(Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.tensors:
+            if reason := self.metadata.get("failed", {}).get(name):
+                raise ValueError(reason)
             raise KeyError(f"no {name!r} in these activations; there are: {', '.join(sorted(self.tensors))}")
         return self.tensors[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.tensors
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tensors)

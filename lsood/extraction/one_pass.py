@@ -2,61 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lsood.choices import PRECISIONS
+from lsood.extraction.counter import ForwardCounter
 from lsood.extraction.hook import Hook
+from lsood.extraction.masks import UnsampledDropout
 from lsood.extraction.precision import ReducedPrecision, single
-from lsood.extraction.sampling import execution_order
+from lsood.extraction.sampling import execution_order, input_is_random
 from lsood.probes.base import Targets
 from lsood.probes.image import ForwardOutputs, LatentEntropy, Perturbation, Probe
 from lsood.probes.objects import ObjectProbe, object_keys
-
-
-class ForwardCounter:
-    """Counts the images that reach the network's first layer, by phase.
-
-    Attributes:
-        counts: {phase: images}; the current phase is set with :meth:`phase`.
-    """
-
-    def __init__(self, network: nn.Module, phase: str = "shared_pass") -> None:
-        first = next(
-            (m for m in network.modules() if next(m.parameters(recurse=False), None) is not None), network
-        )
-        self.counts: dict[str, int] = {}
-        self._phase = phase
-        self._handle = first.register_forward_pre_hook(self._count)
-
-    def _count(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        if "forward" in vars(module):  # its output is replayed, see lsood.extraction.trunk
-            return
-        self.counts[self._phase] = self.counts.get(self._phase, 0) + len(args[0])
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Images forwarded inside the block count under ``name``."""
-        before, self._phase = self._phase, name
-        try:
-            yield
-        finally:
-            self._phase = before
-
-    def close(self) -> None:
-        """Stop counting."""
-        self._handle.remove()
 
 
 class OnePass:
     """Runs a network once per batch and hands what passed through it to probes and perturbations.
 
     Args:
-        network: in evaluation mode afterwards; its parameters require no gradient.
+        network: in evaluation mode afterwards; its parameters require no gradient (but see ``place``).
         probes: measured on every batch; further networks of theirs go into evaluation mode too.
         perturbations: each costs one more pass of the perturbed images.
         device: where the network and the batches go.
@@ -64,15 +31,19 @@ class OnePass:
             needs no preparation.
         precision: of the networks' forward and backward passes, "float32" or "bfloat16" (autocast); probes and
             perturbations get float32 in both, see `lsood.extraction.precision`.
+        failed: takes {name: reason} of probes whose dropout cannot be sampled, which are left out; None: they raise.
+        place: False: the network is taken as it is, on the device and in evaluation mode already.
 
     Calling it with a batch of images (B, C, H, W), keys and (optional) targets returns {name: (B, ...) tensor
-    on the CPU}; what probes of objects measured is then in ``objects``.
+    on the CPU}; what probes of objects measured is then in ``objects``. It works inside `torch.inference_mode` too.
 
     Attributes:
         objects: {name: (n, ...)} of the last batch's n detections on the CPU; empty without such probes.
 
     Raises:
-        ValueError: unknown layer or precision, or values that are not finite (naming the image and the quantity).
+        ValueError: unknown layer or precision, or values that are not finite (naming the image and the quantity), or
+            input steps through weights made inside `torch.inference_mode`.
+        UnsampledDropout: see ``failed``.
     """
 
     def __init__(
@@ -83,22 +54,29 @@ class OnePass:
         device: torch.device | str = "cpu",
         prepared: dict[str, Any] | None = None,
         precision: str = "float32",
+        failed: dict[str, str] | None = None,
+        place: bool = True,
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         self.device = torch.device(device)
         self._layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
-        self.network = self._placed(network).requires_grad_(False)
+        self.network = self._placed(network).requires_grad_(False) if place else network
+        self.failed = failed
         probes = list(probes)
         self.probes = _distinct(p for p in probes if not isinstance(p, ObjectProbe))
         self.object_probes = _distinct(p for p in probes if isinstance(p, ObjectProbe))
         self.objects: dict[str, Tensor] = {}
         self.perturbations = list(perturbations)
+        if self.perturbations and any(p.is_inference() for p in self.network.parameters()):
+            raise ValueError(
+                "input steps need gradients, and the network's weights were made inside torch.inference_mode(): "
+                "build or load the network outside of it"
+            )
         self.counter = ForwardCounter(self.network)
         members = [self._placed(member) for probe in self.probes for member in getattr(probe, "members", ())]
         self._member_counters = [ForwardCounter(member, "members") for member in members]
-        wanted = {layer for probe in self.probes for layer in probe.layers}
-        wanted |= {layer for perturbation in self.perturbations for layer in perturbation.layers}
+        wanted = {layer for asking in (*self.probes, *self.perturbations) for layer in asking.layers}
         modules = dict(self.network.named_modules())
         if unknown := sorted(wanted - set(modules)):
             known = ", ".join(name for name in modules if name)
@@ -164,12 +142,22 @@ class OnePass:
                 if probe.name not in self.prepared:
                     self.prepared[probe.name] = probe.prepare(self.forward, image_shape)
 
-    def _upstream(self, order: list[str]) -> bool:
-        """Whether a random layer was reached before one whose latent samples are drawn."""
-        sampled = [probe.layer for probe in self.probes if isinstance(probe, LatentEntropy)]
-        return any(order[: order.index(layer)] for layer in sampled if layer in order)
+    def _upstream(self, images: Tensor, order: list[str]) -> bool:
+        """Whether something random acts on the input of a layer whose latent samples are drawn."""
+        layers = {probe.layer for probe in self.probes if isinstance(probe, LatentEntropy)}
+        known = self.prepared.setdefault("input_is_random", {})
+        for layer in layers - set(known):
+            with self.counter.phase("preparation"):
+                known[layer] = input_is_random(self.network, images.detach(), layer, order)
+        return any(known[layer] for layer in layers)
 
     def __call__(
+        self, images: Tensor, keys: Sequence[str], targets: Targets | None = None
+    ) -> dict[str, Tensor]:
+        with torch.inference_mode(False):
+            return self._measured(images.clone() if images.is_inference() else images, keys, targets)
+
+    def _measured(
         self, images: Tensor, keys: Sequence[str], targets: Targets | None = None
     ) -> dict[str, Tensor]:
         if any(probe.name not in self.prepared for probe in self.probes):
@@ -186,19 +174,31 @@ class OnePass:
             if self.upstream_random is None:
                 with execution_order(self.network) as order:
                     forward = self.forward(images, keys, targets)
-                self.upstream_random = forward.upstream_random = self._upstream(order)
+                self.upstream_random = forward.upstream_random = self._upstream(images, order)
             else:
                 forward = self.forward(images, keys, targets)
         return self._results(forward, keys)
 
     def _results(self, forward: ForwardOutputs, keys: Sequence[str]) -> dict[str, Tensor]:
         with torch.no_grad(), self.counter.phase("sampling"):
-            results = {probe.name: probe(forward, self.prepared[probe.name]) for probe in self.probes}
+            results = self._probed(forward)
             self.objects = self._of_objects(forward)
         results |= self._perturbed(forward, keys)
         for name, value in results.items():
             check_finite(name, value, keys)
         return {name: value.detach().cpu() for name, value in results.items()}
+
+    def _probed(self, forward: ForwardOutputs) -> dict[str, Tensor]:
+        results: dict[str, Tensor] = {}
+        for probe in self.probes:
+            try:
+                if probe.name not in (self.failed or {}):
+                    results[probe.name] = probe(forward, self.prepared[probe.name])
+            except UnsampledDropout as error:
+                if self.failed is None:
+                    raise
+                self.failed[probe.name] = str(error)
+        return results
 
     def _of_objects(self, forward: ForwardOutputs) -> dict[str, Tensor]:
         found = {probe.name: probe(forward, None).detach().cpu() for probe in self.object_probes}

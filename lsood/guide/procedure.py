@@ -23,7 +23,12 @@ from lsood.density.pca import PCA
 from lsood.extraction.entropy import entropy, joint_entropy
 from lsood.extraction.hook import Hook
 from lsood.extraction.masks import RANDOM_LAYERS
-from lsood.extraction.sampling import execution_order, sample_latents, sample_latents_by_passes
+from lsood.extraction.sampling import (
+    execution_order,
+    input_is_random,
+    sample_latents,
+    sample_latents_by_passes,
+)
 from lsood.latent import LaRED, LaREM
 from lsood.metrics.intervals import evaluate
 from lsood.metrics.points import fpr_at_tpr, threshold_at
@@ -92,8 +97,9 @@ def get_latent_representation_mcd_samples(
         features = layer_hook.input
         if features is None or (features.ndim == 4) != (layer_type == "Conv"):
             raise ValueError(f"layer_type {layer_type!r} does not fit the hooked layer {name!r}")
-        if name in order and order.index(name) > 0:
+        if input_is_random(network, images, name, order):
             drawn = sample_latents_by_passes(network, images, name, mcd_nro_samples, keys, seed)
+            drawn = drawn[..., -features.shape[1] :]  # of the last call, which is what the hook keeps
         else:
             drawn = sample_latents(features, layer, mcd_nro_samples, keys, seed)
         samples.append(drawn.flatten(0, 1).cpu())

@@ -83,10 +83,12 @@ class Probe(ABC):
     Attributes:
         layers: names of the layers it listens to.
         needs_network: False for a probe of the images alone; a pass with no other probes forwards nothing.
+        uses_masks: True for a probe of Monte-Carlo samples, whose values depend on the images' keys.
     """
 
     layers: tuple[str, ...] = ()
     needs_network: ClassVar[bool] = True
+    uses_masks: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +80,7 @@ class LatentEntropy(Probe):
     samples: int = 16
     reduction: str = "fullmean"
     seed: int = 0
+    uses_masks: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.samples < 2:

@@ -23,7 +23,7 @@ from datamodules import ArraySet, CIFAR10DataModule
 from datamodules.imagesets.anomalous import AnomalousSet
 from leaderboards.store import load_result
 from lsood import Activations, ModelInfo, auroc
-from lsood.extraction.one_pass import ForwardCounter
+from lsood.extraction.counter import ForwardCounter
 from lsood.methods import create
 from networks import build
 

@@ -91,7 +91,10 @@ def test_one_by_one_equals_a_shuffled_mixed_batch(detector):
 def test_objects_are_rows_with_the_names_of_classifiers(detector):
     network, x = detector(), images(2)
     _, objects, counts = measured(network, x, ["a", "b"])
-    assert counts == {"shared_pass": 2}
+    assert counts == {
+        "shared_pass": 2,
+        "preparation": 2,
+    }  # whether a layer's calls are in a row: two passes a network
     with torch.no_grad():
         first, second = network(x)
     head = object_model_info(network, model_info(network)).head
@@ -147,7 +150,7 @@ def test_an_ensemble_of_copies_is_msp_and_members_see_the_same_boxes(detector):
     found, _, counts = measured(network, x, list("abc"), probes=[probe])
     msp = found["detection_scores"][:, DetectionScores.column("msp")]
     torch.testing.assert_close(found[probe.name][:, 0], msp, rtol=1e-4, atol=1e-6)
-    assert counts == {"shared_pass": 3, "members": 6}
+    assert counts == {"shared_pass": 3, "preparation": 2, "members": 6}
     other = detector(seed=1)
     probe = EnsembleProbability((other,), "other")
     found = measured(network, x, list("abc"), probes=[probe])[0][probe.name][:, 0]

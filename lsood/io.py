@@ -9,13 +9,14 @@ import contextlib
 import difflib
 import errno
 import hashlib
+import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 log = logging.getLogger("lsood-bench")
 FAILED, BAD_USAGE = 1, 2
@@ -111,6 +112,34 @@ def whole(path: Path) -> bool | None:
         return found in checksum_file(path).read_text(encoding="utf-8", errors="replace").split()
     except FileNotFoundError:
         return None
+
+
+def write_index(path: Path, content: Mapping[str, object]) -> Path:
+    """Write an index as JSON with the sha256 of all that it says, for :func:`read_index`."""
+    return write_text(path, json.dumps({**content, "sha256_of_index": _digest(content)}))
+
+
+def read_index(path: Path) -> dict[str, Any] | None:
+    """What :func:`write_index` wrote; None where it is missing or, with a warning, damaged. One of earlier versions,
+    without a checksum, is taken as it is.
+    """
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        stated = index.pop("sha256_of_index", None)
+        if stated is None or stated == _digest(index):
+            return dict(index)
+        reason = "its checksum is another one"
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        reason = one_line(error)
+    log.warning("%s is damaged and is made anew (%s)", path, reason)
+    return None
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    read = json.loads(json.dumps(content))  # as a reader gets it: lists for tuples, text for keys
+    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 
 
 def slug(text: str) -> str:

@@ -47,6 +47,7 @@ class Settings:
     workers: int = 0
     out: Path = Path("runs")
     download: bool = False
+    verify_data: bool = False
     false_alarm_rate: float = 0.05
     confidence: float = 0.25
     command: str = ""

@@ -119,14 +119,16 @@ def write_index(path: Path, content: Mapping[str, object]) -> Path:
     return write_text(path, json.dumps({**content, "sha256_of_index": _digest(content)}))
 
 
-def read_index(path: Path) -> dict[str, Any] | None:
-    """What :func:`write_index` wrote; None where it is missing or, with a warning, damaged. One of earlier versions,
-    without a checksum, is taken as it is.
+def read_index(path: Path, unchecked: bool = True) -> dict[str, Any] | None:
+    """What :func:`write_index` wrote; None where it is missing or, with a warning, damaged.
+
+    Args:
+        unchecked: take one of earlier versions, which has no checksum, as it is.
     """
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         stated = index.pop("sha256_of_index", None)
-        if stated is None or stated == _digest(index):
+        if (stated is None and unchecked) or stated == _digest(index):
             return dict(index)
         reason = "its checksum is another one"
     except FileNotFoundError:

@@ -152,7 +152,7 @@ class PixelSet:
         return PixelSet(self.keys, self.images, {**other.scores, **self.scores})
 
     def save(self, folder: Path) -> None:
-        """Write ``pixels.safetensors`` and its index, which has a checksum of both, each under a temporary name first."""
+        """Write ``pixels.safetensors`` and its index with checksums of both, each under a temporary name first."""
         tensors: dict[str, NDArray[Any]] = {"images": self.images}
         for name, score in self.scores.items():
             tensors |= {

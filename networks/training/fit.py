@@ -43,8 +43,8 @@ def fit(
     starts anew where the state of that epoch is damaged.
 
     Every epoch sets all seeds, that of the loader's ``generator`` included: the same seed on the same device gives
-    the same weights, interrupted or not. Exactly so for loaders without worker processes; on a GPU, for tasks whose
-    module is ``repeatable_on_gpu``.
+    the same weights, interrupted or not. Exactly so for loaders without worker processes and for those of
+    ``datamodules`` with any number of them; on a GPU, for tasks whose module is ``repeatable_on_gpu``.
 
     Args:
         network: its weights are the starting point.

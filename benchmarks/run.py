@@ -42,6 +42,14 @@ def main(
         bool,
         typer.Option("--download", help="download sets that torchvision can fetch", rich_help_panel=DATA),
     ] = False,
+    verify_data: Annotated[
+        bool,
+        typer.Option(
+            "--verify-data",
+            help="read all data files again to identify sets, also those that seem unchanged",
+            rich_help_panel=DATA,
+        ),
+    ] = False,
     image_size: Annotated[
         tuple[int, int] | None,
         typer.Option(
@@ -232,6 +240,7 @@ def main(
             workers=workers,
             out=out or Path("runs") / ind,
             download=download,
+            verify_data=verify_data,
             command=shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]]),
         )
     with reporting(FAILED, debug):

@@ -71,11 +71,11 @@ def locate(
 
 
 def miniature(name: str, seed: int = 0) -> Path:
-    """The root of the generated miniature of a set, written now unless it is there; logs a warning."""
+    """The root of the generated miniature of a set, written now unless it is there whole; logs a warning."""
     from datamodules.miniature import write
 
     root = cache_dir() / "miniature"
-    folder = write(name, root, seed)
+    folder = write(name, root, seed, heal=True)
     log.warning("MINIATURE: no data root given, generated images stand in for %s (%s)", name, folder)
     return root
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import hashlib
+import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 log = logging.getLogger("lsood-bench")
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
@@ -27,8 +29,8 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
     """Write a file whole or not at all; makes its folder, returns its path.
 
     Args:
-        write: called with a temporary path in the same folder, which is renamed afterwards. If it raises, the temporary
-            file is removed and an existing file stays as it was.
+        write: called with a temporary path in the same folder, which is renamed afterwards, once its content is on the
+            disk. If it raises, the temporary file is removed and an existing file stays as it was.
 
     Raises:
         OSError: as ``write`` does, with the name of the file where it had none.
@@ -37,6 +39,7 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(part)
+        _flush(part)
         part.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -45,6 +48,18 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
             error.filename = str(path)
         raise
     return path
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file's content is on the disk: after a power failure its new name must not hold nothing."""
+    handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot
+            raise
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -61,6 +76,72 @@ def sha256(path: Path) -> str:
     """sha256 of a file's content, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_checked(path: Path, write: Callable[[Path], object]) -> Path:
+    """:func:`write_atomic`, and the sha256 of the content in ``<name>.sha256`` beside the file, for :func:`whole`.
+
+    The checksum is written before the file appears; while it does, the checksums of the old and of the new content
+    hold. An interruption at any moment leaves a file that is whole.
+    """
+    checksum = checksum_file(path)
+
+    def with_checksum(part: Path) -> None:
+        write(part)
+        before = checksum.read_text(encoding="utf-8").split() if path.is_file() and checksum.is_file() else []
+        write_text(checksum, "\n".join([sha256(part), *before]) + "\n")
+
+    write_atomic(path, with_checksum)
+    write_text(checksum, f"{checksum.read_text(encoding='utf-8').split()[0]}\n")
+    return path
+
+
+def checksum_file(path: Path) -> Path:
+    """Where :func:`write_checked` keeps the checksum of a file."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def whole(path: Path) -> bool | None:
+    """Whether a file is what :func:`write_checked` wrote; None where no checksum lies beside it.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+    """
+    found = sha256(path)
+    try:
+        return found in checksum_file(path).read_text(encoding="utf-8", errors="replace").split()
+    except FileNotFoundError:
+        return None
+
+
+def write_index(path: Path, content: Mapping[str, object]) -> Path:
+    """Write an index as JSON with the sha256 of all that it says, for :func:`read_index`."""
+    return write_text(path, json.dumps({**content, "sha256_of_index": _digest(content)}))
+
+
+def read_index(path: Path, unchecked: bool = True) -> dict[str, Any] | None:
+    """What :func:`write_index` wrote; None where it is missing or, with a warning, damaged.
+
+    Args:
+        unchecked: take one of earlier versions, which has no checksum, as it is.
+    """
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        stated = index.pop("sha256_of_index", None)
+        if (stated is None and unchecked) or stated == _digest(index):
+            return dict(index)
+        reason = "its checksum is another one"
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        reason = one_line(error)
+    log.warning("%s is damaged and is made anew (%s)", path, reason)
+    return None
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    read = json.loads(json.dumps(content))  # as a reader gets it: lists for tuples, text for keys
+    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 
 
 def slug(text: str) -> str:

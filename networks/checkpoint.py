@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lsood.io import write_atomic
+from lsood.io import write_atomic, write_checked
 
 PREFIXES = ("network.", "model.", "module.")
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
@@ -93,8 +93,11 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     network.load_state_dict(state)
 
 
-def save_weights(network: nn.Module, path: str | Path) -> None:
+def save_weights(network: nn.Module, path: str | Path, checksum: bool = False) -> None:
     """Write the state dict as safetensors, whole or not at all; folders are made.
+
+    Args:
+        checksum: also write the file's sha256 beside it, see `lsood.io.write_checked`.
 
     Raises:
         ValueError: the name does not end in .safetensors.
@@ -103,7 +106,7 @@ def save_weights(network: nn.Module, path: str | Path) -> None:
     if path.suffix != ".safetensors":
         raise ValueError(f"weights are saved as .safetensors, got {path}")
     state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
-    write_atomic(path, lambda part: save_file(state, part))
+    (write_checked if checksum else write_atomic)(path, lambda part: save_file(state, part))
 
 
 def weights_hash(network: nn.Module) -> str:

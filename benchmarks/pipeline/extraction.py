@@ -139,6 +139,9 @@ class Extraction:
         if images is None or "labels" not in images:
             return None, Missing(rest, list(perturbations), pixel_probes, objects)
         pixels = PixelSet.load(folder) if pixel_probes else None
+        if pixels is not None and pixels.keys != images.ids:
+            log.warning("%s: the tallies of pixels name other images; they are measured anew", folder)
+            pixels = None
         tallied = set() if pixels is None else set(pixels.scores)
         columns = [p.name for p in objects if not isinstance(p, ObjectPlace)]
         found = ObjectSet.load(folder, columns) if objects else None

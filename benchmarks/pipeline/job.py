@@ -25,6 +25,7 @@ from benchmarks.pipeline.training import from_checkpoint, network_name, train
 from benchmarks.tasks import TASKS
 from benchmarks.tasks.base import Task, model_info_of
 from datamodules import DATAMODULES, BenchmarkDataModule, cache_dir
+from datamodules.imagesets.contents import reading_everything
 from leaderboards.build import build
 from leaderboards.schema import IMAGE
 from leaderboards.store import load_results
@@ -132,6 +133,11 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
 
 def run(settings: Settings) -> list[Path]:
     """The whole job; returns the files of the leaderboard."""
+    with reading_everything(settings.verify_data):
+        return _run(settings)
+
+
+def _run(settings: Settings) -> list[Path]:
     start = time.perf_counter()
     to_file(settings.out / "run.log")
     data = data_module(settings)

@@ -19,7 +19,7 @@ import networks
 from benchmarks.pipeline.config import Settings
 from benchmarks.tasks import TASKS
 from datamodules import BenchmarkDataModule, cache_dir
-from lsood.io import log, write_text
+from lsood.io import checksum_file, log, one_line, sha256, whole, write_text
 from networks import TrainingConfig
 
 CACHE_VERSION = 2
@@ -133,7 +133,7 @@ def train(
         identity |= {"outliers": exposure.fingerprint, "start": exposure.start.weights}
 
     def fit(network: nn.Module, folder: Path) -> dict[str, float]:
-        if exposure is not None and not (folder / networks.LAST).is_file():
+        if exposure is not None:  # also where a training state lies: it may turn out to be damaged
             network.load_state_dict(exposure.start.network.state_dict())
         return networks.fit(
             network,
@@ -173,23 +173,37 @@ def cached(
     weights = folder / "weights.safetensors"
     networks.seed_everything(identity["seed"])
     network = build()
-    if weights.is_file():
-        try:
-            networks.load_weights(network, weights)
-            return Trained(network.eval(), name, networks.weights_hash(network), options, _seconds(folder))
-        except ValueError as error:
-            log.warning("the cached network %s is damaged and is trained anew (%s)", weights, error)
+    if weights.is_file() and _read(network, weights):
+        return Trained(network.eval(), name, networks.weights_hash(network), options, _seconds(folder))
     folder.mkdir(parents=True, exist_ok=True)
     log.info(log_line)
     start = time.perf_counter()
     figures = fit(network, folder)
     seconds = time.perf_counter() - start
-    networks.save_weights(network, weights)
+    networks.save_weights(network, weights, checksum=True)
     cost = {"seconds": seconds, "threads": torch.get_num_threads(), **figures}
     write_text(folder / COST, json.dumps(cost))
-    (folder / networks.LAST).unlink(missing_ok=True)
+    for state in (folder / networks.LAST, checksum_file(folder / networks.LAST)):
+        state.unlink(missing_ok=True)
     log.info("trained: %s", ", ".join(f"validation {name} {value:.4f}" for name, value in figures.items()))
     return Trained(network.eval(), name, networks.weights_hash(network), options, seconds)
+
+
+def _read(network: nn.Module, weights: Path) -> bool:
+    """Load cached weights; False, and a warning, where they are damaged. Those of earlier versions have no checksum:
+    they get one now.
+    """
+    try:
+        intact = whole(weights)
+        if intact is False:
+            raise ValueError("its checksum is another one")
+        networks.load_weights(network, weights)
+        if intact is None:
+            write_text(checksum_file(weights), f"{sha256(weights)}\n")
+    except (ValueError, OSError) as error:
+        log.warning("the cached network %s is damaged and is trained anew (%s)", weights, one_line(error))
+        return False
+    return True
 
 
 def distinguishing(config: TrainingConfig) -> dict[str, Any]:

@@ -83,5 +83,5 @@ class ImageSet(ABC):
 
 
 def fingerprint_of(*parts: object) -> str:
-    """sha256 in hex over the text of the parts."""
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
+    """sha256 in hex over the text of the parts; names of files that are not UTF-8 count with their bytes."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode(errors="surrogateescape")).hexdigest()

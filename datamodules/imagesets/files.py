@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from datamodules.formats.reading import image_shape, read_image, read_label
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
+from datamodules.imagesets.contents import digests
 
 SMALL = 256 * 2**20
 
@@ -74,8 +75,8 @@ class FileSet(ImageSet):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Over keys and contents of images and labels; over keys and sizes where they are more than 256
-        MiB.
+        """Over keys and contents of images and labels, wherever they lie. More than 256 MiB are read once and
+        remembered, see `datamodules.imagesets.contents`.
         """
         files = (
             self.files
@@ -83,8 +84,10 @@ class FileSet(ImageSet):
             else self.files + [self.labels.path_of(path) for path in self.files]
         )
         sizes = [path.stat().st_size if path.is_file() else -1 for path in files]
-        content = hashlib.sha256(fingerprint_of(self.name, *self.keys, *sizes).encode())
-        if sum(sizes) <= SMALL:
-            for path, size in zip(files, sizes, strict=True):
-                content.update(path.read_bytes() if size >= 0 else b"")
+        name = self.name.partition(":")[0]  # without the path of folder:PATH
+        if sum(sizes) > SMALL:
+            return fingerprint_of(name, "contents", *self.keys, *digests(self.root, files))
+        content = hashlib.sha256(fingerprint_of(name, *self.keys, *sizes).encode())
+        for path, size in zip(files, sizes, strict=True):
+            content.update(path.read_bytes() if size >= 0 else b"")
         return content.hexdigest()

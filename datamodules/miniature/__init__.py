@@ -5,10 +5,12 @@ Deterministic: an image is a function of (set, seed, position). Results on them 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +20,11 @@ import numpy as np
 
 from datamodules.imagesets.origin import MARKER
 from datamodules.miniature import driving, small, things
+from lsood.io import log, sha256
 
 VERSION = 1
+PART, OLD = ".part", ".old"
+HOUR = 3600.0
 
 
 @dataclass(frozen=True)
@@ -60,19 +65,24 @@ def exists(name: str) -> bool:
     return name in MINIATURES or name in SHARED
 
 
-def write(name: str, root: Path, seed: int = 0, sizes: dict[str, int] | None = None) -> Path:
-    """Write a miniature below a root, in the folder and layout of the official set; at once when it is there
-    already.
+def write(
+    name: str, root: Path, seed: int = 0, sizes: dict[str, int] | None = None, heal: bool = False
+) -> Path:
+    """Write a miniature below a root, in the folder and layout of the official set; at once when it is there already,
+    and again when its files are not those that were written.
 
     Args:
         name: one of ``MINIATURES`` or ``SHARED``.
         sizes: images per part, by default those of ``MINIATURES``.
+        heal: move a folder of that name which is no miniature out of the way, as interrupted removals of earlier
+            versions left some; for roots that hold miniatures only.
 
     Returns:
         The set's folder. It appears whole or not at all.
 
     Raises:
-        ValueError: unknown name; the right ones are listed.
+        ValueError: unknown name; the right ones are listed. Without ``heal``, a folder of that name that is no
+            miniature.
     """
     name = SHARED.get(name, name)
     if name not in MINIATURES:
@@ -80,24 +90,69 @@ def write(name: str, root: Path, seed: int = 0, sizes: dict[str, int] | None = N
     entry = MINIATURES[name]
     counts = entry.sizes | (sizes or {})
     revision = {"revision": entry.revision} if entry.revision else {}
-    content = json.dumps({"set": name, "version": VERSION, "seed": seed, "sizes": counts} | revision)
+    content = {"set": name, "version": VERSION, "seed": seed, "sizes": counts} | revision
     folder = root / entry.folder
-    marker = folder / MARKER
-    if marker.is_file() and marker.read_text(encoding="utf-8") == content:
+    if _is_there(folder, content):
         return folder
-    if folder.exists() and not marker.is_file():
-        raise ValueError(f"{folder} holds something that is no miniature; it was left as it is")
-    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    if folder.exists() and not (folder / MARKER).is_file():
+        if not heal:
+            raise ValueError(f"{folder} holds something that is no miniature; it was left as it is")
+        aside = folder.with_name(f"{folder.name}.{time.time_ns()}.no-miniature")
+        folder.rename(aside)
+        log.warning("%s was no whole miniature; it lies in %s now, which you can delete", folder, aside.name)
+    part = folder.with_name(f"{folder.name}.{os.getpid()}{PART}")
+    _remove_leftovers(folder)
     shutil.rmtree(part, ignore_errors=True)
     try:
         entry.write(part, counts, partial(_random, name, seed))
-        (part / MARKER).write_text(content, encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
+        (part / MARKER).write_text(json.dumps({**content, "files": _digest(part)}), encoding="utf-8")
+        if not _is_there(folder, content):  # another process may have written it meanwhile
+            _swap(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+def _is_there(folder: Path, content: dict[str, object]) -> bool:
+    """Whether a folder holds a whole miniature of this content. Markers of earlier versions do not know the files."""
+    try:
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        files = marker.pop("files", None)
+    except (OSError, ValueError, AttributeError):
+        return False
+    if marker != content:
+        return False
+    if files is None or files == _digest(folder):
+        return True
+    log.warning("the miniature in %s is damaged and is written anew", folder)
+    return False
+
+
+def _digest(folder: Path) -> str:
+    """sha256 over names and contents of the files of a miniature, hidden ones left out."""
+    content = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        if path.name != MARKER and not path.name.startswith("."):
+            content.update(f"{path.relative_to(folder).as_posix()}\0{sha256(path)}\0".encode())
+    return content.hexdigest()
+
+
+def _swap(part: Path, folder: Path) -> None:
+    """Put a folder in the place of another one. An interruption leaves the old one, none, or the new one, all whole."""
+    old = folder.with_name(f"{folder.name}.{os.getpid()}{OLD}")
+    if folder.exists():
+        folder.rename(old)
+    part.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed have left beside a folder; an hour old, no process works on it."""
+    for suffix in (PART, OLD):
+        for path in folder.parent.glob(f"{folder.name}.*{suffix}"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > HOUR:
+                    shutil.rmtree(path, ignore_errors=True)
 
 
 def _random(name: str, seed: int, index: int) -> np.random.Generator:

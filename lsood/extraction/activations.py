@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from lsood.deprecated import alias
-from lsood.io import sha256, write_atomic, write_text
+from lsood.io import log, one_line, read_index, sha256, write_atomic, write_index
 
 INDEX = "activations.json"
 
@@ -73,7 +72,8 @@ class Activations(Mapping[str, Tensor]):
         """Write one safetensors file per tensor and an index with checksums; adds to what the folder holds of
         the same images.
 
-        Every file is written under a temporary name and renamed; the index comes last.
+        Every file is written under a temporary name and renamed; the index, which has a checksum of itself, comes
+        last.
         """
         folder.mkdir(parents=True, exist_ok=True)
         index = _read_index(folder)
@@ -83,11 +83,12 @@ class Activations(Mapping[str, Tensor]):
             write_atomic(path, partial(save_file, {"values": tensor.contiguous()}, metadata={"name": name}))
             known[name] = {"file": path.name, "sha256": sha256(path)}
         content = {"keys": self.ids, "made": self.metadata, "tensors": known}
-        write_text(folder / INDEX, json.dumps(content))
+        write_index(folder / INDEX, content)
 
     @classmethod
     def load(cls, folder: Path, names: Iterable[str] | None = None) -> Activations:
-        """Read the whole ones among the named tensors (default: all); damaged or missing ones are left out.
+        """Read the whole ones among the named tensors (default: all); missing ones are left out, and damaged ones with
+        a warning.
 
         Raises:
             FileNotFoundError: no readable index in the folder.
@@ -95,27 +96,28 @@ class Activations(Mapping[str, Tensor]):
         index = _read_index(folder)
         if index is None:
             raise FileNotFoundError(f"no activations in {folder}")
+        wanted = set(index["tensors"] if names is None else names)
         tensors: dict[str, Tensor] = {}
         for name, entry in index["tensors"].items():
-            if names is not None and name not in set(names):
+            if name not in wanted:
                 continue
             path = folder / entry["file"]
             try:
-                if sha256(path) == entry["sha256"]:
-                    with safe_open(path, framework="pt") as file:
-                        tensors[name] = file.get_tensor("values")
-            except (OSError, SafetensorError):
-                continue
+                if sha256(path) != entry["sha256"]:
+                    raise ValueError("its checksum is another one")
+                with safe_open(path, framework="pt") as file:
+                    values = file.get_tensor("values")
+                if len(values) != len(index["keys"]):
+                    raise ValueError(f"{len(values)} rows for {len(index['keys'])} images")
+                tensors[name] = values
+            except (OSError, SafetensorError, ValueError) as error:
+                log.warning("%s (%s) is damaged and is measured anew (%s)", path, name, one_line(error))
         return cls(tensors, index["keys"], index["made"])
 
 
 def _read_index(folder: Path) -> dict[str, Any] | None:
-    try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    complete = isinstance(index, dict) and {"keys", "made", "tensors"} <= set(index)
-    return index if complete else None
+    index = read_index(folder / INDEX)
+    return index if index is not None and {"keys", "made", "tensors"} <= set(index) else None
 
 
 def concatenate(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:

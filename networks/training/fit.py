@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from lsood.io import log
+from lsood.io import log, whole
 from lsood.registry import Registry
 from networks.training.batches import Batches
 from networks.training.config import TrainingConfig
@@ -39,18 +39,19 @@ def fit(
     progress: bool = True,
     outliers: DataLoader[Any] | None = None,
 ) -> dict[str, float]:
-    """Train a network in place; an interrupted training of the same folder resumes after its last complete epoch.
+    """Train a network in place; an interrupted training of the same folder resumes after its last complete epoch, or
+    starts anew where the state of that epoch is damaged.
 
     Every epoch sets all seeds, that of the loader's ``generator`` included: the same seed on the same device gives
-    the same weights, interrupted or not. Exactly so for loaders without worker processes; on a GPU, for tasks whose
-    module is ``repeatable_on_gpu``.
+    the same weights, interrupted or not. Exactly so for loaders without worker processes and for those of
+    ``datamodules`` with any number of them; on a GPU, for tasks whose module is ``repeatable_on_gpu``.
 
     Args:
         network: its weights are the starting point.
         task: "classification", "segmentation", "detection", or another one of ``networks/training/tasks``.
         train_loader: batches of the config's size, shuffled by a generator of its own.
         val_loader: held-out batches; evaluated about five times during the training.
-        work_dir: holds last.ckpt, the complete training state, rewritten after every epoch.
+        work_dir: holds last.ckpt, the complete training state, rewritten whole after every epoch, and its checksum.
         device: "cpu", "cuda", "cuda:1", ...
         seed: of order, dropout and augmentation.
         progress: a progress bar on a terminal; elsewhere one log line per validation.
@@ -118,6 +119,9 @@ def _resumable(last: Path, module: TrainingModule) -> bool:
         ValueError: it is that of another training.
     """
     if not last.is_file():
+        return False
+    if whole(last) is False:
+        log.warning("%s is damaged (its checksum is another one); the training starts anew", last)
         return False
     try:
         state = torch.load(last, map_location="cpu", weights_only=True)

@@ -16,7 +16,9 @@ import pytorch_lightning as pl
 import rich
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from lsood.io import write_checked
 from networks.training.callbacks import EpochLog, EpochSeeds
 from networks.training.config import TrainingConfig, resolve_precision
 
@@ -40,6 +42,18 @@ def device_of(name: str) -> torch.device:
     return device
 
 
+class WholeFiles(TorchCheckpointIO):
+    """Checkpoints that appear whole in their own folder, with a checksum beside them; Lightning writes to the system's
+    temporary folder, from where a move to another file system is a copy that can be cut short.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        """Write a training state to a path."""
+        write_checked(Path(path), lambda part: torch.save(checkpoint, part))
+
+
 def trainer_of(
     config: TrainingConfig, folder: Path, device: torch.device, seed: int, progress: bool
 ) -> pl.Trainer:
@@ -61,6 +75,7 @@ def trainer_of(
         check_val_every_n_epoch=_validation_interval(config.epochs),
         default_root_dir=folder,
         logger=False,
+        plugins=[WholeFiles()],
         enable_progress_bar=bar,
         enable_model_summary=False,
         num_sanity_val_steps=0,

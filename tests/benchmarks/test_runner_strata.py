@@ -190,6 +190,11 @@ def test_the_cache_holds_kinds_and_pixels_and_a_damaged_one_is_made_anew(tmp_pat
     assert fourth.run().of("latent-neighbour", level="pixel").cells[0].failure is None
     assert fourth.extraction.forwarded == {"shared_pass": len(data.sets["test"])}
     assert set(PixelSet.load(path.parent).scores) == {*other, fitted}
+    dataclasses.replace(stored, keys=stored.keys[::-1]).save(path.parent)
+    fifth = evaluation(data, tmp_path / "store")
+    assert fifth.run().of("msp", level="pixel").cells[0] == pixels, "tallies under other keys are not used"
+    assert fifth.extraction.forwarded == {"shared_pass": len(data.sets["test"])}
+    assert PixelSet.load(path.parent).keys == stored.keys
 
 
 def test_the_latent_neighbour_knows_only_the_fit_set_and_ranks_like_its_definition(run):

@@ -131,8 +131,36 @@ def test_a_damaged_training_state_starts_anew(tmp_path, caplog):
     content = (tmp_path / "last.ckpt").read_bytes()
     (tmp_path / "last.ckpt").write_bytes(content[: len(content) // 2])
     again, _ = train(tmp_path)
-    assert "cannot be read and the training starts anew" in caplog.text
+    assert "last.ckpt is damaged (its checksum is another one); the training starts anew" in caplog.text
     assert weights_hash(again) == weights_hash(whole)
+
+
+def test_a_flipped_bit_in_the_training_state_is_noticed(tmp_path, caplog):
+    """A bit of a weight: torch reads such a file without an error."""
+    whole, _ = train(tmp_path)
+    content = bytearray((tmp_path / "last.ckpt").read_bytes())
+    content[content.find(whole.conv1.weight.detach().numpy().tobytes()) + 2] ^= 1
+    (tmp_path / "last.ckpt").write_bytes(content)
+    torch.load(tmp_path / "last.ckpt", weights_only=True)
+    again, _ = train(tmp_path)
+    assert "damaged" in caplog.text and again.trained_batches() == 9
+    assert weights_hash(again) == weights_hash(whole)
+
+
+def test_a_state_of_an_earlier_version_without_checksum_resumes(tmp_path):
+    whole, _ = train(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "cut", stop_at=5)
+    (tmp_path / "cut" / "last.ckpt.sha256").unlink()
+    resumed, _ = train(tmp_path / "cut")
+    assert resumed.trained_batches() == 6 and weights_hash(resumed) == weights_hash(whole)
+
+
+def test_the_state_is_written_in_its_own_folder(tmp_path, monkeypatch):
+    """A temporary folder that does not exist, as one that lies on another file system, plays no part."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    train(tmp_path / "work")
+    assert sorted(p.name for p in (tmp_path / "work").iterdir()) == ["last.ckpt", "last.ckpt.sha256"]
 
 
 def test_nothing_is_printed_and_nothing_left_but_the_state(tmp_path, monkeypatch, capfd, caplog):
@@ -144,7 +172,8 @@ def test_nothing_is_printed_and_nothing_left_but_the_state(tmp_path, monkeypatch
     assert [record.name for record in caplog.records] == ["lsood-bench"] * 3, "one line an epoch, no others"
     assert "epoch 3 of 3: train_loss" in caplog.records[-1].getMessage()
     assert "val_accuracy" in caplog.records[-1].getMessage()
-    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()] == ["work/last.ckpt"]
+    files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    assert files == ["work/last.ckpt", "work/last.ckpt.sha256"]
 
 
 LR = {"sgd": 0.02, "adam": 1e-3, "adam-l2": 1e-3, "adadelta": 1.0}

@@ -5,7 +5,6 @@ Kept per image, so that pools of any images (a kind of anomaly, a bootstrap resa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
@@ -19,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
-from lsood.io import sha256, write_atomic, write_text
+from lsood.io import log, one_line, read_index, sha256, write_atomic, write_index
 from lsood.metrics.curve import Array
 from lsood.metrics.intervals import Estimate
 from lsood.metrics.pixel.components import component_metrics
@@ -154,7 +153,7 @@ class PixelSet:
         return PixelSet(self.keys, self.images, {**other.scores, **self.scores})
 
     def save(self, folder: Path) -> None:
-        """Write ``pixels.safetensors`` and its index, each under a temporary name first."""
+        """Write ``pixels.safetensors`` and its index with checksums of both, each under a temporary name first."""
         tensors: dict[str, NDArray[Any]] = {"images": self.images}
         for name, score in self.scores.items():
             tensors |= {
@@ -167,21 +166,26 @@ class PixelSet:
             "scores": list(self.scores),
             "sha256": sha256(path),
         }
-        write_text(folder / "pixels.json", json.dumps(index))
+        write_index(folder / "pixels.json", index)
 
     @classmethod
     def load(cls, folder: Path) -> PixelSet | None:
-        """What `save` wrote; None where it is missing or damaged."""
+        """What `save` wrote; None where it is missing, of another version or, with a warning, damaged."""
+        index = read_index(folder / "pixels.json")
+        if index is None or index.get("version") != VERSION:
+            return None
+        path = folder / "pixels.safetensors"
         try:
-            index = json.loads((folder / "pixels.json").read_text(encoding="utf-8"))
-            path = folder / "pixels.safetensors"
-            if index["version"] != VERSION or index["sha256"] != sha256(path):
-                return None
+            if index["sha256"] != sha256(path):
+                raise ValueError("its checksum is another one")
             tensors = load_file(path)
             scores = {
                 name: PixelScore(**{f.name: tensors[f"{name}.{f.name}"] for f in fields(PixelScore)})
                 for name in index["scores"]
             }
+            if len(index["keys"]) != len(tensors["images"]):
+                raise ValueError(f"{len(tensors['images'])} rows for {len(index['keys'])} images")
             return cls(index["keys"], tensors["images"], scores)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            log.warning("%s is damaged and is measured anew (%s)", path, one_line(error))
             return None

@@ -36,7 +36,8 @@ def fit_vmdls(
     decoupled weight decay.
 
     Args:
-        train_loader: its data set, ``collate_fn`` and number of workers are used, its batches are not.
+        train_loader: its data set, ``collate_fn`` and number of workers are used, its batches are not; a loader that
+            augments makes the new one by its ``rebatched(batch_sampler, generator)``.
         labels: (N,) int64 class index of every image of that data set.
         val_loader: held-out batches.
         config, work_dir, device, seed, progress: see `networks.fit`.
@@ -52,13 +53,18 @@ def fit_vmdls(
         raise ValueError(f"{len(labels)} labels for {images} training images")
     order = torch.Generator().manual_seed(seed)
     batches = BalancedBatches(labels, config.classes_per_batch, config.images_per_class, order)
-    balanced = DataLoader(
-        train_loader.dataset,
-        batch_sampler=batches,
-        collate_fn=train_loader.collate_fn,
-        num_workers=train_loader.num_workers,
-        persistent_workers=train_loader.num_workers > 0,
-        generator=order,
+    rebatched = getattr(train_loader, "rebatched", None)  # of loaders that augment by themselves
+    balanced = (
+        rebatched(batches, order)
+        if rebatched is not None
+        else DataLoader(
+            train_loader.dataset,
+            batch_sampler=batches,
+            collate_fn=train_loader.collate_fn,
+            num_workers=train_loader.num_workers,
+            persistent_workers=train_loader.num_workers > 0,
+            generator=order,
+        )
     )
     module = VMDLSModule(network, config, int(labels.max()) + 1)
     return fit_module(module, balanced, val_loader, work_dir, device, seed, progress)

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from anomalies.sets import engine, manifest
+from anomalies.sets.claim import claim
 from anomalies.sets.manifest import PARTS, Parts, Record
-from anomalies.sets.plan import CLEAN, Plan, claim
+from anomalies.sets.plan import CLEAN, Plan
 from anomalies.sets.writer import work_of
 from lsood.io import TEMPORARY
 
@@ -63,11 +64,11 @@ def generate(
         watch: called with (images done, images of this shard) as they come.
 
     Raises:
-        ValueError: the folder holds something else, or the source has no images.
+        ValueError: the folder holds something else, the source has no images, or two of them would share a file.
         OSError: no space left or no permission; what was finished is whole and recorded.
     """
     source = plan.source.open()
-    claim(out, plan.header(source))
+    claim(plan, source, out)
     there = manifest.known(out)
     settled = {name for name, record in there.items() if record["status"] in SETTLED and whole(out, record)}
     names = (CLEAN, *(variant.name for variant in plan.variants()))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from anomalies.drawing import AnomalousImage, draw, draw_series
 from anomalies.sets.codec import encode_png
 from anomalies.sets.layouts import Layout
+from anomalies.sets.listing import shown
 from anomalies.sets.manifest import Record, pixel_hash
 from anomalies.sets.outputs import describe, maps_of, updated_labels
 from anomalies.sets.plan import CLEAN, Plan, Variant, generator_version
@@ -175,5 +176,5 @@ class Writer:
         }
 
     def _failure(self, name: str, key: str, status: str, error: BaseException) -> Record:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = shown(" ".join(str(error).split())) or type(error).__name__
         return self._base(name, key) | {"status": status, "error": reason}

@@ -8,15 +8,16 @@ from pathlib import Path
 from lsood.io import log
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
-LEFT_BY_SYSTEMS = frozenset({"__MACOSX"})
+LEFT_BY_SYSTEMS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"})
+"""Folders of operating systems and disk stations, in lower case."""
 
 
 def walk(folder: Path) -> tuple[list[Path], set[Path]]:
     """Image files below a folder, and the folders they were looked for in.
 
     Links to folders are followed. A folder that is reached twice counts once: under its own name, else under the first
-    link in the order of names. Names that begin with a dot, and ``__MACOSX``, are left out; links to nothing are kept
-    if their name is that of an image, so that reading them fails by name, and logged if not.
+    link in the order of names. Names that begin with a dot, ``__MACOSX`` and the like are left out; links to nothing
+    are kept if their name is that of an image, so that reading them fails by name, and logged if not.
 
     Returns:
         Sorted paths of files; the folders, with all links resolved.
@@ -36,7 +37,7 @@ def walk(folder: Path) -> tuple[list[Path], set[Path]]:
         seen.add(real)
         links: list[Path] = []
         for item in sorted(place.iterdir()):
-            if item.name.startswith(".") or item.name in LEFT_BY_SYSTEMS:
+            if item.name.startswith(".") or item.name.lower() in LEFT_BY_SYSTEMS:
                 continue
             if item.is_dir():
                 (links if item.is_symlink() else here).append(item)

@@ -17,7 +17,7 @@ from anomalies.sets.generation import Outcome, generate
 from anomalies.sets.listing import expanded, shown
 from anomalies.sets.plan import Plan
 from anomalies.sets.source import SourceSpec, default_recipe
-from anomalies.sets.summary.report import TEXT, finish
+from anomalies.sets.summary.report import described, finish
 from lsood.io import BAD_USAGE, FAILED, reporting
 
 LISTED = 20
@@ -142,7 +142,7 @@ def main(
     with reporting(FAILED, debug), progress("generating") as watch:
         outcome = generate(plan, out, workers=workers, shard=part, how=engine, watch=watch)
     unstacked = {}
-    if outcome.complete and (outcome.made or not (out / TEXT).is_file()):
+    if outcome.complete and (outcome.made or not described(out)):
         with reporting(FAILED, debug), progress("reporting") as watch:
             unstacked = finish(out, difficulty, workers, engine, watch)
     _tell(outcome, out, time.perf_counter() - start)

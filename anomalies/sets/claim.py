@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from anomalies.sets.layouts import MAPS, Layout
 from anomalies.sets.listing import walk
 from anomalies.sets.manifest import HEADER, PARTS
 from anomalies.sets.plan import CLEAN, Plan, read_header
+from anomalies.sets.records import stays_inside
 from anomalies.sets.source import Source
 from lsood.io import write_bytes
 
@@ -56,8 +57,7 @@ def check_names(plan: Plan, source: Source) -> None:
     """Raise ValueError if two files of the set would have the same path, or one would lie outside its folder."""
     owners: dict[str, str] = {}
     for path, key in _paths(plan, source):
-        parts = PurePosixPath(path).parts
-        if path.startswith("/") or ".." in parts:
+        if not stays_inside(path):
             raise ValueError(f"{key!r}: its file {path} would lie outside the set; rename the image")
         if path in owners:
             raise ValueError(

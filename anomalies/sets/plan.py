@@ -18,6 +18,7 @@ from anomalies.recipe import Recipe
 from anomalies.sets.codec import Codec
 from anomalies.sets.layouts import LAYOUTS
 from anomalies.sets.manifest import HEADER
+from anomalies.sets.records import checked_header
 from anomalies.sets.source import Source, SourceSpec
 from anomalies.variants import SEVERITY_CHOICES, Variant, variants
 
@@ -152,11 +153,12 @@ def read_header(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder} holds no generated set: {HEADER} is not there")
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
-        if header["format_version"] > FORMAT:
-            raise ValueError(f"{path} was written by a newer version of this package")
-        return header
-    except (json.JSONDecodeError, KeyError, TypeError):
+        newer = header["format_version"] > FORMAT
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(f"{path} is damaged") from None
+    if newer:
+        raise ValueError(f"{path} was written by a newer version of this package")
+    return checked_header(header, path)
 
 
 def generator_version() -> str:

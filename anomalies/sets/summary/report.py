@@ -12,11 +12,11 @@ import yaml
 
 from anomalies.base import SEVERITIES
 from anomalies.difficulty.table import FEWEST, TOO_FEW
-from anomalies.sets.arrays import write_arrays
+from anomalies.sets.arrays import arrays_are_whole, write_arrays
 from anomalies.sets.codec import Codec
 from anomalies.sets.listing import shown
 from anomalies.sets.manifest import LINES, TABLE, Record
-from anomalies.sets.plan import HEADER
+from anomalies.sets.plan import HEADER, read_header
 from anomalies.sets.stored import StoredSet
 from anomalies.sets.summary.readme import README
 from anomalies.sets.summary.sheet import outlined, sheet
@@ -96,6 +96,15 @@ def finish(
         write_bytes(out / PREVIEW, preview_of(stored))
     write_bytes(out / TEXT, _readme(stored, table, hard, pictured).encode())
     return unstacked
+
+
+def described(out: Path) -> bool:
+    """Whether the files that :func:`finish` writes are there; of arrays, with their whole size."""
+    if any(
+        not (out / name).is_file() or not (out / name).stat().st_size for name in (TEXT, STATISTICS, RECIPE)
+    ):
+        return False
+    return read_header(out)["identity"]["layout"] != "cifar10-c" or arrays_are_whole(out)
 
 
 def recipe_text(entries: Sequence[dict[str, Any]]) -> str:

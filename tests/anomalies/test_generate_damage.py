@@ -111,12 +111,3 @@ def test_started_processes_read_the_same(images, tmp_path, materialize):
         assert one[0] == other[0]
         np.testing.assert_array_equal(one[1], other[1])
         np.testing.assert_array_equal(one[2], other[2])
-
-
-def test_a_set_drawn_from_a_data_set_can_be_handed_over(tmp_path):
-    plan = Plan(SourceSpec("cityscapes", limit=2), Recipe.named("driving"), materialize="none")
-    generate(plan, tmp_path / "set")
-    found = GeneratedSet("generated:x", tmp_path / "set")
-    first = found.read(0)  # opens the source
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        np.testing.assert_array_equal(pool.apply(_pixels, (found, 0))[1], first.image)

@@ -10,12 +10,14 @@ from typing import Annotated
 import typer
 
 from anomalies.recipe import recipe_of
+from anomalies.sets.claim import claim
 from anomalies.sets.console import console, progress
 from anomalies.sets.engine import ENGINES
 from anomalies.sets.generation import Outcome, generate
-from anomalies.sets.plan import Plan, claim
+from anomalies.sets.listing import expanded, shown
+from anomalies.sets.plan import Plan
 from anomalies.sets.source import SourceSpec, default_recipe
-from anomalies.sets.summary.report import TEXT, finish
+from anomalies.sets.summary.report import described, finish
 from lsood.io import BAD_USAGE, FAILED, reporting
 
 LISTED = 20
@@ -124,6 +126,7 @@ def main(
     complete, and the same command continues.
     """
     with reporting(BAD_USAGE, debug):
+        out, images, data_root = out.expanduser(), expanded(images), expanded(data_root)
         spec = SourceSpec(ind, images, data_root, split, limit, seed)
         chosen = default_recipe(ind) if recipe is None else recipe_of(recipe, ind)
         plan = Plan(spec, chosen, severity, every_kind, seed, format_, materialize, layout)
@@ -134,12 +137,12 @@ def main(
             raise ValueError(f"--difficulty must be at least 0, got {difficulty}")
         if engine not in ENGINES:
             raise ValueError(f"--engine must be one of {', '.join(ENGINES)}, got {engine!r}")
-        claim(out, plan.header(spec.open()))
+        claim(plan, spec.open(), out)
     start = time.perf_counter()
     with reporting(FAILED, debug), progress("generating") as watch:
         outcome = generate(plan, out, workers=workers, shard=part, how=engine, watch=watch)
     unstacked = {}
-    if outcome.complete and (outcome.made or not (out / TEXT).is_file()):
+    if outcome.complete and (outcome.made or not described(out)):
         with reporting(FAILED, debug), progress("reporting") as watch:
             unstacked = finish(out, difficulty, workers, engine, watch)
     _tell(outcome, out, time.perf_counter() - start)
@@ -158,7 +161,7 @@ def _tell(outcome: Outcome, out: Path, seconds: float) -> None:
         console.print(f"... and {len(reasons) - LISTED} more, listed in the manifest")
     state = "complete" if outcome.complete else "other shards are missing"
     console.print(
-        f"{out}: {outcome.made} images made, {outcome.there} were there, {len(outcome.bad)} not made; "
+        f"{shown(out)}: {outcome.made} images made, {outcome.there} were there, {len(outcome.bad)} not made; "
         f"{state}; {seconds:.0f} s",
         markup=False,
         soft_wrap=True,

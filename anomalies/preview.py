@@ -17,6 +17,7 @@ from anomalies.registry import ANOMALIES
 from anomalies.scene import Scene
 from anomalies.sets.codec import encode_png
 from anomalies.sets.console import console, progress
+from anomalies.sets.listing import shown
 from anomalies.sets.reading import read_image
 from anomalies.sets.summary.sheet import outlined, sheet
 from lsood.io import BAD_USAGE, reporting, write_bytes
@@ -100,10 +101,13 @@ def main(
         chosen = every_kind() if recipe is None else recipe_of(recipe)
         if kind:
             chosen = replace(chosen, entries=tuple(_entry(chosen, name) for name in kind))
+        image, out = image.expanduser(), out.expanduser()
+        if out.resolve() == image.resolve():
+            raise ValueError(f"--out {out} is the image itself: choose another file")
         pixels, _ = read_image(image)
         page = preview(pixels, chosen, seed=seed, width=width, outlines=outlines, watch=watch)
         write_bytes(out, encode_png(np.ascontiguousarray(page)))
-    console.print(f"{out}: {len(chosen.entries)} kinds", markup=False, soft_wrap=True)
+    console.print(f"{shown(out)}: {len(chosen.entries)} kinds", markup=False, soft_wrap=True)
 
 
 def _entry(recipe: Recipe, kind: str) -> Entry:

@@ -151,7 +151,7 @@ class Recipe:
             FileNotFoundError: no such file.
             ValueError: a file that is no recipe; the message names file, entry and value.
         """
-        path = Path(path)
+        path = Path(path).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"no recipe file {path}")
         try:
@@ -224,6 +224,6 @@ def recipe_of(name: str, ind: str | None = None) -> Recipe:
     for owner in (ind, "cityscapes"):
         if name not in shipped and f"{name}/{owner}" in shipped:
             return Recipe.named(f"{name}/{owner}")
-    if name not in shipped and (name.endswith((".yaml", ".yml")) or Path(name).is_file()):
+    if name not in shipped and (name.endswith((".yaml", ".yml")) or Path(name).expanduser().is_file()):
         return Recipe.load(name)
     return Recipe.named(name)

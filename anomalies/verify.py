@@ -16,8 +16,9 @@ import typer
 from anomalies.sets import engine
 from anomalies.sets.arrays import problems_of_arrays
 from anomalies.sets.console import console, progress
-from anomalies.sets.manifest import TABLE, Record, pixel_hash
-from anomalies.sets.stored import StoredSet
+from anomalies.sets.listing import expanded, shown
+from anomalies.sets.manifest import TABLE, Record
+from anomalies.sets.stored import StoredSet, others
 from lsood.io import BAD_USAGE, FAILED, reporting
 
 LISTED = 20
@@ -84,17 +85,10 @@ def _work(
 def problems_of(stored: StoredSet, record: Record) -> list[str]:
     """Problems of an image of a set, one line each."""
     try:
-        found = stored.read(record)
+        found = stored.read_unchecked(record)
     except (ValueError, OSError) as error:
         return [" ".join(str(error).split())]
-    problems = []
-    if pixel_hash(found.image) != record["pixel_hash"]:
-        problems.append(f"{record['out_path'] or record['id']}: other pixels than the manifest says")
-    for what, known in (record["map_hashes"] or {}).items():
-        if what not in found.maps or pixel_hash(found.maps[what]) != known:
-            where = record.get(f"{what}_path") or f"{what} of {record['id']}"
-            problems.append(f"{where}: other pixels than the manifest says")
-    return problems
+    return [f"{where}: other pixels than the manifest says" for where in others(found)]
 
 
 def _of_the_whole(stored: StoredSet) -> list[str]:
@@ -132,21 +126,22 @@ def main(
 ) -> None:
     """Check the hash of every image and map of a generated set, decoded or rendered again, against its manifest."""
     with reporting(BAD_USAGE, debug), progress("verifying") as watch:
+        folder, images, data_root = folder.expanduser(), expanded(images), expanded(data_root)
         check = verify(folder, images=images, data_root=data_root, workers=max(1, workers), watch=watch)
     for line in check.problems[:LISTED]:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(shown(line), markup=False, soft_wrap=True)
     if len(check.problems) > LISTED:
         console.print(f"... and {len(check.problems) - LISTED} more")
     if check.problems:
         some = "1 problem" if len(check.problems) == 1 else f"{len(check.problems)} problems"
         console.print(
-            f"{folder}: {some}; delete damaged files and generate again with the same options to mend them",
+            f"{shown(folder)}: {some}; delete damaged files and generate again with the same options to mend them",
             markup=False,
             soft_wrap=True,
         )
         raise typer.Exit(FAILED)
     console.print(
-        f"{folder}: {check.images} images and {check.maps} maps, all as the manifest says",
+        f"{shown(folder)}: {check.images} images and {check.maps} maps, all as the manifest says",
         markup=False,
         soft_wrap=True,
     )

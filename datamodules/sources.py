@@ -43,6 +43,13 @@ class DataSetSource:
                 base.labels.classes == OUT_OF_RANGE, IGNORE, base.labels.classes
             ).astype(np.uint8)
 
+    def label_key(self, index: int) -> str | None:
+        """Path of an image's label file below the data set's folder; None without label files."""
+        base = self._base
+        if not isinstance(base, FileSet) or base.labels is None:
+            return None
+        return base.labels.path_of(base.files[self._indices[index]]).relative_to(base.root).as_posix()
+
     def read(self, index: int) -> SourceImage:
         base, i = self._base, self._indices[index]
         if not isinstance(base, FileSet):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.sets import engine
+from anomalies.sets.damage import whole_array
 from anomalies.sets.manifest import Record, pixel_hash
 from anomalies.sets.stored import StoredSet
 from lsood.io import write_bytes
@@ -53,6 +54,18 @@ def write_arrays(
     if targets and CLEAN not in missing and None not in targets:
         write_bytes(out / f"{LABELS}.npy", _npy(np.tile(np.array(targets, dtype=np.int64), 5)))
     return missing
+
+
+def arrays_are_whole(out: Path) -> bool:
+    """Whether every array that can be written is there and has the size of its images."""
+    stored = StoredSet(out)
+    missing = {_array_of(record) for record in stored.bad}
+    for name, records in _arrays(stored).items():
+        shapes = {(record["height"], record["width"], record["channels"]) for record in records}
+        writable = name not in missing and len(shapes) == 1
+        if writable and not whole_array(out / f"{name}.npy", len(records), min(shapes)):
+            return False
+    return True
 
 
 def problems_of_arrays(stored: StoredSet) -> list[str]:

@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import Image
+from anomalies.sets.reading import SIGNATURE, check_png, size_of
 
 fast_deflate: Any = None
 if find_spec("isal"):
     fast_deflate = import_module("isal.isal_zlib")
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 QUALITY = 95
 FORMATS = ("png", "jpg", "webp")
 FILTER_NONE, FILTER_SUB = 0, 1
@@ -135,11 +135,10 @@ def _chunk(name: bytes, data: bytes) -> tuple[bytes, ...]:
 
 
 def _bytes(path: Path) -> NDArray[np.uint8]:
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist")
+    size_of(path)
     data = np.fromfile(path, dtype=np.uint8)
-    if path.suffix == ".png" and b"IEND" not in data[-64:].tobytes():
-        raise ValueError(f"{path} is truncated or no PNG file")
+    if data[:8].tobytes() == SIGNATURE:
+        check_png(path, data)
     return data
 
 

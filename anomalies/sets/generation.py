@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from anomalies.sets import engine, manifest
+from anomalies.sets.claim import claim
+from anomalies.sets.damage import whole
 from anomalies.sets.manifest import PARTS, Parts, Record
-from anomalies.sets.plan import CLEAN, Plan, claim
+from anomalies.sets.plan import CLEAN, Plan
 from anomalies.sets.writer import work_of
 from lsood.io import TEMPORARY
 
-PATHS = tuple(
-    name for name in manifest.COLUMNS if name.endswith("_path") and name not in ("source_path", "clean_path")
-)
 SETTLED = ("ok", "skipped")
 
 
@@ -63,11 +62,11 @@ def generate(
         watch: called with (images done, images of this shard) as they come.
 
     Raises:
-        ValueError: the folder holds something else, or the source has no images.
+        ValueError: the folder holds something else, the source has no images, or two of them would share a file.
         OSError: no space left or no permission; what was finished is whole and recorded.
     """
     source = plan.source.open()
-    claim(out, plan.header(source))
+    claim(plan, source, out)
     there = manifest.known(out)
     settled = {name for name, record in there.items() if record["status"] in SETTLED and whole(out, record)}
     names = (CLEAN, *(variant.name for variant in plan.variants()))
@@ -104,8 +103,3 @@ def generate(
     bad = [record for record in everything if record["status"] != "ok" and record["key"] in own]
     already = len(own) * len(names) - made - len(bad)
     return Outcome(made, already, bad, complete, everything)
-
-
-def whole(out: Path, record: Mapping[str, object]) -> bool:
-    """Whether every file of a record is there; files are renamed into place, so they are whole."""
-    return all((out / str(record[name])).is_file() for name in PATHS if record.get(name) is not None)

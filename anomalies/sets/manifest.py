@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from anomalies.sets.records import checked
 from lsood.io import write_bytes
 
 Record = dict[str, Any]
@@ -27,10 +28,10 @@ COLUMNS = (
     "id key status error origin index split target source_path source_hash channels height width clean_path "
     "out_path pixel_hash kind kinds family level kind_version severity blend seed attempt params details "
     "bboxes instances area_frac covered_frac mean_abs_diff psnr changed_outside_mask mask mask_path kind_path "
-    "alpha_path instances_path soiling_path label_path map_hashes label_delta_px asset_id asset_licence "
+    "alpha_path instances_path soiling_path label_path file_bytes map_hashes label_delta_px asset_id asset_licence "
     "is_control is_clean_copy notes generator"
 ).split()
-AS_TEXT = ("kinds", "params", "details", "bboxes", "map_hashes", "notes")
+AS_TEXT = ("kinds", "params", "details", "bboxes", "file_bytes", "map_hashes", "notes")
 
 
 def pixel_hash(array: NDArray[Any]) -> str:
@@ -63,7 +64,7 @@ def read_lines(path: Path) -> list[Record]:
     """Records of a file; a last line that was cut off is left out.
 
     Raises:
-        ValueError: any other line that is no record.
+        ValueError: any other line that is no record, or says what cannot be; names the line.
     """
     if not path.is_file():
         return []
@@ -73,10 +74,12 @@ def read_lines(path: Path) -> list[Record]:
         if not text:
             continue
         try:
-            records.append(json.loads(text))
-        except ValueError:
+            record = json.loads(text)
+        except (ValueError, RecursionError):
             if number < len(content):
                 raise ValueError(f"{path}, line {number}: not a record of a manifest") from None
+            continue
+        records.append(checked(record, f"{path}, line {number}"))
     return records
 
 

@@ -17,10 +17,10 @@ from anomalies.base import Anomaly
 from anomalies.recipe import Recipe
 from anomalies.sets.codec import Codec
 from anomalies.sets.layouts import LAYOUTS
-from anomalies.sets.manifest import HEADER, PARTS
+from anomalies.sets.manifest import HEADER
+from anomalies.sets.records import checked_header
 from anomalies.sets.source import Source, SourceSpec
 from anomalies.variants import SEVERITY_CHOICES, Variant, variants
-from lsood.io import write_bytes
 
 FORMAT = 1
 MATERIALIZE = ("all", "masks", "none")
@@ -142,31 +142,6 @@ class Plan:
         }
 
 
-def claim(folder: Path, header: dict[str, Any]) -> None:
-    """Start a set in a folder, or continue the same set there.
-
-    Raises:
-        ValueError: the folder holds something else, or another set.
-    """
-    path = folder / HEADER
-    if path.is_file():
-        there = read_header(folder)["identity"]
-        wanted = header["identity"]
-        for name in wanted:
-            if there.get(name) != wanted[name]:
-                raise ValueError(
-                    f"{folder} holds another set, with {name} {there.get(name)!r} instead of {wanted[name]!r}: "
-                    "choose another --out or the same options"
-                )
-        return
-    if folder.is_file():
-        raise ValueError(f"{folder} is a file: choose another --out")
-    if folder.exists() and (not folder.is_dir() or any(item.name != PARTS for item in folder.iterdir())):
-        raise ValueError(f"{folder} is not empty and holds no generated set: choose another --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, (json.dumps(header, indent=1) + "\n").encode())
-
-
 def read_header(folder: Path) -> dict[str, Any]:
     """The content of ``dataset.json``.
 
@@ -178,11 +153,12 @@ def read_header(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder} holds no generated set: {HEADER} is not there")
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
-        if header["format_version"] > FORMAT:
-            raise ValueError(f"{path} was written by a newer version of this package")
-        return header
-    except (json.JSONDecodeError, KeyError, TypeError):
+        newer = header["format_version"] > FORMAT
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(f"{path} is damaged") from None
+    if newer:
+        raise ValueError(f"{path} was written by a newer version of this package")
+    return checked_header(header, path)
 
 
 def generator_version() -> str:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from anomalies.base import UNKNOWN, Image
 from anomalies.recipe import Recipe
 from anomalies.scene import Scene
+from anomalies.sets.listing import SUFFIXES, key_of, shown, walk
 from anomalies.sets.reading import read_image
 from lsood.io import unknown
 
 GROUP = "anomalies.sources"
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,9 @@ class Source(Protocol):
         view: what is known about all of its images: classes of the labels, horizon, camera height; no maps.
         file_ids: (256,) id in the label files of every training id; None without label files.
         training_ids: (256,) training id of every id in the label files, 255 void; None without.
+
+    A source with label files should also have ``label_key(index)``, the path of an image's label file below the
+    source's root or None: it tells before anything is written whether two images share one.
     """
 
     name: str
@@ -136,8 +139,8 @@ class FolderSource:
     training_ids: NDArray[np.uint8] | None = None
 
     def __init__(self, folder: Path, files: list[Path]) -> None:
-        self.name, self.folder, self.files = folder.resolve().name, folder, files
-        self.keys = [path.relative_to(folder).as_posix() for path in files]
+        self.name, self.folder, self.files = shown(folder.resolve().name), folder, files
+        self.keys = [key_of(path, folder) for path in files]
 
     def read(self, index: int) -> SourceImage:
         path = self.files[index]
@@ -156,6 +159,12 @@ class Chosen:
 
     def read(self, index: int) -> SourceImage:
         return self.base.read(self.indices[index])
+
+    def label_key(self, index: int) -> str | None:
+        """Path of an image's label file below the source's root; None where the source does not tell."""
+        tell = getattr(self.base, "label_key", None)
+        key: str | None = None if tell is None else tell(self.indices[index])
+        return key
 
 
 def scene_of(item: SourceImage, view: Scene) -> Scene:
@@ -196,7 +205,7 @@ def _folder(folder: Path) -> FolderSource:
         raise ValueError(f"--images {folder} is a file: name the folder that holds it")
     if not folder.is_dir():
         raise FileNotFoundError(f"--images {folder}: no such folder")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files, _ = walk(folder)
     if not files:
         raise ValueError(f"--images {folder}: holds no images ({', '.join(sorted(SUFFIXES))})")
     return FolderSource(folder, files)

@@ -19,9 +19,8 @@ from anomalies.sets.codec import Codec, read_map, read_stored
 from anomalies.sets.manifest import Record, pixel_hash
 from anomalies.sets.outputs import maps_of, updated_labels
 from anomalies.sets.plan import read_header
+from anomalies.sets.records import MAPS
 from anomalies.sets.source import Source, SourceImage, SourceSpec, scene_of
-
-MAPS = ("mask", "kind", "alpha", "instances", "soiling", "label")
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,34 @@ class StoredSet:
         found = [record for _, record in sorted(manifest.known(folder).items())]
         self.records = [record for record in found if record["status"] == "ok"]
         self.bad = [record for record in found if record["status"] != "ok"]
+        for record in self.records:
+            if not record["is_clean_copy"] and record["kind"] not in self.header["kinds"]:
+                raise ValueError(
+                    f"{folder}: {record['id']} has the kind {record['kind']!r}, which the set does not list"
+                )
         self.codec = Codec(self.header["identity"]["format"])
         self._spec = _spec(self.header["source"], images, data_root)
         self._source: Source | None = None
         self._places: dict[str, int] = {}
         self._last: SourceImage | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A process that is started anew opens the clean images itself.
+        return self.__dict__ | {"_source": None, "_places": {}, "_last": None}
+
     def read(self, record: Record) -> StoredImage:
         """An image with its maps.
+
+        Raises:
+            ValueError: a file is missing or damaged, or holds other pixels than the manifest says.
+        """
+        found = self.read_unchecked(record)
+        for where in others(found):
+            raise ValueError(f"{self.folder / where}: other pixels than the manifest says")
+        return found
+
+    def read_unchecked(self, record: Record) -> StoredImage:
+        """As :meth:`read`, but the pixels of files may be others than the manifest says, see :func:`others`.
 
         Raises:
             ValueError: a file is missing or damaged, or what is drawn is not what the manifest says.
@@ -134,7 +153,23 @@ class StoredSet:
         table = self.header.get("training_ids")
         if ids is None or table is None:
             return None
+        if ids.dtype != np.uint8:
+            raise ValueError(f"{self.folder}: a label map of {ids.dtype}; ids must be 8-bit")
         return np.asarray(table, dtype=np.uint8)[ids]
+
+
+def others(found: StoredImage) -> list[str]:
+    """Paths below the set's folder (or names, where there is no file) of what has other pixels than the manifest
+    says, the image and its maps.
+    """
+    record = found.record
+    wrong = []
+    if pixel_hash(found.image) != record["pixel_hash"]:
+        wrong.append(record["out_path"] or record["id"])
+    for what, known in (record["map_hashes"] or {}).items():
+        if what not in found.maps or pixel_hash(found.maps[what]) != known:
+            wrong.append(record.get(f"{what}_path") or f"{what} of {record['id']}")
+    return wrong
 
 
 def again(record: Record, item: SourceImage, view: Scene) -> AnomalousImage:
@@ -147,14 +182,20 @@ def again(record: Record, item: SourceImage, view: Scene) -> AnomalousImage:
     params = {name: _frozen(value) for name, value in record["params"].items()}
     if kind not in ANOMALIES:  # a set must not name code to be loaded
         raise ValueError(f"{record['id']}: its kind {kind!r} is not registered here")
-    anomaly = create(kind, record["severity"], **params)
+    try:
+        anomaly = create(kind, record["severity"], **params)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{record['id']}: {error}") from None
     if anomaly.version != record["kind_version"]:
         raise ValueError(
             f"{record['id']}: drawn by version {record['kind_version']} of {kind}, "
             f"this package has version {anomaly.version}"
         )
     scene = scene_of(item, view)
-    return draw_once(anomaly, item.image, item.key, record["seed"], scene, record["attempt"])
+    try:
+        return draw_once(anomaly, item.image, item.key, record["seed"], scene, record["attempt"])
+    except (TypeError, LookupError, AttributeError, ArithmeticError, cv2.error) as error:
+        raise ValueError(f"{record['id']}: {kind} cannot be drawn with its params: {error}") from error
 
 
 def _spec(stored: dict[str, Any], images: Path | None, data_root: Path | None) -> SourceSpec:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from anomalies.drawing import AnomalousImage, draw, draw_series
 from anomalies.sets.codec import encode_png
 from anomalies.sets.layouts import Layout
+from anomalies.sets.listing import shown
 from anomalies.sets.manifest import Record, pixel_hash
 from anomalies.sets.outputs import describe, maps_of, updated_labels
 from anomalies.sets.plan import CLEAN, Plan, Variant, generator_version
@@ -43,6 +44,7 @@ class Writer:
         self.layout = Layout(plan.layout, source.keys, plan.codec.suffix)
         self.generator, self.kinds = generator_version(), plan.kinds
         self.variants = {variant.name: variant for variant in plan.variants()}
+        self._sizes: dict[str, int] = {}
 
     def job(self, index: int, done: frozenset[str] = frozenset()) -> list[Record]:
         """Write what is missing of a source image's variants.
@@ -80,9 +82,12 @@ class Writer:
             "notes": list(item.notes),
         }
         try:
+            self._sizes = {}
             if name == CLEAN:
-                return base | self._clean(item, clean_hash)
-            return base | self._anomalous(self.variants[name], item, drawn)
+                base |= self._clean(item, clean_hash)
+            else:
+                base |= self._anomalous(self.variants[name], item, drawn)
+            return base | {"file_bytes": self._sizes}
         except Unusable as error:
             return self._failure(name, item.key, "skipped", error)
         except (ValueError, cv2.error, MemoryError) as error:
@@ -93,7 +98,7 @@ class Writer:
         label_path = None
         if self.plan.stores_maps and item.label_ids is not None and item.label_key is not None:
             label_path = self.layout.label(CLEAN, item.key, item.label_key)
-            write_bytes(self.out / label_path, encode_png(item.label_ids))
+            self._write("label", label_path, encode_png(item.label_ids))
         return {
             "is_clean_copy": True,
             "is_control": True,
@@ -132,10 +137,10 @@ class Writer:
         if self.plan.stores_maps:
             for what, values in maps.items():
                 paths[what] = self.layout.map(what, variant.name, item.key)
-                write_bytes(self.out / str(paths[what]), encode_png(values))
+                self._write(what, str(paths[what]), encode_png(values))
             if labels is not None and item.label_key is not None:
                 paths["label"] = self.layout.label(variant.name, item.key, item.label_key)
-                write_bytes(self.out / str(paths["label"]), encode_png(labels))
+                self._write("label", str(paths["label"]), encode_png(labels))
         if labels is not None:
             maps["label"] = labels
         clean = self.layout.image(CLEAN, item.key) if self.plan.stores_images else None
@@ -159,10 +164,14 @@ class Writer:
         if self.plan.stores_images:
             encoded = codec.encode(image)
             path = self.layout.image(variant, key)
-            write_bytes(self.out / path, encoded)
+            self._write("out", path, encoded)
         if codec.lossless and known is not None:
             return path, known
         return path, pixel_hash(codec.stored(image, encoded))
+
+    def _write(self, what: str, path: str, content: bytes) -> None:
+        write_bytes(self.out / path, content)
+        self._sizes[what] = len(content)
 
     def _base(self, name: str, key: str) -> Record:
         return {
@@ -175,5 +184,5 @@ class Writer:
         }
 
     def _failure(self, name: str, key: str, status: str, error: BaseException) -> Record:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = shown(" ".join(str(error).split())) or type(error).__name__
         return self._base(name, key) | {"status": status, "error": reason}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from anomalies import ANOMALIES
 from anomalies.sets.stored import StoredSet
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
-from datamodules.imagesets.boxes import NO_BOXES
+from datamodules.imagesets.boxes import NO_BOXES, Boxes, boxes_of
 
 
 class GeneratedSet(ImageSet):
@@ -28,6 +31,7 @@ class GeneratedSet(ImageSet):
     """
 
     def __init__(self, name: str, folder: Path, data_root: Path | None = None, boxed: bool = False) -> None:
+        folder = folder.expanduser()
         self.stored = StoredSet(folder, data_root=data_root)
         self.records = [record for record in self.stored.records if not record["is_control"]]
         if not self.records:
@@ -46,9 +50,9 @@ class GeneratedSet(ImageSet):
         return int(self.records[index]["height"]), int(self.records[index]["width"])
 
     def read(self, index: int) -> Item:
-        found = self.stored.read(self.records[index])
-        mask = found.maps.get("mask")
         record = self.records[index]
+        found = self.stored.read(record)
+        mask = found.maps.get("mask")
         target = found.labels if found.labels is not None else record["target"]
         if self.boxed:
             drawn = (
@@ -56,12 +60,35 @@ class GeneratedSet(ImageSet):
                 if record["kind"] in ANOMALIES and ANOMALIES[record["kind"]].objects == "new"
                 else {"boxes": (), "objects": ()}
             )
-            target = NO_BOXES.with_unknown(drawn["boxes"], drawn["objects"])
+            target = self._boxes(record["id"], drawn)
         anomaly = None if mask is None else mask.astype(np.uint8)
         kind, severity = record["kind"], record["severity"]
         return Item(found.image, target, self.keys[index], anomaly, kind, severity, record["key"])
 
+    def _boxes(self, where: str, drawn: Mapping[str, Any]) -> Boxes:
+        boxes, names = drawn.get("boxes"), drawn.get("objects")
+        if (
+            not isinstance(boxes, list | tuple)
+            or not isinstance(names, list | tuple)
+            or len(boxes) != len(names)
+        ):
+            raise ValueError(
+                f"{self.stored.folder}: {where} has no boxes of its objects: the manifest is damaged"
+            )
+        pairs = [
+            (str(name), box if isinstance(box, list | tuple) else [box])
+            for name, box in zip(names, boxes, strict=True)
+        ]
+        found = boxes_of(pairs, f"{self.stored.folder}: {where}")
+        return NO_BOXES.with_unknown(found.boxes.tolist(), found.names)
+
     @cached_property
     def fingerprint(self) -> str:
+        """Over the hashes of images and maps and all targets; reading compares pixels with these hashes."""
         boxes = ["boxes"] if self.boxed else []
-        return fingerprint_of(self.name.partition(":")[0], *boxes, *(r["pixel_hash"] for r in self.records))
+        table = self.stored.header["training_ids"]
+        content = [
+            (key, r["pixel_hash"], r["map_hashes"], r["target"], r["details"] if boxes else None)
+            for key, r in zip(self.keys, self.records, strict=True)
+        ]
+        return fingerprint_of(self.name.partition(":")[0], *boxes, table, json.dumps(content, sort_keys=True))

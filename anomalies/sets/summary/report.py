@@ -12,10 +12,11 @@ import yaml
 
 from anomalies.base import SEVERITIES
 from anomalies.difficulty.table import FEWEST, TOO_FEW
-from anomalies.sets.arrays import write_arrays
+from anomalies.sets.arrays import arrays_are_whole, write_arrays
 from anomalies.sets.codec import Codec
+from anomalies.sets.listing import shown
 from anomalies.sets.manifest import LINES, TABLE, Record
-from anomalies.sets.plan import HEADER
+from anomalies.sets.plan import HEADER, read_header
 from anomalies.sets.stored import StoredSet
 from anomalies.sets.summary.readme import README
 from anomalies.sets.summary.sheet import outlined, sheet
@@ -90,11 +91,20 @@ def finish(
         write_bytes(out / HARDNESS, hard.to_csv(index=False, float_format="%.6g").encode())
     write_bytes(out / STATISTICS, table.to_csv(index=False, float_format="%.6g").encode())
     write_bytes(out / RECIPE, recipe_text(stored.header["entries"]).encode())
-    shown = any(record["out_path"] is not None and record["kind"] for record in stored.records)
-    if shown:
+    pictured = any(record["out_path"] is not None and record["kind"] for record in stored.records)
+    if pictured:
         write_bytes(out / PREVIEW, preview_of(stored))
-    write_bytes(out / TEXT, _readme(stored, table, hard, shown).encode())
+    write_bytes(out / TEXT, _readme(stored, table, hard, pictured).encode())
     return unstacked
+
+
+def described(out: Path) -> bool:
+    """Whether the files that :func:`finish` writes are there; of arrays, with their whole size."""
+    if any(
+        not (out / name).is_file() or not (out / name).stat().st_size for name in (TEXT, STATISTICS, RECIPE)
+    ):
+        return False
+    return read_header(out)["identity"]["layout"] != "cifar10-c" or arrays_are_whole(out)
 
 
 def recipe_text(entries: Sequence[dict[str, Any]]) -> str:
@@ -121,12 +131,12 @@ def preview_of(stored: StoredSet) -> bytes:
     return Codec("jpg").encode(page)
 
 
-def _readme(stored: StoredSet, table: pd.DataFrame, hard: pd.DataFrame, shown: bool) -> str:
+def _readme(stored: StoredSet, table: pd.DataFrame, hard: pd.DataFrame, pictured: bool) -> str:
     header = stored.header
     identity = header["identity"]
     made = [record for record in stored.records if not record["is_clean_copy"]]
     return README.format(
-        name=stored.folder.resolve().name,
+        name=shown(stored.folder.resolve().name),
         banner=BANNER if header["origin"] == "miniature" else "",
         source=f"{identity['source']} {identity['split']}".strip(),
         images=header["images"],
@@ -135,7 +145,9 @@ def _readme(stored: StoredSet, table: pd.DataFrame, hard: pd.DataFrame, shown: b
         generator=header["generator"],
         versions=", ".join(f"{name} {number}" for name, number in header["versions"].items()),
         command=command(header),
-        preview=f"![one example per kind and severity, masks outlined]({PREVIEW})" if shown else NO_PREVIEW,
+        preview=f"![one example per kind and severity, masks outlined]({PREVIEW})"
+        if pictured
+        else NO_PREVIEW,
         storage=ARRAYS if identity["layout"] == "cifar10-c" else STORAGE[identity["materialize"]],
         header=HEADER,
         lines=LINES,

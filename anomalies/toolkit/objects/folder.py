@@ -27,7 +27,7 @@ def collection(folder: str) -> tuple[tuple[Path, str, str], ...]:
         ValueError: no such folder, no index, an index of another form, a file that is missing or without a
             licence; in one line.
     """
-    where = Path(folder)
+    where = Path(folder).expanduser()
     index = where / INDEX
     if not where.is_dir():
         raise ValueError(f"folder_object: no folder {where}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from datamodules.formats.reading import image_files
+from datamodules.formats.listing import image_files
 from datamodules.formats.scalabel import read_json
 from datamodules.imagesets.boxed import BoxedSet, Size
 from datamodules.imagesets.boxes import Boxes, boxes_of

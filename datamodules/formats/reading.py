@@ -14,7 +14,6 @@ from PIL.ExifTags import Base
 cv2.setNumThreads(0)
 
 Image = NDArray[np.uint8]
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
 
 
 def _decode(path: Path, flags: int) -> NDArray[Any]:
@@ -92,8 +91,3 @@ def lookup(ids: dict[int, int]) -> NDArray[np.uint8]:
     for source, target in ids.items():
         table[source] = target
     return table
-
-
-def image_files(folder: Path, pattern: str = "**/*") -> list[Path]:
-    """Image files below a folder, sorted."""
-    return sorted(p for p in folder.glob(pattern) if p.suffix.lower() in SUFFIXES and p.is_file())

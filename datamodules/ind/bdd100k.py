@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
-from datamodules.formats.reading import image_files
+from datamodules.formats.listing import image_files
 from datamodules.formats.scalabel import read_scalabel
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.boxed import BoxedSet

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from datamodules.base import BenchmarkDataModule
-from datamodules.formats.reading import image_files
+from datamodules.formats.listing import image_files
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.origin import origin_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from datamodules.formats.labels import IGNORE, lookup
 from datamodules.formats.listing import image_files
-from datamodules.formats.reading import IGNORE, lookup
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from datamodules.formats.labels import lookup
 from datamodules.formats.listing import image_files
-from datamodules.formats.reading import lookup
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of

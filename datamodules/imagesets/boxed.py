@@ -84,6 +84,8 @@ class BoxedSet(FileSet):
         content = hashlib.sha256()
         for found in self.objects:
             content.update(found.boxes.tobytes() + found.classes.tobytes() + repr(found.names).encode())
+            if found.left_out:
+                content.update(repr(found.left_out).encode())
         return fingerprint_of(super().fingerprint, content.hexdigest())
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from anomalies import Scene
 from anomalies.sets.source import SourceImage
-from datamodules.formats.reading import IGNORE, OUT_OF_RANGE, read_image, read_label
+from datamodules.formats.labels import IGNORE, OUT_OF_RANGE, read_label, read_labelled
+from datamodules.formats.reading import read_image
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.subset import Subset
@@ -48,7 +49,7 @@ class DataSetSource:
         base = self._base
         if not isinstance(base, FileSet) or base.labels is None:
             return None
-        return base.labels.path_of(base.files[self._indices[index]]).relative_to(base.root).as_posix()
+        return base.labels.of(base.files[self._indices[index]]).relative_to(base.root).as_posix()
 
     def read(self, index: int) -> SourceImage:
         base, i = self._base, self._indices[index]
@@ -57,11 +58,10 @@ class DataSetSource:
             target = item.target if isinstance(item.target, int) else None
             return SourceImage(item.image, item.key, target=target)
         path = base.files[i]
-        image = read_image(path)
         if base.labels is None:
-            return SourceImage(image, base.keys[i], path=path)
-        label_path = base.labels.path_of(path)
-        ids = read_label(label_path, image, path, ANY_ID)
+            return SourceImage(read_image(path), base.keys[i], path=path)
+        label_path = base.labels.of(path)
+        image, ids = read_labelled(path, label_path, ANY_ID)
         labels: Any = cv2.LUT(ids, base.labels.classes)
         if (labels == OUT_OF_RANGE).any():
             labels = read_label(label_path, image, path, base.labels.classes)

@@ -52,7 +52,6 @@ class Settings:
     false_alarm_rate: float | None = None
     calibrate_share: float | None = None
     verify_data: bool = False
-    false_alarm_rate: float = 0.05
     confidence: float = 0.25
     command: str = ""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from datamodules.formats.reading import IGNORE, image_files, lookup
+from datamodules.formats.labels import IGNORE, lookup, read_ids
+from datamodules.formats.listing import image_files, same_name
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
+from lsood.io import log
 
 MASK_IDS = lookup({0: 0, 1: 1, IGNORE: IGNORE})
 
@@ -25,19 +28,66 @@ def folder_set(name: str, folder: Path, published: int | None) -> FileSet:
     return FileSet(name, folder, files, origin_of(folder, len(files), published))
 
 
+@dataclass(frozen=True)
+class Masks:
+    """Mask files by image."""
+
+    files: dict[Path, Path]
+
+    def __call__(self, image: Path) -> Path:
+        return self.files[image]
+
+
 def with_masks(
-    name: str, published: int, images: str, mask_of: Callable[[Path], Path]
+    name: str, published: int, images: str, masks_of: Callable[[Path], Callable[[Path], Path]]
 ) -> Callable[[Path], FileSet]:
-    """A reader of frames whose anomaly masks are 0, 1 and 255; frames without a mask file are left out.
+    """A reader of frames whose anomaly masks are 0, 1 and 255 (ignore); frames without a mask file are left out, with
+    a warning.
 
     Args:
         images: sub-folder of the frames.
-        mask_of: frame path -> mask path.
+        masks_of: folder of the set -> (frame path -> mask path, whether it exists or not).
     """
 
     def load(folder: Path) -> FileSet:
-        files = [path for path in image_files(folder / images, "**/*") if mask_of(path).is_file()]
-        labels = Labels(mask_of, MASK_IDS, anomaly=True)
-        return FileSet(name, folder, files, origin_of(folder, len(files), published), labels)
+        frames, mask_of = image_files(folder / images), masks_of(folder)
+        found = {frame: same_name(mask_of(frame)) for frame in frames}
+        masks = Masks({frame: mask for frame, mask in found.items() if mask.is_file()})
+        files, without = list(masks.files), [frame for frame in frames if frame not in masks.files]
+        if without:
+            log.warning(
+                "%s: %d of %d frames have no mask and are left out, e.g. %s (expected %s)",
+                name, len(without), len(frames), without[0], found[without[0]],
+            )  # fmt: skip
+        labels = Labels(masks, MASK_IDS, anomaly=True)
+        images_found = FileSet(name, folder, files, origin_of(folder, len(files), published), labels)
+        check_masks(name, list(masks.files.values()))
+        return images_found
 
     return load
+
+
+def check_masks(name: str, masks: list[Path]) -> None:
+    """Looks for an anomalous pixel, mask by mask until one has any; if none has, a warning is given. Masks that cannot
+    be read are left to the reading.
+
+    Raises:
+        ValueError: no mask marks an anomalous pixel by 1, but some have pixels of 255: these masks hold 0 and 255,
+            where 255 would be ignored.
+    """
+    ignored = None
+    for mask in masks:
+        try:
+            ids = read_ids(mask)
+        except (OSError, ValueError):
+            continue
+        if (ids == 1).any():
+            return
+        if ignored is None and (ids == IGNORE).any():
+            ignored = mask
+    if ignored is not None:
+        raise ValueError(
+            f"{name}: no pixel of its {len(masks)} masks is marked 1 (anomalous), and 255 means ignore, e.g. in "
+            f"{ignored}; write 1 for anomalous pixels, 255 only for those that must not count"
+        )
+    log.warning("%s: none of its %d masks marks an anomalous pixel (1), e.g. %s", name, len(masks), masks[0])

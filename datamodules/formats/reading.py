@@ -1,99 +1,108 @@
-"""Image and label files to arrays; errors name the file and the defect in one line."""
+"""Image files to arrays; errors name the file and the defect in one line."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
-from PIL.ExifTags import Base
+
+from datamodules.formats.headers import Header, header_of
+from lsood.io import log
 
 cv2.setNumThreads(0)
 
 Image = NDArray[np.uint8]
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
 
 
-def _decode(path: Path, flags: int) -> NDArray[Any]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist")
-    data = np.fromfile(path, dtype=np.uint8)
-    if path.suffix.lower() == ".png" and b"IEND" not in data[-64:].tobytes():
-        raise ValueError(f"{path} is truncated or no PNG file")
-    image = cv2.imdecode(data, flags) if len(data) else None
+def decoded(path: Path, data: NDArray[np.uint8], flags: int) -> NDArray[Any]:
+    """The pixels of a file's content, as OpenCV gives them.
+
+    Raises:
+        ValueError: truncated or unreadable.
+    """
+    # OpenCV's messages on stderr would tear the progress bar; the error here says it in one line.
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        image = cv2.imdecode(data, flags)
+    except cv2.error:
+        image = None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
     if image is None:
         raise ValueError(f"{path} cannot be read as an image: truncated, damaged or of an unknown format")
     return image
 
 
-def read_image(path: Path) -> Image:
-    """An image file as (H, W, 3) uint8 RGB; grey, palette, 16-bit and RGBA files are converted.
+def content_of(path: Path) -> tuple[NDArray[np.uint8], Header]:
+    """A file's bytes, and the header of the image they hold.
 
     Raises:
-        FileNotFoundError: no such file. ValueError: truncated or unreadable.
-    """
-    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
-
-
-def image_shape(path: Path) -> tuple[int, int]:
-    """(H, W) of what `read_image` returns, from the file's header; a turned camera's EXIF note is heeded, as there.
-
-    Raises:
-        FileNotFoundError: no such file. ValueError: no header of an image.
+        FileNotFoundError: no such file. ValueError: see `datamodules.formats.headers.header_of`.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist")
-    try:
-        with Pillow.open(path) as header:
-            width, height = header.size
-            turned = header.getexif().get(Base.Orientation, 1) in (5, 6, 7, 8)
-    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
-        raise ValueError(f"{path} cannot be read as an image: {error}") from None
-    return (width, height) if turned else (height, width)
+    data = np.fromfile(path, dtype=np.uint8)
+    return data, header_of(path, data.tobytes())
 
 
-def read_label(path: Path, like: Image, image_path: Path, classes: NDArray[np.uint8]) -> Image:
-    """A label file as (H, W) uint8 training ids.
+def read_image(path: Path, stored: bool = False) -> Image:
+    """An image file as (H, W, 3) uint8 RGB; grey, palette, 16-bit and RGBA files are converted.
 
     Args:
-        path: single-channel 8-bit file.
-        like: its image; both must have the same size.
-        classes: (256,) training id of every id in the file; 254 marks an id that must not occur.
+        stored: the pixels as they are stored, whatever orientation EXIF notes: what labels are drawn on.
 
     Raises:
-        FileNotFoundError: the image has no label. ValueError: another size, several channels, or an id out of
-            range.
+        FileNotFoundError: no such file. ValueError: truncated or unreadable, more pixels than
+            `datamodules.formats.headers.LARGEST`, channels beside colours and alpha, or a TIFF file with an
+            orientation where stored pixels are asked for.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"image {image_path} has no label: {path} does not exist")
-    label = _decode(path, cv2.IMREAD_UNCHANGED)
-    if label.ndim != 2 or label.dtype != np.uint8:
-        raise ValueError(f"label {path} must be single-channel 8-bit, got {label.shape} {label.dtype}")
-    if label.shape != like.shape[:2]:
-        sizes = f"{label.shape[1]}x{label.shape[0]}, its image {image_path} {like.shape[1]}x{like.shape[0]}"
-        raise ValueError(f"label {path} is {sizes}")
-    mapped: Any = cv2.LUT(label, classes)
-    if (mapped == OUT_OF_RANGE).any():
-        wrong = int(label[mapped == OUT_OF_RANGE][0])
-        raise ValueError(f"label {path} holds id {wrong}, which is no class of this data set")
-    return mapped
+    data, header = content_of(path)
+    flags = cv2.IMREAD_COLOR
+    if stored and header.orientation != 1:
+        if header.kind == "TIFF":
+            raise ValueError(
+                f"{path} is a TIFF file with orientation {header.orientation}, and has labels: which pixels they "
+                "belong to is not known; save it as PNG in the orientation of its labels"
+            )
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    image = decoded(path, data, flags)
+    if header.bits == 16:
+        _check_depth(path, data)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
-OUT_OF_RANGE = 254
-IGNORE = 255
+def _check_depth(path: Path, data: NDArray[np.uint8]) -> None:
+    """A warning where the values of a 16-bit file fill fewer bits: 8 bits are the upper half of all 16."""
+    largest = int(decoded(path, data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH).max())
+    if 2**8 <= largest < 2**14:
+        _warn_of_depth(path.parent, path.name, largest.bit_length())
 
 
-def lookup(ids: dict[int, int]) -> NDArray[np.uint8]:
-    """(256,) table from file ids to training ids; ids that are not named are out of range."""
-    table = np.full(256, OUT_OF_RANGE, dtype=np.uint8)
-    for source, target in ids.items():
-        table[source] = target
-    return table
+@lru_cache(maxsize=256)
+def _known(folder: Path) -> list[str]:
+    return []
 
 
-def image_files(folder: Path, pattern: str = "**/*") -> list[Path]:
-    """Image files below a folder, sorted."""
-    return sorted(p for p in folder.glob(pattern) if p.suffix.lower() in SUFFIXES and p.is_file())
+def _warn_of_depth(folder: Path, name: str, bits: int) -> None:
+    """Once per folder and process."""
+    if not _known(folder):
+        log.warning(
+            "%s is a 16-bit file whose values fill %d bits: its image comes out %d times too dark; multiply "
+            "the values by %d (said once per folder)",
+            folder / name, bits, 2 ** (16 - bits), 2 ** (16 - bits),
+        )  # fmt: skip
+        _known(folder).append(name)
+
+
+def image_shape(path: Path, stored: bool = False) -> tuple[int, int]:
+    """(H, W) of what `read_image` returns, from the file's header.
+
+    Raises:
+        FileNotFoundError: no such file. ValueError: see `datamodules.formats.headers.header_of`.
+    """
+    return header_of(path).shape(stored)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from datamodules.formats.listing import composed
 from datamodules.imagesets.boxes import Boxes, boxes_of
 
 SIDES = ("x1", "y1", "x2", "y2")
@@ -18,7 +19,8 @@ def read_scalabel(
     renamed: Mapping[str, str] | None = None,
     ignored: Collection[str] = (),
 ) -> dict[str, Boxes]:
-    """Objects by image name; frames without labels have none. Labels without a box (lanes, areas) are skipped.
+    """Objects by image name; frames without labels have none. Labels without a box (lanes, areas) are skipped. Objects
+    with the attribute "crowd" are left out, as the official evaluation ignores them.
 
     Args:
         class_names: the categories there may be.
@@ -26,25 +28,33 @@ def read_scalabel(
         ignored: categories whose objects are left out.
 
     Raises:
-        FileNotFoundError: no such file. ValueError: damaged JSON, a frame without a name, an unknown category, or
-            a box that is none, see `datamodules.imagesets.boxes.boxes_of`; names file and frame.
+        FileNotFoundError: no such file. ValueError: damaged JSON, a frame without a name or listed twice, an
+            unknown category, or a box that is none, see `datamodules.imagesets.boxes.boxes_of`; names file and frame.
     """
     frames = read_json(path)
     if not isinstance(frames, list):
         raise ValueError(f"{path} must hold a list of frames")
-    found = {}
+    found: dict[str, Boxes] = {}
     for frame in frames:
         if not isinstance(frame, dict) or not isinstance(frame.get("name"), str):
             raise ValueError(f"{path} holds a frame without a name")
         where = f"{path}: frame {frame['name']}"
+        name = composed(frame["name"])
+        if name in found:
+            raise ValueError(
+                f"{where} is listed more than once; join its entries, or give frames of two videos two names"
+            )
         objects = _objects(frame.get("labels") or [], where, class_names, renamed or {}, ignored)
-        found[frame["name"]] = boxes_of(objects, where, class_names)
+        plain = [(category, sides) for category, sides, crowd in objects if not crowd]
+        crowds = [category for category, _, crowd in objects if crowd]
+        found[name] = boxes_of(plain, where, class_names, crowds)
     return found
 
 
 def _objects(
     labels: Any, where: str, class_names: Sequence[str], renamed: Mapping[str, str], ignored: Collection[str]
-) -> list[tuple[str, list[Any]]]:
+) -> list[tuple[str, list[Any], bool]]:
+    """(category, sides, whether it is a crowd) of every object with a box."""
     objects = []
     for label in labels:
         if not isinstance(label, dict):
@@ -57,7 +67,9 @@ def _objects(
                 f"{where} has the unknown category {category!r}; categories: {', '.join(class_names)}"
             )
         box = label["box2d"]
-        objects.append((category, [box.get(side) if isinstance(box, dict) else None for side in SIDES]))
+        sides = [box.get(side) if isinstance(box, dict) else None for side in SIDES]
+        attributes = label.get("attributes")
+        objects.append((category, sides, isinstance(attributes, dict) and bool(attributes.get("crowd"))))
     return objects
 
 

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from datamodules.formats.reading import image_files
+from datamodules.formats.listing import composed, image_files, same_name
 from datamodules.imagesets.boxed import BoxedSet, Size
 from datamodules.imagesets.boxes import Boxes, boxes_of
 from datamodules.imagesets.files import FileSet
@@ -22,8 +22,8 @@ def voc_files(folder: Path) -> list[Path]:
     files = image_files(folder / "JPEGImages", "*")
     listed = folder / "ImageSets" / "Main" / "val.txt"
     if listed.is_file():
-        names = set(listed.read_text(encoding="utf-8").split())
-        files = [path for path in files if path.stem in names]
+        names = {composed(name) for name in listed.read_text(encoding="utf-8").split()}
+        files = [path for path in files if composed(path.stem) in names]
     return files
 
 
@@ -43,7 +43,7 @@ def voc_boxed(folder: Path) -> FileSet:
     if not annotations.is_dir():
         return voc(folder)
     files = voc_files(folder)
-    read = [read_voc(annotations / f"{path.stem}.xml", path) for path in files]
+    read = [read_voc(same_name(annotations / f"{path.stem}.xml"), path) for path in files]
     origin = origin_of(folder, len(files), PUBLISHED)
     return BoxedSet("voc", folder, files, origin, [r[0] for r in read], annotations, [r[1] for r in read])
 
@@ -51,7 +51,8 @@ def voc_boxed(folder: Path) -> FileSet:
 def read_voc(path: Path, image: Path) -> tuple[Boxes, Size | None]:
     """Objects of an annotation file, all of class -1, and the (H, W) it states for its image.
 
-    VOC counts pixels from 1 and includes the last one: xmin 1, xmax 32 is 0 to 32 here.
+    VOC counts pixels from 1 and includes the last one: xmin 1, xmax 32 is 0 to 32 here. Objects marked difficult are
+    left out, as the official evaluation ignores them.
 
     Raises:
         FileNotFoundError: no such file. ValueError: not whole, with a DTD or entities, or an object without name
@@ -60,16 +61,19 @@ def read_voc(path: Path, image: Path) -> tuple[Boxes, Size | None]:
     if not path.is_file():
         raise FileNotFoundError(f"image {image} has no annotations: {path} does not exist")
     root = read_xml(path)
-    objects = []
+    objects, difficult = [], []
     for found in root.iter("object"):
         name = (found.findtext("name") or "").strip()
         if not name:
             raise ValueError(f"{path} has an object without a name")
         x1, y1, x2, y2 = (_number(found.findtext(f"bndbox/{side}"), path, name) for side in SIDES)
-        objects.append((name, (x1 - 1, y1 - 1, x2, y2)))
+        if (found.findtext("difficult") or "").strip() == "1":
+            difficult.append(name)
+        else:
+            objects.append((name, (x1 - 1, y1 - 1, x2, y2)))
     height, width = (root.findtext(f"size/{side}") or "" for side in ("height", "width"))
     size = (int(height), int(width)) if height.strip().isdigit() and width.strip().isdigit() else None
-    return boxes_of(objects, str(path)), size if size and min(size) > 0 else None
+    return boxes_of(objects, str(path), left_out=difficult), size if size and min(size) > 0 else None
 
 
 def _number(text: str | None, path: Path, name: str) -> float:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from datamodules.formats.headers import header_of
+from datamodules.formats.labels import turned_with
+from datamodules.formats.reading import read_image
 from datamodules.imagesets.base import Item, fingerprint_of
 from datamodules.imagesets.boxes import Boxes, inside
 from datamodules.imagesets.files import FileSet
@@ -18,7 +21,8 @@ Size = tuple[int, int]
 class BoxedSet(FileSet):
     """Images in files, each with the boxes of its objects (possibly none).
 
-    Boxes are cut off at the edges of their image; one warning counts those of which nothing is left.
+    Boxes are cut off at the edges of their image; one warning counts those of which nothing is left. They belong to
+    the stored pixels, whatever orientation an image's EXIF note names, unless their labels state the turned size.
 
     Args:
         objects: of every file, in order.
@@ -43,6 +47,9 @@ class BoxedSet(FileSet):
         sizes: Sequence[Size | None] | None = None,
     ) -> None:
         super().__init__(name, root, files, origin)
+        self._turned = {
+            i for i, size in enumerate(sizes or ()) if size is not None and turned_with(self.files[i], size)
+        }
         for index, stated in enumerate(sizes or ()):
             height, width = self.shape(index)
             if stated is not None and stated != (height, width):
@@ -57,8 +64,19 @@ class BoxedSet(FileSet):
                 "%s: %d boxes have no area or lie outside their image; they are left out", source, lost
             )
 
+    def _stored(self, index: int) -> bool:
+        return index not in self._turned
+
     def read(self, index: int) -> Item:
-        return super().read(index)._replace(target=self.objects[index])
+        image = read_image(self.files[index], self._stored(index))
+        return Item(image, self.objects[index], self.keys[index])
+
+    def _read_anew(self) -> list[str]:
+        return [
+            f"{self.keys[i]} as stored"
+            for i, path in enumerate(self.files)
+            if self._stored(i) and header_of(path).orientation != 1
+        ]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -66,6 +84,8 @@ class BoxedSet(FileSet):
         content = hashlib.sha256()
         for found in self.objects:
             content.update(found.boxes.tobytes() + found.classes.tobytes() + repr(found.names).encode())
+            if found.left_out:
+                content.update(repr(found.left_out).encode())
         return fingerprint_of(super().fingerprint, content.hexdigest())
 
 

@@ -22,16 +22,19 @@ class Boxes(NamedTuple):
             32 x 32 image is 0 0 32 32.
         classes: (M,) int64 index into the in-distribution class names, -1 for an object that is none of them.
         names: M names as they stand in the file.
+        left_out: names of the objects beside them that official evaluations count neither as found nor as missed: a
+            crowd in one box (COCO, BDD100K), a difficult object (VOC). They are no targets.
     """
 
     boxes: NDArray[np.float32]
     classes: NDArray[np.int64]
     names: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def where(self, kept: NDArray[np.bool_]) -> Boxes:
         """Some of the objects; (M,) bool."""
         names = tuple(name for name, keep in zip(self.names, kept, strict=True) if keep)
-        return Boxes(self.boxes[kept], self.classes[kept], names)
+        return self._replace(boxes=self.boxes[kept], classes=self.classes[kept], names=names)
 
     def with_unknown(self, boxes: Sequence[Sequence[float]], names: Sequence[str]) -> Boxes:
         """And further objects that are none of the in-distribution classes; those of no area are left out."""
@@ -41,6 +44,7 @@ class Boxes(NamedTuple):
             np.concatenate([self.boxes, values]),
             np.concatenate([self.classes, np.full(len(added), UNKNOWN)]),
             (*self.names, *(n for _, n in added)),
+            self.left_out,
         )
 
 
@@ -48,7 +52,10 @@ NO_BOXES = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
 
 
 def boxes_of(
-    objects: Sequence[tuple[str, Sequence[Any]]], where: str, class_names: Sequence[str] = ()
+    objects: Sequence[tuple[str, Sequence[Any]]],
+    where: str,
+    class_names: Sequence[str] = (),
+    left_out: Sequence[str] = (),
 ) -> Boxes:
     """Boxes from pairs of a name and four numbers x1 y1 x2 y2.
 
@@ -57,6 +64,7 @@ def boxes_of(
     Args:
         where: file and image, for messages.
         class_names: of the in-distribution set; other names get the class -1.
+        left_out: names of further objects that count neither as found nor as missed.
 
     Raises:
         ValueError: a coordinate that is no finite number, or a box whose right or lower side lies before its
@@ -75,6 +83,7 @@ def boxes_of(
         np.asarray([values for _, values in objects], dtype=np.float32).reshape(-1, 4),
         np.asarray([index.get(name, UNKNOWN) for name, _ in objects], dtype=np.int64),
         tuple(name for name, _ in objects),
+        tuple(left_out),
     )
 
 

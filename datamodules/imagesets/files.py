@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.formats.reading import image_shape, read_image, read_label
+from datamodules.formats.headers import GREY, header_of
+from datamodules.formats.labels import read_labelled, turned_with
+from datamodules.formats.listing import same_name
+from datamodules.formats.reading import image_shape, read_image
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
 from datamodules.imagesets.contents import digests
 
@@ -25,13 +28,17 @@ class Labels:
     Attributes:
         path_of: image path -> label path.
         classes: (256,) training id (or 0/1/255 for anomaly masks) of every id in the files, see
-            `datamodules.formats.reading.lookup`.
+            `datamodules.formats.labels.lookup`.
         anomaly: the files are anomaly masks, not targets.
     """
 
     path_of: Callable[[Path], Path]
     classes: NDArray[np.uint8]
     anomaly: bool = False
+
+    def of(self, image: Path) -> Path:
+        """The label file of an image, whichever way accents in its name are stored."""
+        return same_name(self.path_of(image))
 
 
 class FileSet(ImageSet):
@@ -43,7 +50,7 @@ class FileSet(ImageSet):
         labels: their label files; None for sets without.
 
     Raises:
-        ValueError: no files.
+        ValueError: no files, or two images with the same label file.
     """
 
     def __init__(
@@ -55,18 +62,26 @@ class FileSet(ImageSet):
         self.keys = [path.relative_to(root).as_posix() for path in files]
         self.masked = labels is not None and labels.anomaly
         self._shapes: dict[int, tuple[int, int]] = {}
+        if labels is not None:
+            _check_partners(self.files, labels)
 
     def shape(self, index: int) -> tuple[int, int]:
         if index not in self._shapes:
-            self._shapes[index] = image_shape(self.files[index])
+            self._shapes[index] = image_shape(self.files[index], self._stored(index))
         return self._shapes[index]
+
+    def _stored(self, index: int) -> bool:
+        """Whether an image is read as it is stored, not turned as its EXIF note says: where its labels are so."""
+        if self.labels is None:
+            return False
+        label = self.labels.of(self.files[index])
+        return not label.is_file() or not turned_with(self.files[index], image_shape(label, stored=True))
 
     def read(self, index: int) -> Item:
         path = self.files[index]
-        image = read_image(path)
         if self.labels is None:
-            return Item(image, None, self.keys[index])
-        label = read_label(self.labels.path_of(path), image, path, self.labels.classes)
+            return Item(read_image(path), None, self.keys[index])
+        image, label = read_labelled(path, self.labels.of(path), self.labels.classes)
         return (
             Item(image, None, self.keys[index], label)
             if self.labels.anomaly
@@ -76,18 +91,49 @@ class FileSet(ImageSet):
     @cached_property
     def fingerprint(self) -> str:
         """Over keys and contents of images and labels, wherever they lie. More than 256 MiB are read once and
-        remembered, see `datamodules.imagesets.contents`.
+        remembered, see `datamodules.imagesets.contents`. Files that earlier versions read otherwise are named in it,
+        see `_read_anew`.
         """
         files = (
-            self.files
-            if self.labels is None
-            else self.files + [self.labels.path_of(path) for path in self.files]
+            self.files if self.labels is None else self.files + [self.labels.of(path) for path in self.files]
         )
         sizes = [path.stat().st_size if path.is_file() else -1 for path in files]
         name = self.name.partition(":")[0]  # without the path of folder:PATH
+        notes = self._read_anew()
         if sum(sizes) > SMALL:
-            return fingerprint_of(name, "contents", *self.keys, *digests(self.root, files))
+            return fingerprint_of(name, "contents", *self.keys, *digests(self.root, files), *notes)
         content = hashlib.sha256(fingerprint_of(name, *self.keys, *sizes).encode())
         for path, size in zip(files, sizes, strict=True):
             content.update(path.read_bytes() if size >= 0 else b"")
+        if notes:
+            content.update(fingerprint_of(*notes).encode())
         return content.hexdigest()
+
+    def _read_anew(self) -> list[str]:
+        """What of the set earlier versions read otherwise: labelled images with an EXIF orientation, labels of
+        less than 8 bits. Values of such a set that were cached then must not be taken for those of today.
+        """
+        if self.labels is None:
+            return []
+        notes = []
+        for key, path in zip(self.keys, self.files, strict=True):
+            label = self.labels.of(path)
+            try:
+                image, ids = header_of(path), header_of(label)
+            except (OSError, ValueError):
+                continue  # reading it says what is wrong
+            if image.orientation != 1 and not turned_with(path, ids.shape(stored=True)):
+                notes.append(f"{key} as stored")
+            if ids.colour == GREY and ids.bits < 8:
+                notes.append(f"label of {key} has {ids.bits} bits")
+        return notes
+
+
+def _check_partners(files: Sequence[Path], labels: Labels) -> None:
+    """Raises ValueError: two images with the same label file, "a.png" beside "a.jpg": one of them has another's."""
+    owner: dict[Path, Path] = {}
+    for path in files:
+        label = labels.path_of(path)
+        if label in owner:
+            raise ValueError(f"label {label} belongs to both {owner[label]} and {path}; keep one of them")
+        owner[label] = path

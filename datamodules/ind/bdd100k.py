@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
-from datamodules.formats.reading import image_files
+from datamodules.formats.listing import composed, image_files
 from datamodules.formats.scalabel import read_scalabel
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.boxed import BoxedSet
@@ -72,10 +72,10 @@ class BDD100kDataModule(BenchmarkDataModule):
         frames = read_boxes(path)
         images = folder / "images" / "100k" / part
         there = image_files(images, "*")
-        files = [file for file in there if file.name in frames]
+        files = [file for file in there if composed(file.name) in frames]
         if not files:
             raise ValueError(f"none of the {len(frames)} frames that {path} lists is in {images}")
-        if missing := sorted(frames.keys() - {file.name for file in files}):
+        if missing := sorted(frames.keys() - {composed(file.name) for file in files}):
             log.warning(
                 "%s lists %d frames that are not in %s, e.g. %s; they are left out",
                 path, len(missing), images, missing[0],
@@ -85,7 +85,9 @@ class BDD100kDataModule(BenchmarkDataModule):
                 "%s: %d images are not listed in %s; they are left out", images, len(there) - len(files), path
             )
         origin = origin_of(folder, len(files), PUBLISHED[part])
-        return BoxedSet(cls.name, folder, files, origin, [frames[file.name] for file in files], path)
+        return BoxedSet(
+            cls.name, folder, files, origin, [frames[composed(file.name)] for file in files], path
+        )
 
     def split(self, folder: Path) -> dict[str, ImageSet]:
         train, val = hold_out(self.part(folder, "train"), 0.1, self.seed)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
-from datamodules.formats.reading import IGNORE, image_files, lookup
+from datamodules.formats.labels import IGNORE, lookup
+from datamodules.formats.listing import image_files
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from datamodules.base import BenchmarkDataModule
-from datamodules.formats.reading import image_files
+from datamodules.formats.listing import image_files
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.origin import origin_of
@@ -116,13 +116,16 @@ def read_classes(path: Path) -> dict[str, int]:
     """{file name: class} of an annotation file, ``Filename;...;ClassId``.
 
     Raises:
-        FileNotFoundError: no such file. ValueError: without these columns.
+        FileNotFoundError: no such file. ValueError: without these columns, or an image named twice.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; it is in the archive GTSRB_Final_Test_GT.zip")
     with path.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file, delimiter=";"))
     try:
-        return {line["Filename"]: int(line["ClassId"]) for line in lines}
+        classes = {line["Filename"]: int(line["ClassId"]) for line in lines}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} has no columns Filename and ClassId: {error}") from error
+    if len(classes) < len(lines):
+        raise ValueError(f"{path} names an image more than once")
+    return classes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamodules.formats.reading import image_files
+from datamodules.formats.listing import image_files
 from datamodules.imagesets.anomalous import AnomalousSet
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from datamodules.formats.folders import with_masks
+from datamodules.formats.listing import composed, image_files
 from datamodules.ood.base import OODSet
+
+END = "_labels.png"
 
 
 def _there(folder: Path) -> bool:
     return (folder / "labels").is_dir() and (folder / "images").is_dir()
 
 
-def _mask_of(image: Path) -> Path:
-    matches = sorted((image.parents[1] / "labels").glob(f"*{image.stem}_labels.png"))
-    return matches[0] if matches else image.parents[1] / "labels" / f"{image.stem}_labels.png"
+class Numbered:
+    """The mask of a frame x: NNNN_x_labels.png, as published, or x_labels.png.
+
+    Raises:
+        ValueError: when asked for a frame that has two.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "labels"
+        self.by_stem: dict[str, list[Path]] = {}
+        for path in image_files(self.folder, f"*{END}"):
+            stem = composed(path.name.removesuffix(END))
+            self.by_stem.setdefault(stem, []).append(path)
+            if re.match(r"\d{4}_.", stem):
+                self.by_stem.setdefault(stem[5:], []).append(path)
+
+    def __call__(self, image: Path) -> Path:
+        found = self.by_stem.get(composed(image.stem), [self.folder / f"{image.stem}{END}"])
+        if len(found) > 1:
+            raise ValueError(f"frame {image} could have the mask {found[0]} or {found[1]}; keep one of them")
+        return found[0]
 
 
 FISHYSCAPES = OODSet(
@@ -24,5 +46,5 @@ FISHYSCAPES = OODSet(
     source="https://fishyscapes.com/dataset and the Lost and Found data set it refers to",
     layout="fishyscapes/images/*.png with fishyscapes/labels/*_labels.png",
     there=_there,
-    read=with_masks("fishyscapes", 100, "images", _mask_of),
+    read=with_masks("fishyscapes", 100, "images", Numbered),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from datamodules.formats.reading import image_files
+from datamodules.formats.listing import image_files
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.origin import origin_of

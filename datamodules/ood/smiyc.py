@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,12 @@ def _there(folders: tuple[str, ...], folder: Path) -> bool:
 def _mask_of(image: Path) -> Path:
     folder = image.parents[1] / "labels_masks"
     semantic = folder / f"{image.stem}_labels_semantic.png"
-    return semantic if semantic.is_file() else folder / f"{image.stem}.png"
+    plain = folder / f"{image.stem}.png"
+    return plain if plain.is_file() and not semantic.is_file() else semantic
+
+
+def _masks_of(folder: Path) -> Callable[[Path], Path]:
+    return _mask_of
 
 
 ROAD_ANOMALY = OODSet(
@@ -31,7 +37,7 @@ ROAD_ANOMALY = OODSet(
     source=SOURCE,
     layout=LAYOUT.format(ANOMALY_TRACK[0]),
     there=partial(_there, ANOMALY_TRACK),
-    read=with_masks("road-anomaly-21", 10, "images", _mask_of),
+    read=with_masks("road-anomaly-21", 10, "images", _masks_of),
 )
 ROAD_OBSTACLE = OODSet(
     name="road-obstacle-21",
@@ -40,5 +46,5 @@ ROAD_OBSTACLE = OODSet(
     source=SOURCE,
     layout=LAYOUT.format(OBSTACLE_TRACK[0]),
     there=partial(_there, OBSTACLE_TRACK),
-    read=with_masks("road-obstacle-21", 30, "images", _mask_of),
+    read=with_masks("road-obstacle-21", 30, "images", _masks_of),
 )

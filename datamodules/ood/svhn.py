@@ -13,6 +13,8 @@ from datamodules.ood.base import OODSet
 from datamodules.ood.download import from_torchvision
 
 FILE = "test_32x32.mat"
+LARGEST = 1_000_000
+"""Images of the largest file that is read."""
 
 
 def _there(folder: Path) -> bool:
@@ -20,11 +22,14 @@ def _there(folder: Path) -> bool:
 
 
 def _read(folder: Path) -> ImageSet:
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
 
     path = folder / FILE
     try:
-        content = loadmat(path)
+        shapes = {name: shape for name, shape, _ in whosmat(path)}
+        if shapes["X"][:3] != (32, 32, 3) or len(shapes["X"]) != 4 or shapes["X"][3] > LARGEST:
+            raise ValueError(f"X has the shape {shapes['X']}, not (32, 32, 3, N) with N up to {LARGEST:,}")
+        content = loadmat(path, variable_names=["X"])
         images = np.asarray(content["X"], dtype=np.uint8).transpose(3, 0, 1, 2)
     except (ValueError, KeyError, TypeError, OSError, NotImplementedError) as error:
         raise ValueError(f"{path} is no SVHN file: {error}") from error

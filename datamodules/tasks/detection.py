@@ -48,7 +48,11 @@ class Detection(Task):
             )
             return images
         known = {name.lower() for name in names}
-        kept = [i for i, found in enumerate(images.objects) if not known & {n.lower() for n in found.names}]
+        kept = [
+            i
+            for i, found in enumerate(images.objects)
+            if not known & {name.lower() for name in (*found.names, *found.left_out)}
+        ]
         left_out = len(images) - len(kept)
         if not kept:
             raise ValueError(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.formats.reading import IGNORE
+from datamodules.formats.labels import IGNORE
 from datamodules.imagesets.base import Item
 from datamodules.loading.augment import crop_and_flip
 from datamodules.loading.preprocess import Preprocess

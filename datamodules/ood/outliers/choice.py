@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from datamodules.formats.reading import image_files
+from datamodules.formats.listing import image_files
 from datamodules.imagesets.arrays import ArraySet
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet

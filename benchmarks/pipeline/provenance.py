@@ -97,7 +97,7 @@ def method_fields(settings: Settings, scored: Scored, **chosen: Any) -> dict[str
     """Fields that results of a method have: paper, threshold and settings.
 
     Args:
-        chosen: further settings of the run. A parameter of the method with the name of one is stored as "method.<name>".
+        chosen: further settings of the run. A parameter of the method of the same name is stored as "method.<name>".
     """
     detector = scored.detector
     run = {"mc_samples": settings.mc_samples, "reduction": settings.reduction, **chosen}

@@ -14,7 +14,8 @@ from leaderboards.store import box_picture_path, old_box_picture_path
 
 def box_pictures(results: Sequence[Result], folder: Path) -> dict[Place, tuple[Path, str]]:
     """{place: (picture, its name beside the page)}. Every run writes the picture of a set anew: it is that of the
-    newest result on the set. A picture of version 0.1, whose name can stand for several sets, is shown where only one fits.
+    newest result on the set. A picture of version 0.1, whose name can stand for several sets, is shown where
+    only one fits.
     """
     newest: dict[str, tuple[Result, OodCell, str]] = {}
     for board in boards(results):

@@ -62,7 +62,7 @@ def picture_names(places: Iterable[Place]) -> dict[Place, str]:
     places = list(places)
     told = {place: place[1] for place in places}
     for place in places:
-        alike = [other for other in places if other[1] == place[1]]
+        alike = [other for other in places if other[:2] == place[:2]]
         if len({other[2] for other in alike}) > 1:
             told[place] += f"-{place[2][:8]}"
         if len({other[0] for other in places}) > 1:

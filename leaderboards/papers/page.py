@@ -197,7 +197,8 @@ def write(table: PaperTable, results: Sequence[Result], out: Path) -> list[Path]
     if len({(r.ind.name, r.ind.fingerprint) for r in results}) > 1:
         raise ValueError(f"{out}: results of different in-distribution images; name another --out")
     if len(found := boards([run for run in results if run.level == IMAGE])) > 1:
-        raise ValueError(f"{out}: results of runs that {differences(found)}; name another --out")
+        what = f"results of runs that do not belong together ({differences(found)})"
+        raise ValueError(f"{out}: {what}; name another --out")
     shown = view(table, results)
     templates = environment()
     contents = {

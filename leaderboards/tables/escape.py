@@ -31,13 +31,16 @@ def code(text: str) -> str:
 
 def csv_cell(value: Any) -> Any:
     """A value for a CSV file: text that a spreadsheet would compute begins with an apostrophe; numbers stay numbers."""
-    if not isinstance(value, str) or not value.startswith(FORMULA):
+    if not isinstance(value, str):
         return value
+    text = value.replace("\r\n", "\n").replace("\r", " ")  # a bare carriage return would end the row
+    if not value.startswith(FORMULA):
+        return text
     try:
-        float(value)
+        float(text)
     except ValueError:
-        return f"'{value}"
-    return value
+        return f"'{text}"
+    return text
 
 
 def csv_text(table: pd.DataFrame) -> str:

@@ -36,7 +36,7 @@ class Column:
 GAIN = Column("gain", "gain", "higher", "share of the baseline's distance to AUROC 1 that is gained")
 SECONDS = Column(
     "seconds",
-    "fit + score, s",
+    "fit+score, s",
     "lower",
     "seconds of fitting, and of scoring all sets of the run with metrics and intervals, without any pass over images",
 )

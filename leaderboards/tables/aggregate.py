@@ -18,7 +18,6 @@ from lsood.io import unknown
 TABLE = ("ind", "network", "protocol", "ood", "ood_fingerprint", "run_id")
 """Rows that agree in these columns may be compared and stand in one table."""
 SETTING = ("ind", "ind_origin", "network", "protocol", "ood", "ood_origin", "ood_fingerprint", "run_id")
-"""What a result and its cell on an OoD set give of these and the origins, see :func:`setting_of`."""
 POOLED = "pooled"
 ENDS = ("", "_low", "_high", "_std")
 DETECTION = {"map": "mAP", "map50": "mAP50"}
@@ -220,9 +219,7 @@ def _first(values: Iterable[str | None]) -> str | None:
 
 
 def groups(table: pd.DataFrame, level: str = IMAGE) -> list[tuple[str, pd.DataFrame]]:
-    """(title, rows) of every table of :func:`rows`: a run, in-distribution set, network, protocol and OoD set; without
-    rows of means over images.
-    """
+    """(title, rows) of every table of :func:`rows`; without rows of means over images."""
     about, found = LEVELS[level], []
     main = table if about.means is None else table[table["part"] == POOLED]
     for key, part in main.groupby(list(TABLE), sort=False):
@@ -231,9 +228,8 @@ def groups(table: pd.DataFrame, level: str = IMAGE) -> list[tuple[str, pd.DataFr
         if pd.notna(first.get("n_unknown")):
             sizes += f", {first['n_unknown']} unknown objects"
         setting = dict(zip(TABLE, key, strict=True))
-        network = f"{setting['network']} ({first['network_metric']})"
-        title = title_of_table(setting | {"network": network}, main)
-        found.append((f"{about.prefix}{title} · {sizes}", part))
+        setting["network"] += f" ({first['network_metric']})"
+        found.append((f"{about.prefix}{title_of_table(setting, main)} · {sizes}", part))
     return found
 
 

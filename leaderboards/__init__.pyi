@@ -1,3 +1,4 @@
+from .run_identity import identity, run_id
 from .schema import (
     Block,
     Cost,
@@ -27,11 +28,13 @@ __all__ = [
     "Stratum",
     "ThresholdInfo",
     "box_picture_path",
+    "identity",
     "load_result",
     "load_results",
     "load_scores",
     "markdown",
     "rows",
+    "run_id",
     "save_result",
     "terminal_tables",
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lsood.io import FAILED, reporting, write_atomic, write_text
+from lsood.io import FAILED, reporting, write_atomic, write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,53 +29,60 @@ def build(results: Path, out: Path) -> list[Path]:
     be compared on the same images; critical-difference.png with at least three methods and three blocks of a protocol.
 
     Raises:
-        FileNotFoundError: no results. ValueError: a damaged result.
+        FileNotFoundError: no results. ValueError: none that can be read; damaged and foreign files among results are
+            left out with a warning, also on the page.
     """
+    import matplotlib
+
     from leaderboards.analysis.ranks import ranks
     from leaderboards.analysis.significance import significance
+    from leaderboards.figures.box_pictures import box_pictures
     from leaderboards.figures.critical_difference import ranks_figures
     from leaderboards.figures.heatmap import strata_figures
     from leaderboards.figures.scores import score_figures
     from leaderboards.schema import IMAGE, OBJECT
-    from leaderboards.store import box_picture_path, load_results
+    from leaderboards.store import read_folder
     from leaderboards.tables.aggregate import is_miniature, rows
     from leaderboards.tables.markdown import markdown
     from leaderboards.tables.page import page
 
-    runs = load_results(results)
-    every = list(runs.values())
-    curves = score_figures(runs, out)
-    pairs, ranked = significance(runs), ranks(rows(every, IMAGE))
-    diagrams = ranks_figures(ranked, is_miniature(every), out)
-    sets = dict.fromkeys(cell.name for run in every if run.level == OBJECT for cell in run.ood)
-    boxes = {ood: path for ood in sets if (path := box_picture_path(results, ood)).is_file()}
-    pictures = {(IMAGE, ood): [path.name for path in paths] for ood, paths in curves.items()}
-    pictures |= {(OBJECT, ood): [path.name] for ood, path in boxes.items()}
+    folder = read_folder(results)
+    runs, every = folder.results, list(folder.results.values())
+    with matplotlib.rc_context({"text.parse_math": False}):  # names may hold dollar signs
+        curves = score_figures(runs, out, folder.scores)
+        pairs, ranked = significance(runs, folder.scores), ranks(rows(every, IMAGE))
+        diagrams = ranks_figures(ranked, is_miniature(every), out)
+        heat_maps = strata_figures(every, out)
+    boxes = box_pictures(every, results)
+    pictures = {(IMAGE, *place): [path.name for path in paths] for place, paths in curves.items()}
+    pictures |= {(OBJECT, *place): [name] for place, (_, name) in boxes.items()}
     named = {path.name: found for path, found in diagrams.items()}
     return [
-        write_text(out / "leaderboard.md", markdown(every, pairs, named)),
-        write_text(out / "leaderboard.html", page(every, pictures, pairs, named)),
+        _write(out / "leaderboard.md", markdown(every, pairs, named, folder.left_out)),
+        _write(out / "leaderboard.html", page(every, pictures, pairs, named, folder.left_out)),
         *_csv_files(every, pairs, out),
         *(path for paths in curves.values() for path in paths),
         *diagrams,
-        *strata_figures(every, out),
-        *(write_atomic(out / path.name, partial(shutil.copyfile, path)) for path in boxes.values()),
+        *heat_maps,
+        *(write_atomic(out / name, partial(shutil.copyfile, path)) for path, name in boxes.values()),
     ]
+
+
+def _write(path: Path, text: str) -> Path:
+    """Write UTF-8; what it does not know, such as parts of names in other encodings, as an escape."""
+    return write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _csv_files(results: Sequence[Result], pairs: pd.DataFrame, out: Path) -> list[Path]:
     """A file per level, of kinds and severities of all levels, and of comparisons; only those with rows."""
     from leaderboards.analysis.strata import all_strata
     from leaderboards.tables.aggregate import rows
+    from leaderboards.tables.escape import write_csv
     from leaderboards.tables.levels import LEVELS
 
     tables = {level.csv: rows(results, name) for name, level in LEVELS.items()}
     tables |= {"kinds.csv": all_strata(results), "significance.csv": pairs}
-    return [
-        write_atomic(out / name, partial(table.to_csv, index=False, lineterminator="\n"))
-        for name, table in tables.items()
-        if len(table)
-    ]
+    return [write_csv(table, out / name) for name, table in tables.items() if len(table)]
 
 
 @app.command(

@@ -26,7 +26,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
 
 
@@ -61,6 +61,8 @@ def build_record(kind: Any, value: Any, where: str) -> Any:
         if not math.isfinite(value):
             raise ValueError(f"{where} must be finite, got {value}")
         return float(value)
+    if kind is str and isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()  # parts of names in other encodings
     if origin is None and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     raise ValueError(f"{where} must be {getattr(kind, '__name__', kind)}, got {value!r:.60}")

@@ -114,12 +114,13 @@ class Cost:
     """What a method cost; None: not recorded.
 
     Attributes:
-        fit_seconds, score_seconds: of fit and of scoring, without the shared pass.
-        peak_memory_mb: of the process, or of the GPU's allocator.
-        images_forwarded: of the whole run, by phase.
+        fit_seconds: of fit, tuning and calibration. score_seconds: of scoring every set of the run, with metrics and
+            their intervals. Both without passes over images, also those of this method alone.
+        peak_memory_mb: of the process, or of the GPU's allocator, from the start of the run to the end of the method.
+        images_forwarded: of the whole run, by phase; the same for all its methods.
         training_seconds: of the network and of those the method needs beside it; None also where a checkpoint was
             given.
-        pass_seconds: of the passes over images, shared by all methods of the run.
+        pass_seconds: of all passes over images of the run, the same for all its methods.
     """
 
     fit_seconds: float | None = None
@@ -151,6 +152,7 @@ class Result:
         method: as typed; paper: its source, "" where it was not recorded.
         n_fit: rows it was fitted on; None: not recorded.
         settings: of the method and of the run; "image_size" is (H, W) of the network's input.
+        run_id: of `leaderboards.run_identity` when the result was written; "" where it was not recorded.
     """
 
     level: str
@@ -170,4 +172,5 @@ class Result:
     version: str
     git: str | None
     n_fit: int | None = None
+    run_id: str = ""
     schema: int = SCHEMA

@@ -1,34 +1,57 @@
 """Results on disk: a JSON file per result, its scores in a parquet file beside it.
 
-Image-level results lie in the folder itself, the others in its sub-folders ``pixels`` and ``objects``.
+Image-level results lie in the folder itself, the others in its sub-folders ``pixels`` and ``objects``. A whole
+folder is read by :func:`read_folder`, which leaves out what is no result.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leaderboards.boards import boards
+from leaderboards.file_names import digest, file_name, hashed
 from leaderboards.records import build_record, read_json, save_record
+from leaderboards.run_identity import identity, run_id, together
 from leaderboards.schema import IMAGE, LEVELS, OBJECT, PIXEL, SCHEMA, Result
 from leaderboards.schema_1 import upgraded
-from lsood.io import slug, write_atomic
+from lsood.io import log, one_line, slug, write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FOLDERS = {IMAGE: "", PIXEL: "pixels", OBJECT: "objects"}
 COLUMNS = ("set", "key", "score")
+OUTCOMES = ("flagged", "taken", "missed")
 
 
 def result_path(result: Result, folder: Path) -> Path:
-    """``<level's folder>/<method>-seed<seed>.json``, with the protocol behind the method where it is not "no-ood"."""
+    """``<level's folder>/<method>-seed<seed>.json``, with the protocol behind the method where it is not "no-ood"; with
+    8 hex digits before the seed where that file holds another method, protocol or run.
+    """
     name = result.method if result.protocol == "no-ood" else f"{result.method}-{result.protocol}"
-    return folder / FOLDERS[result.level] / f"{slug(name)}-seed{result.seed}.json"
+    there, short = folder / FOLDERS[result.level], file_name(name)
+    own = digest("/".join((result.method, result.protocol, run_id(result))))
+    plain, apart = (there / f"{text}-seed{result.seed}.json" for text in (short, f"{short}-{own}"))
+    return apart if apart.is_file() or _is_of_another(plain, result) else plain
+
+
+def _is_of_another(path: Path, result: Result) -> bool:
+    """Whether a file holds a result that this one must not replace; a damaged one is replaced."""
+    with contextlib.suppress(ValueError, OSError):
+        other = load_result(path)
+        same = (other.method, other.protocol, other.seed) == (result.method, result.protocol, result.seed)
+        return not (same and together(identity(other), identity(result)))
+    return False
 
 
 def save_result(result: Result, folder: Path, scores: pd.DataFrame | None = None) -> Path:
     """Write a result below a folder of results, and its scores (a row per scored row, columns set, key, score and any
-    further ones) beside it; returns the JSON file.
+    further ones) beside it; returns the JSON file. A result of the same run and method is replaced, with its scores.
 
     Raises:
         ValueError: scores without one of these columns.
@@ -37,6 +60,8 @@ def save_result(result: Result, folder: Path, scores: pd.DataFrame | None = None
     if scores is not None:
         checked(scores, f"scores of {result.method}")
         write_atomic(path.with_suffix(".parquet"), lambda part: scores.to_parquet(part, index=False))
+    else:
+        path.with_suffix(".parquet").unlink(missing_ok=True)
     return save_record(result, path)
 
 
@@ -49,9 +74,14 @@ def load_result(path: Path) -> Result:
     """
     content = read_json(path)
     if isinstance(content, dict) and content.get("schema") == 1:
-        content = upgraded(content)
+        try:
+            content = upgraded(content)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{path}: not a whole result of schema 1 ({type(error).__name__}: {error})"
+            ) from error
     elif isinstance(content, dict) and content.get("schema") != SCHEMA:
-        raise ValueError(f"{path}: schema {content.get('schema')!r}, this version reads 1 and {SCHEMA}")
+        raise ValueError(f"{path}: schema {content.get('schema')!r:.40}, this version reads 1 and {SCHEMA}")
     result = build_record(Result, content, str(path))
     assert isinstance(result, Result)
     _check(result, path)
@@ -61,12 +91,14 @@ def load_result(path: Path) -> Result:
 def _check(result: Result, path: Path) -> None:
     if result.level not in LEVELS:
         raise ValueError(f"{path}: level must be one of {', '.join(LEVELS)}, got {result.level!r}")
+    confidence = result.settings.get("confidence")
+    if result.level == OBJECT and (isinstance(confidence, bool) or not isinstance(confidence, int | float)):
+        raise ValueError(f"{path}: settings.confidence must be a number, got {confidence!r:.40}")
+    if len({cell.name for cell in result.ood}) < len(result.ood):
+        raise ValueError(f"{path}: an OoD set stands in it twice")
     for cell in result.ood:
         where, counts = f"{path}: {cell.name}", cell.counts
-        if (
-            "unknown" in counts
-            and sum(counts[n] for n in ("flagged", "taken", "missed")) != counts["unknown"]
-        ):
+        if "unknown" in counts and sum(counts.get(name, 0) for name in OUTCOMES) != counts["unknown"]:
             raise ValueError(f"{where}: outcomes of unknown objects do not add up to {counts['unknown']}")
         for name, values, failure in (
             ("metrics", cell.metrics, cell.failure),
@@ -74,23 +106,6 @@ def _check(result: Result, path: Path) -> None:
         ):
             if bool(values) != (failure is None):
                 raise ValueError(f"{where}: {name} needs either values or a reason for none")
-
-
-def result_files(folder: Path) -> list[Path]:
-    """The result files of all levels below a folder, image level first, sorted by name.
-
-    Raises:
-        FileNotFoundError: no such folder, or none in it.
-    """
-    paths = [path for sub in FOLDERS.values() for path in sorted((folder / sub).glob("*.json"))]
-    if not paths:
-        raise FileNotFoundError(f"no results (*.json) in {folder}")
-    return paths
-
-
-def load_results(folder: Path) -> dict[Path, Result]:
-    """Every result below a folder by its file, in the order of :func:`result_files`; raises as it does."""
-    return {path: load_result(path) for path in result_files(folder)}
 
 
 def load_scores(path: Path) -> pd.DataFrame | None:
@@ -112,7 +127,14 @@ def load_scores(path: Path) -> pd.DataFrame | None:
 
 
 def box_picture_path(folder: Path, ood: str) -> Path:
-    """Where the picture of detected boxes on an OoD set lies below a folder of results."""
+    """Where the picture of detected boxes on an OoD set lies below a folder of results: ``boxes-<ood>.png``, with a
+    digest of the name where it cannot stand in a file name as it is.
+    """
+    return folder / FOLDERS[OBJECT] / f"boxes-{ood if file_name(ood) == ood else hashed(ood)}.png"
+
+
+def old_box_picture_path(folder: Path, ood: str) -> Path:
+    """Where version 0.1 wrote that picture: one file for names that differ in punctuation only."""
     return folder / FOLDERS[OBJECT] / f"boxes-{slug(ood)}.png"
 
 
@@ -120,8 +142,94 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     """Scores with the columns every level has.
 
     Raises:
-        ValueError: one of them is missing.
+        ValueError: one of them is missing, or a score is not a number.
     """
     if missing := [column for column in COLUMNS if column not in frame]:
         raise ValueError(f"{what}: column {missing[0]} is missing")
+    if frame["score"].dtype.kind not in "fiu":
+        raise ValueError(f"{what}: column score must hold numbers, got {frame['score'].dtype}")
     return frame
+
+
+ScoreReader = Callable[[Path], "pd.DataFrame | None"]
+
+
+@dataclass
+class ResultFolder:
+    """Results by their files, image level first, sorted by name, and one line for each file that was left out."""
+
+    results: dict[Path, Result]
+    left_out: list[str] = field(default_factory=list)
+    _scores: dict[Path, pd.DataFrame | None] = field(default_factory=dict, repr=False)
+
+    def scores(self, path: Path) -> pd.DataFrame | None:
+        """The scores beside a result; None where there are none or they are damaged, which is then told."""
+        if path not in self._scores:
+            try:
+                self._scores[path] = load_scores(path)
+            except ValueError as error:
+                self._scores[path] = None
+                self._leave_out(f"scores left out: {one_line(error)}")
+        return self._scores[path]
+
+    def _leave_out(self, line: str) -> None:
+        self.left_out.append(line)
+        _warn(line)
+
+
+def read_folder(folder: Path) -> ResultFolder:
+    """Every result below a folder. Damaged and foreign files are left out with a warning; so is the older one of
+    two results of the same run, method, protocol, seed and OoD set, such as a copy.
+
+    Raises:
+        FileNotFoundError: no such folder, or no ``*.json`` in it. ValueError: none of them is a result.
+    """
+    paths = [path for sub in FOLDERS.values() for path in sorted((folder / sub).glob("*.json"))]
+    if not paths:
+        raise FileNotFoundError(f"no results (*.json) in {folder}")
+    read: dict[Path, Result] = {}
+    refused: list[str] = []
+    for path in paths:
+        try:
+            read[path] = load_result(path)
+        except (ValueError, OSError, RecursionError) as error:
+            refused.append(one_line(error))
+    if not read:
+        raise ValueError(f"no result left in {folder}, {len(refused)} not readable; first: {refused[0]}")
+    found = ResultFolder(read)
+    for line in refused:
+        found._leave_out(f"file left out: {line}")
+    for path, other in _repeated(read).items():
+        del read[path]
+        found._leave_out(f"file left out: {path}: {other.name} has the same method, seed and run")
+    return found
+
+
+def load_results(folder: Path) -> dict[Path, Result]:
+    """The results of :func:`read_folder` by their files; raises as it does."""
+    return read_folder(folder).results
+
+
+def _repeated(read: dict[Path, Result]) -> dict[Path, Path]:
+    """{file to leave out: the newer one}."""
+    owner = {id(run): board.id for board in boards(read.values()) for run in board.results}
+    kept: dict[tuple[object, ...], Path] = {}
+    found = {}
+    for path, run in sorted(
+        read.items(), key=lambda item: (item[1].created, -len(item[0].name)), reverse=True
+    ):
+        keys = [
+            (owner[id(run)], run.level, run.method, run.protocol, run.seed, cell.name, cell.fingerprint)
+            for cell in run.ood
+        ]
+        if taken := [kept[key] for key in keys if key in kept]:
+            found[path] = taken[0]
+        else:
+            kept |= dict.fromkeys(keys, path)
+    return found
+
+
+@cache
+def _warn(line: str) -> None:
+    """Log a warning once, although a run reads its folder several times."""
+    log.warning("%s", line)

@@ -39,12 +39,13 @@ def environment(device: str) -> Environment:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout the code runs from, with "+" when it has changes; None outside a
-    checkout.
+    """The commit of the checkout the code runs from, with "+" when tracked files have changes; None where the code is
+    not part of a checkout, also where it is installed inside one of another project.
     """
     here = Path(__file__).resolve().parent
     try:
         ask = {"cwd": here, "capture_output": True, "text": True, "check": True, "timeout": 10}
+        subprocess.run(["git", "ls-files", "--error-unmatch", Path(__file__).name], **ask)  # type: ignore[call-overload]
         commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], **ask).stdout.strip()  # type: ignore[call-overload]
         dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], **ask).stdout.strip()  # type: ignore[call-overload]
     except (OSError, subprocess.SubprocessError):
@@ -93,8 +94,13 @@ def provenance(
 
 
 def method_fields(settings: Settings, scored: Scored, **chosen: Any) -> dict[str, Any]:
-    """Fields that results of a method have: paper, threshold and settings; ``chosen``: further settings."""
+    """Fields that results of a method have: paper, threshold and settings.
+
+    Args:
+        chosen: further settings of the run. A parameter of the method of the same name is stored as "method.<name>".
+    """
     detector = scored.detector
+    run = {"mc_samples": settings.mc_samples, "reduction": settings.reduction, **chosen}
     components = getattr(detector, "n_components_", None)
     threshold = None
     if scored.threshold is not None:
@@ -103,10 +109,11 @@ def method_fields(settings: Settings, scored: Scored, **chosen: Any) -> dict[str
         "paper": detector.paper,
         "threshold": threshold,
         "settings": {
-            "mc_samples": settings.mc_samples,
-            "reduction": settings.reduction,
-            **chosen,
-            **detector.get_params(),
+            **run,
+            **{
+                f"method.{name}" if name in run else name: value
+                for name, value in detector.get_params().items()
+            },
             **({} if components is None else {"n_components": int(components)}),
             **({"tuned": scored.tuned} if scored.tuned else {}),
         },

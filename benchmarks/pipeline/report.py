@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.provenance import method_fields
 from benchmarks.pipeline.scored import Scored
 from datamodules import BenchmarkDataModule
-from leaderboards.schema import IMAGE, OBJECT, Cost, Result
+from leaderboards.run_identity import run_id
+from leaderboards.schema import IMAGE, Cost, Result
 from leaderboards.store import save_result
 
 
@@ -32,7 +34,7 @@ def write_results(
     """
     paths = []
     for one in scored:
-        told = method_fields(settings, one, **_level_settings(settings, data, one.level))
+        told = method_fields(settings, one, **_run_settings(settings, data))
         cost = Cost(
             one.fit_seconds,
             one.score_seconds,
@@ -50,11 +52,13 @@ def write_results(
             **told,
             **origin,
         )
+        result = dataclasses.replace(result, run_id=run_id(result))
         paths.append(save_result(result, folder, one.scores))
     return paths
 
 
-def _level_settings(settings: Settings, data: BenchmarkDataModule, level: str) -> dict[str, Any]:
+def _run_settings(settings: Settings, data: BenchmarkDataModule) -> dict[str, Any]:
+    """What all results of a run agree in, at every level: part of its identity."""
     shared = {
         "precision": settings.precision,
         "image_size": list(data.image_size),
@@ -65,4 +69,4 @@ def _level_settings(settings: Settings, data: BenchmarkDataModule, level: str) -
     }
     if settings.calibrate_share is not None:
         shared["calibrate_share"] = settings.calibrate_share
-    return shared | ({"confidence": settings.confidence} if level == OBJECT else {})
+    return shared | ({"confidence": settings.confidence} if data.task == "detection" else {})

@@ -60,8 +60,8 @@ class Ranks:
         return (
             f"Mean ranks by AUROC over {self.blocks} blocks (network x in-distribution x OoD set, mean of the seeds); "
             f"a bar joins methods that do not differ (Friedman p = {self.p:.2g}, Nemenyi critical difference "
-            f"{self.critical:.2f} at level {LEVEL:.0%}).{few}{missing} Blocks that share a network or images are not "
-            "independent."
+            f"{self.critical:.2f} at level {LEVEL:.0%}).{few}{missing} Every block counts the same, also one of "
+            "noise images. Blocks that share a network or images are not independent."
         )
 
 
@@ -87,9 +87,8 @@ def ranks(table: pd.DataFrame) -> dict[str, Ranks]:
     """
     found = {}
     for protocol, part in table[table["method"] != NAIVE].groupby("protocol"):
-        wide = part.pivot_table(
-            index=["ind", "ind_origin", "network", "ood", "ood_origin"], columns="method", values="auroc"
-        )
+        index = ["ind", "ind_origin", "network", "ood", "ood_origin", "ood_fingerprint", "run_id"]
+        wide = part.pivot_table(index=[n for n in index if n in part], columns="method", values="auroc")
         whole = wide.dropna(axis=1)
         if min(whole.shape) < FEWEST:
             continue

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from leaderboards.analysis.gain import NAIVE
+from leaderboards.boards import boards
 from leaderboards.schema import IMAGE, OodCell, Result
-from leaderboards.store import load_scores
+from leaderboards.store import ScoreReader, load_scores
+from leaderboards.tables.aggregate import SETTING, setting_of
 from lsood.metrics.comparison import compare, delong_covariance, holm
 from lsood.metrics.points import auroc
 
@@ -25,7 +27,7 @@ PAIRED_NOTE = (
     "same source, its version for clustered data, Obuchowski 1997). With several seeds the difference must have one "
     "sign and the largest p-value counts. The image-statistics baseline is neither ranked nor tested."
 )
-KEYS = ["ind", "ind_origin", "network", "protocol", "ood", "ood_origin"]
+KEYS = [*SETTING]
 COLUMNS = [
     *KEYS,
     "method_a",
@@ -42,19 +44,20 @@ Key = tuple[str, ...]
 Scores = tuple["pd.Series[float]", "pd.Series[float]", dict[str, str] | None]
 
 
-def significance(runs: Mapping[Path, Result]) -> pd.DataFrame:
+def significance(runs: Mapping[Path, Result], read: ScoreReader = load_scores) -> pd.DataFrame:
     """One row per pair of methods of an image-level table, the better one first; columns as in ``COLUMNS``.
 
     Tested are methods whose scores lie beside their results and give the AUROC recorded there, on the seeds that both
     have. ``clustered``: images share sources. Results of other levels are skipped: their rows are not independent.
     """
     tables: dict[Key, dict[str, dict[int, Scores]]] = {}
+    board = {id(run): board.id for board in boards(runs.values()) for run in board.results}
     for path, run in runs.items():
-        frame = load_scores(path) if run.level == IMAGE and run.method != NAIVE else None
+        frame = read(path) if run.level == IMAGE and run.method != NAIVE else None
         for cell in run.ood if frame is not None else []:
             assert frame is not None
             if (scores := _scores(run, cell, frame)) is not None:
-                key = (run.ind.name, run.ind.origin, run.network.name, run.protocol, cell.name, cell.origin)
+                key = tuple(setting_of(run, cell, board[id(run)]).values())
                 tables.setdefault(key, {}).setdefault(run.method, {})[run.seed] = scores
     parts = [_pairs(key, methods) for key, methods in sorted(tables.items())]
     return pd.DataFrame([row for part in parts for row in part], columns=COLUMNS)
@@ -67,6 +70,8 @@ def _scores(run: Result, cell: OodCell, frame: pd.DataFrame) -> Scores | None:
     if cell.failure is not None or "auroc" not in cell.metrics:
         return None
     scores_in, scores_out = (frame[frame["set"] == name].set_index("key") for name in ("ind-test", cell.name))
+    if not (scores_in.index.is_unique and scores_out.index.is_unique):
+        return None
     if (len(scores_in), len(scores_out)) != (cell.n_in, cell.n_out) or min(cell.n_in, cell.n_out) < 2:
         return None
     if abs(auroc(scores_in["score"], scores_out["score"]) - cell.metrics["auroc"].value) > AGREE:

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from leaderboards.analysis.gain import NAIVE
+from leaderboards.boards import boards
 from leaderboards.schema import IMAGE, Result, Stratum
-from leaderboards.tables.aggregate import ENDS, TABLE, over_seeds
+from leaderboards.tables.aggregate import ENDS, TABLE, over_seeds, setting_of, title_of_table
 from leaderboards.tables.levels import LEVELS
 
 ANY = "all"
@@ -19,16 +20,18 @@ FILLED = 1 / 3
 
 
 def strata_rows(results: Sequence[Result], level: str = IMAGE) -> pd.DataFrame:
-    """One row per in-distribution set, network, protocol, OoD set, method and stratum of a level; "all" in the columns
+    """One row per run, in-distribution set, network, protocol, OoD set, method and stratum of a level; "all" in columns
     kind and severity stands for any. Several seeds: means, with <metric>_std; one: <metric>_low and _high. Metrics are
     those that any stratum has.
     """
     found: dict[tuple[Any, ...], list[Stratum]] = {}
-    for run, cell in [(r, c) for r in results for c in r.ood if r.level == level]:
+    every = boards(results)
+    place = {board.id: i for i, board in enumerate(every)}
+    for board, run, cell in [(b, r, c) for b in every for r in b.results for c in r.ood if r.level == level]:
+        setting = setting_of(run, cell, board.id)
         for stratum in cell.strata:
             name = (stratum.kind or ANY, ANY if stratum.severity is None else str(stratum.severity))
-            group = (run.ind.name, run.network.name, run.protocol, cell.name, run.method)
-            found.setdefault((*group, *name), []).append(stratum)
+            found.setdefault((*(setting[n] for n in TABLE), run.method, *name), []).append(stratum)
     there = {name for members in found.values() for stratum in members for name in stratum.metrics}
     metrics = [column.name for column in LEVELS[level].columns if column.name in there]
     lines = [
@@ -37,7 +40,8 @@ def strata_rows(results: Sequence[Result], level: str = IMAGE) -> pd.DataFrame:
         for group, members in found.items()
     ]
     table = pd.DataFrame(lines, columns=[*COLUMNS, *(f"{metric}{end}" for metric in metrics for end in ENDS)])
-    return table.sort_values(list(COLUMNS[:7]), key=lambda column: column.astype(str), ignore_index=True)
+    table = table.sort_values(list(COLUMNS[: len(TABLE) + 3]), key=lambda column: column.astype(str))
+    return table.sort_values("run_id", key=lambda ids: ids.map(place), kind="stable", ignore_index=True)
 
 
 def all_strata(results: Sequence[Result]) -> pd.DataFrame:
@@ -53,8 +57,8 @@ def all_strata(results: Sequence[Result]) -> pd.DataFrame:
 def comparisons(table: pd.DataFrame, metric: str = "auroc") -> list[tuple[str, str, pd.DataFrame]]:
     """(title, OoD set, rows) of what may be compared and has values of the metric for kinds."""
     return [
-        (f"{ind} vs {ood} · {network} · protocol {protocol}", ood, part)
-        for (ind, network, protocol, ood), part in table.groupby(list(TABLE), sort=False)
+        (title_of_table(setting := dict(zip(TABLE, key, strict=True)), table), setting["ood"], part)
+        for key, part in table.groupby(list(TABLE), sort=False)
         if metric in part and not by_kind(part, metric).empty
     ]
 

@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 
 from leaderboards.analysis.ranks import ENOUGH, Ranks
 from leaderboards.figures.style import PALETTE, save
-from lsood.io import slug
+from leaderboards.file_names import distinct
 
 
 def ranks_figures(ranked: Mapping[str, Ranks], miniature: bool, out: Path) -> dict[Path, Ranks]:
     """A diagram per protocol: {file: ranks}."""
-    found = {}
+    found, short = {}, distinct(ranked)
     for protocol, ranks in ranked.items():
-        name = "critical-difference" if len(ranked) == 1 else f"critical-difference-{slug(protocol)}"
+        name = "critical-difference" if len(ranked) == 1 else f"critical-difference-{short[protocol]}"
         found[out / f"{name}.png"] = ranks
         ranks_figure(ranks, f"{'MINIATURE  ' if miniature else ''}protocol {protocol}", out / f"{name}.png")
     return found

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from leaderboards.analysis.gain import NAIVE
 from leaderboards.analysis.strata import by_kind, comparisons, grids, strata_rows
 from leaderboards.figures.style import save
+from leaderboards.file_names import distinct
 from leaderboards.schema import IMAGE, Result
 from leaderboards.tables.aggregate import is_miniature
 from leaderboards.tables.levels import IMAGES
-from lsood.io import slug
 
 LOW, HIGH = IMAGES.scale
 COLOURS = "cividis"
@@ -39,14 +39,24 @@ def strata_figures(results: Sequence[Result], out: Path) -> list[Path]:
     mini = "MINIATURE  " if is_miniature([run for run in results if run.level == IMAGE]) else ""
     groups = comparisons(strata_rows(results, IMAGE))
     several = len(groups) > len({ood for _, ood, _ in groups})
-    for title, ood, part in groups:
-        name = slug(f"{ood}-{part['network'].iloc[0]}-{part['protocol'].iloc[0]}" if several else ood)
+    runs = {part["run_id"].iloc[0] for _, _, part in groups}
+    full = [_full_name(ood, part, len(runs) > 1) if several else ood for _, ood, part in groups]
+    short = distinct(full)
+    for (title, _, part), text in zip(groups, full, strict=True):
+        name = short[text]
         found.append(out / f"missed-{name}.png")
         kinds_figure(by_kind(part), f"{mini}What is missed?\n{title.replace(' · ', chr(10), 1)}", found[-1])
         if shown := grids(part):
             found.append(out / f"severities-{name}.png")
             severities_figure(shown, f"{mini}{title}", found[-1])
     return found
+
+
+def _full_name(ood: str, part: pd.DataFrame, runs: bool) -> str:
+    """OoD set, network and protocol of a comparison; its images and its run where there are several runs."""
+    first = part.iloc[0]
+    more = f"-{first['ood_fingerprint'][:8]}-{first['run_id']}" if runs else ""
+    return f"{ood}-{first['network']}-{first['protocol']}{more}"
 
 
 def kinds_figure(heat: pd.DataFrame, title: str, path: Path) -> None:

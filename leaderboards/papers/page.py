@@ -11,10 +11,12 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from leaderboards.boards import boards, cautions, differences
 from leaderboards.papers.reproduction import NOT_COMPARABLE, Cell, Measured, cells, seconds, tally
 from leaderboards.papers.tables import PROTOCOLS, Caveat, PaperTable
-from leaderboards.schema import Result
+from leaderboards.schema import IMAGE, Result
 from leaderboards.tables.aggregate import is_miniature
+from leaderboards.tables.escape import csv_text
 from leaderboards.tables.page import environment
 from leaderboards.tables.text import BANNER
 from lsood.io import write_text
@@ -121,6 +123,7 @@ def _origins(results: Sequence[Result]) -> dict[str, Any]:
         "seconds": {name: round(value, 1) for name, value in seconds(results).items()},
         "sets": sorted(sets),
         "networks": sorted(networks),
+        "cautions": cautions(results),
         "commands": sorted({r.command for r in results}),
         "environments": sorted(
             {
@@ -187,17 +190,20 @@ def write(table: PaperTable, results: Sequence[Result], out: Path) -> list[Path]
     """Write reproduction.md, .html and .csv; the same results give the same bytes.
 
     Raises:
-        ValueError: no results, or results on different images of the in-distribution set.
+        ValueError: no results, or results of runs that do not belong together, see `leaderboards.boards`.
     """
     if not results:
         raise ValueError(f"{table.name}: no results to compare")
     if len({(r.ind.name, r.ind.fingerprint) for r in results}) > 1:
         raise ValueError(f"{out}: results of different in-distribution images; name another --out")
+    if len(found := boards([run for run in results if run.level == IMAGE])) > 1:
+        what = f"results of runs that do not belong together ({differences(found)})"
+        raise ValueError(f"{out}: {what}; name another --out")
     shown = view(table, results)
     templates = environment()
     contents = {
         "reproduction.md": templates.get_template("reproduction.md.j2").render(shown),
         "reproduction.html": templates.get_template("reproduction.html.j2").render(shown),
-        "reproduction.csv": frame(table, results).to_csv(index=False, lineterminator="\n"),
+        "reproduction.csv": csv_text(frame(table, results)),
     }
     return [write_text(out / name, content) for name, content in contents.items()]

@@ -10,12 +10,14 @@ from typing import Any
 import pandas as pd
 
 from leaderboards.analysis.gain import gain, naive_auroc
+from leaderboards.boards import boards
 from leaderboards.schema import IMAGE, MetricValue, OodCell, Result
 from leaderboards.tables.levels import LEVELS, RANDOM, Level
 from lsood.io import unknown
 
-TABLE = ("ind", "network", "protocol", "ood")
+TABLE = ("ind", "network", "protocol", "ood", "ood_fingerprint", "run_id")
 """Rows that agree in these columns may be compared and stand in one table."""
+SETTING = ("ind", "ind_origin", "network", "protocol", "ood", "ood_origin", "ood_fingerprint", "run_id")
 POOLED = "pooled"
 ENDS = ("", "_low", "_high", "_std")
 DETECTION = {"map": "mAP", "map50": "mAP50"}
@@ -23,19 +25,19 @@ Members = Sequence[tuple[Result, OodCell]]
 
 
 def rows(results: Sequence[Result], level: str = IMAGE) -> pd.DataFrame:
-    """One row per in-distribution set, network, protocol, OoD set and method of a level: the best first, failures
-    next, the reference row last.
+    """One row per run identity, in-distribution set, network, protocol, OoD set and method of a level: the best first,
+    failures next, the reference row last; boards one after the other, see `leaderboards.boards`.
 
     Args:
-        results: of any level. level: "image", "pixel" or "object".
+        results: of all levels. level: "image", "pixel" or "object".
 
     Returns:
         Columns method, ood, (part: "pooled" or "mean over images",) a column per metric as a fraction or count, naive
         (AUROC of the image-statistics baseline on the same images), gain (over it), threshold, <metric>_low and _high
         (95 % interval, one seed) or <metric>_std (population, several seeds), n_images, n_in, n_out and further counts
-        of the first seed, seeds (with metrics), protocol, ind, ind_origin, ood_origin, network, network_metric,
-        checkpoint (one seed), settings of the level, fit_seconds, score_seconds, failure, and <block>_failure. What was
-        not recorded is empty.
+        of the first seed, seeds (with metrics), protocol, ind, ind_origin, ood_origin, ood_fingerprint, network,
+        network_metric, checkpoint (one seed), run_id (of the board), settings of the level, fit_seconds,
+        score_seconds, failure, and <block>_failure. What was not recorded is empty.
 
     Raises:
         ValueError: unknown level.
@@ -43,12 +45,22 @@ def rows(results: Sequence[Result], level: str = IMAGE) -> pd.DataFrame:
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)
     about = LEVELS[level]
-    found = _members([run for run in results if run.level == level])
-    lines = [_row(members, about) for members in found.values()]
+    tables = [
+        _rows([run for run in board.results if run.level == level], board.id, about)
+        for board in boards(results)
+    ]
+    there = [table for table in tables if len(table)]
+    return pd.concat(there, ignore_index=True) if there else _rows([], "", about)
+
+
+def _rows(results: Sequence[Result], board: str, about: Level) -> pd.DataFrame:
+    """The rows of one board at a level."""
+    found = _members(results, board)
+    lines = [_row(members, about, board) for members in found.values()]
     if about.means is not None:
-        lines += [line for members in found.values() if (line := _means(members, about)) is not None]
+        lines += [line for members in found.values() if (line := _means(members, about, board)) is not None]
     if about.reference == RANDOM:
-        lines += _random(found, about)
+        lines += _random(found, about, board)
     table = pd.DataFrame(lines, columns=_columns(about))
     counts = [name for name in table if name.startswith("n_")]
     metrics = [f"{column.name}{end}" for column in about.columns for end in ENDS]
@@ -65,12 +77,18 @@ def rows(results: Sequence[Result], level: str = IMAGE) -> pd.DataFrame:
     return table.drop(columns="last")
 
 
-def _members(results: Sequence[Result]) -> dict[tuple[str, ...], list[tuple[Result, OodCell]]]:
+def setting_of(run: Result, cell: OodCell, board: str) -> dict[str, str]:
+    """The values of ``SETTING``: results that agree in them stand in one table."""
+    ind, where = run.ind, (run.network.name, run.protocol, cell.name, cell.origin, cell.fingerprint, board)
+    return dict(zip(SETTING, (ind.name, ind.origin, *where), strict=True))
+
+
+def _members(results: Sequence[Result], board: str) -> dict[tuple[str, ...], list[tuple[Result, OodCell]]]:
     found: dict[tuple[str, ...], list[tuple[Result, OodCell]]] = {}
     for run in sorted(results, key=lambda run: (run.method, run.seed)):
         for cell in run.ood:
-            key = (run.ind.name, run.ind.origin, run.network.name, run.protocol, cell.name, cell.origin)
-            found.setdefault((*key, run.method), []).append((run, cell))
+            key = (*setting_of(run, cell, board).values(), run.method)
+            found.setdefault(key, []).append((run, cell))
     return found
 
 
@@ -85,6 +103,7 @@ def _columns(level: Level) -> list[str]:
         *(f"{metric}{end}" for metric in metrics for end in ENDS[1:]),
         *("n_images", "n_in", "n_out", *(f"n_{name}" for name in level.counts)),
         *("seeds", "protocol", "ind", "ind_origin", "ood_origin", "network", "network_metric", "checkpoint"),
+        *("ood_fingerprint", "run_id"),
         *level.settings,
         *("fit_seconds", "score_seconds", "failure"),
         *(failure_column(view.block) for view in level.views if view.block),
@@ -96,7 +115,7 @@ def failure_column(block: str) -> str:
     return f"{block.replace('-', '_')}_failure" if block else "failure"
 
 
-def _row(members: Members, level: Level) -> dict[str, Any]:
+def _row(members: Members, level: Level, board: str) -> dict[str, Any]:
     run, cell = members[0]
     whole = [(r, c) for r, c in members if c.failure is None]
     figures = over_seeds([level.metrics(c) for _, c in members], [column.name for column in level.columns])
@@ -120,7 +139,7 @@ def _row(members: Members, level: Level) -> dict[str, Any]:
         "n_out": cell.n_out,
         **{f"n_{name}": cell.counts.get(name) for name in level.counts},
         "seeds": len(whole),
-        **_setting(members),
+        **_setting(members, board),
         "checkpoint": run.network.checkpoint if len(members) == 1 else "",
         **{name: run.settings.get(name) for name in level.settings},
         "fit_seconds": _mean(r.cost.fit_seconds for r, _ in members),
@@ -130,20 +149,13 @@ def _row(members: Members, level: Level) -> dict[str, Any]:
     }
 
 
-def _setting(members: Members) -> dict[str, Any]:
-    run, cell = members[0]
-    return {
-        "ood": cell.name,
-        "protocol": run.protocol,
-        "ind": run.ind.name,
-        "ind_origin": run.ind.origin,
-        "ood_origin": cell.origin,
-        "network": run.network.name,
-        "network_metric": quality([r.ind.network_metrics for r, _ in members]),
+def _setting(members: Members, board: str) -> dict[str, Any]:
+    return setting_of(*members[0], board) | {
+        "network_metric": quality([r.ind.network_metrics for r, _ in members])
     }
 
 
-def _means(members: Members, level: Level) -> dict[str, Any] | None:
+def _means(members: Members, level: Level, board: str) -> dict[str, Any] | None:
     """The row of means over images; None where there are none."""
     assert level.means is not None
     block, part = level.means
@@ -152,10 +164,10 @@ def _means(members: Members, level: Level) -> dict[str, Any] | None:
         return None
     figures = over_seeds([b.metrics for b in known], [column.name for column in level.columns])
     first = {"method": members[0][0].method, "part": part, "n_images": known[0].n, "seeds": len(known)}
-    return first | figures | _setting(members)
+    return first | figures | _setting(members, board)
 
 
-def _random(found: Mapping[tuple[str, ...], Members], level: Level) -> list[dict[str, Any]]:
+def _random(found: Mapping[tuple[str, ...], Members], level: Level, board: str) -> list[dict[str, Any]]:
     """A row per table of what a random score reaches."""
     lines = {}
     for (*key, _), members in found.items():
@@ -163,7 +175,7 @@ def _random(found: Mapping[tuple[str, ...], Members], level: Level) -> list[dict
             values = {name: MetricValue(value, value, value) for name, value in chance.items()}
             figures = over_seeds([values], [column.name for column in level.columns])
             first = {"method": RANDOM, "part": POOLED, "n_images": members[0][1].n_images, "seeds": 1}
-            lines[tuple(key)] = first | figures | _setting(members)
+            lines[tuple(key)] = first | figures | _setting(members, board)
     return list(lines.values())
 
 
@@ -207,19 +219,29 @@ def _first(values: Iterable[str | None]) -> str | None:
 
 
 def groups(table: pd.DataFrame, level: str = IMAGE) -> list[tuple[str, pd.DataFrame]]:
-    """(title, rows) of every table of :func:`rows`: an in-distribution set, network, protocol and OoD set; without
-    rows of means over images.
-    """
+    """(title, rows) of every table of :func:`rows`; without rows of means over images."""
     about, found = LEVELS[level], []
     main = table if about.means is None else table[table["part"] == POOLED]
-    for (ind, network, protocol, ood), part in main.groupby(list(TABLE), sort=False):
+    for key, part in main.groupby(list(TABLE), sort=False):
         first = part.iloc[0]
         sizes = about.sizes.format_map(first)
         if pd.notna(first.get("n_unknown")):
             sizes += f", {first['n_unknown']} unknown objects"
-        title = f"{ind} vs {ood} · {network} ({first['network_metric']}) · protocol {protocol} · {sizes}"
-        found.append((f"{about.prefix}{title}", part))
+        setting = dict(zip(TABLE, key, strict=True))
+        setting["network"] += f" ({first['network_metric']})"
+        found.append((f"{about.prefix}{title_of_table(setting, main)} · {sizes}", part))
     return found
+
+
+def title_of_table(setting: Mapping[str, str], table: pd.DataFrame) -> str:
+    """ "cifar10 vs svhn · resnet18 · protocol no-ood"; with the images of the OoD set where others have its name, and
+    the run where there are several, in the columns ``TABLE`` of the whole table.
+    """
+    title = f"{setting['ind']} vs {setting['ood']} · {setting['network']} · protocol {setting['protocol']}"
+    own = table[table["run_id"] == setting["run_id"]]
+    if own.loc[own["ood"] == setting["ood"], "ood_fingerprint"].nunique() > 1:
+        title += f" · images {setting['ood_fingerprint'][:8]}"
+    return title if len(own) == len(table) else f"{title} · run {setting['run_id']}"
 
 
 def is_miniature(results: Sequence[Result]) -> bool:

@@ -34,7 +34,12 @@ class Column:
 
 
 GAIN = Column("gain", "gain", "higher", "share of the baseline's distance to AUROC 1 that is gained")
-SECONDS = Column("seconds", "seconds", "lower", "fitting and scoring, without the pass shared by all methods")
+SECONDS = Column(
+    "seconds",
+    "fit+score, s",
+    "lower",
+    "seconds of fitting, and of scoring all sets of the run with metrics and intervals, without any pass over images",
+)
 FURTHER = {column.name: column for column in (GAIN, SECONDS)}
 
 

@@ -9,48 +9,57 @@ import pandas as pd
 from leaderboards.analysis.ranks import Ranks
 from leaderboards.analysis.significance import PAIRED_NOTE
 from leaderboards.analysis.strata import by_kind, comparisons, strata_rows
+from leaderboards.boards import Board, boards, cautions, differences, origins
 from leaderboards.schema import Result
 from leaderboards.tables.aggregate import is_miniature
+from leaderboards.tables.escape import cell, code
 from leaderboards.tables.levels import LEVELS, Column, Level
 from leaderboards.tables.sections import Cell, Section, sections
-from leaderboards.tables.text import BANNER, GENERAL_NOTE, note, title_of
-from lsood.io import markdown_cell as cell
+from leaderboards.tables.text import BANNER, GENERAL_NOTE, SEVERAL, note, title_of
 
 
 def markdown(
-    results: Sequence[Result], pairs: pd.DataFrame | None = None, ranks: Mapping[str, Ranks] | None = None
+    results: Sequence[Result],
+    pairs: pd.DataFrame | None = None,
+    ranks: Mapping[str, Ranks] | None = None,
+    left_out: Sequence[str] = (),
 ) -> str:
-    """A leaderboard of every level: a table per OoD set and protocol, best values bold, a dagger beside methods that do
-    not differ significantly from the best.
+    """A leaderboard of every run and level: a table per OoD set and protocol, best values bold, a dagger beside methods
+    that do not differ significantly from the best.
 
     Args:
+        left_out: a line for each file that is missing in the tables.
         pairs: see `leaderboards.analysis.significance`. ranks: {file name of a critical-difference diagram: ranks}.
     """
     lines = ["# Leaderboard", ""]
     if is_miniature(results):
         lines += [f"> **{BANNER}**", ""]
+    for line in left_out:
+        lines += [f"> Warning: {cell(line)}", ""]
+    found = boards(results)
+    if len(found) > 1:
+        lines += [f"{SEVERAL.format(n=len(found))}: {cell(differences(found))}.", ""]
+    for board in found:
+        lines += [f"# Run {board.id}", ""] if len(found) > 1 else []
+        lines += _board(board, pairs)
+    for picture, rank in (ranks or {}).items():
+        title = f"## Mean ranks, protocol {cell(rank.protocol)}"
+        lines += [title, "", f"![mean ranks]({picture})", "", cell(rank.note), ""]
+    lines += [GENERAL_NOTE, ""]
+    for command in sorted({run.command for run in results}):
+        lines += [f"Command: {code(command)}", ""]
+    for text in origins(results):
+        lines += [cell(f"{text[:1].upper()}{text[1:]}."), ""]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _board(board: Board, pairs: pd.DataFrame | None) -> list[str]:
+    """What is wrong with a board in one line each, and its tables."""
+    lines = [line for text in cautions(board.results) for line in (f"> {cell(text)}", "")]
     for level in LEVELS.values():
-        lines += _level(results, level, pairs)
-        lines += _strata(results, level)
-    for picture, found in (ranks or {}).items():
-        lines += [
-            f"## Mean ranks, protocol {found.protocol}",
-            "",
-            f"![mean ranks]({picture})",
-            "",
-            found.note,
-            "",
-        ]
-    run = results[0]
-    env = run.environment
-    lines += [
-        GENERAL_NOTE,
-        "",
-        *(f"Command: `{command}`" for command in sorted({r.command for r in results})),
-    ]
-    version = f"Version {run.version}, commit {run.git or 'unknown'}"
-    lines += ["", f"{version}, torch {env.torch}, Python {env.python}, {env.device}."]
-    return "\n".join(lines) + "\n"
+        lines += _level(board.results, level, pairs)
+        lines += _strata(board.results, level)
+    return lines
 
 
 def _level(results: Sequence[Result], level: Level, pairs: pd.DataFrame | None) -> list[str]:

@@ -12,8 +12,10 @@ from leaderboards.analysis.gain import NAIVE
 from leaderboards.analysis.ranks import Ranks
 from leaderboards.analysis.significance import PAIRED_NOTE
 from leaderboards.analysis.strata import comparisons, strata_rows
+from leaderboards.boards import Board, boards, cautions, differences, origins
 from leaderboards.schema import IMAGE, Result
 from leaderboards.tables.aggregate import is_miniature
+from leaderboards.tables.escape import cell, code
 from leaderboards.tables.heat import heat_parts, scale
 from leaderboards.tables.levels import GAIN, LEVELS, SECONDS, Column, Level, View
 from leaderboards.tables.sections import Section, sections
@@ -21,12 +23,12 @@ from leaderboards.tables.text import (
     BANNER,
     GENERAL_NOTE,
     NOT_RECORDED,
+    SEVERAL,
     failed,
     note,
 )
-from lsood.io import markdown_cell
 
-Pictures = Mapping[tuple[str, str], Sequence[str]]
+Pictures = Mapping[tuple[str, str, str, str], Sequence[str]]
 
 
 def environment() -> jinja2.Environment:
@@ -37,7 +39,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"cell": markdown_cell, "recorded": _recorded}
+    found.filters |= {"cell": cell, "code": code, "recorded": _recorded}
     return found
 
 
@@ -50,43 +52,59 @@ def page(
     pictures: Pictures | None = None,
     pairs: pd.DataFrame | None = None,
     ranks: Mapping[str, Ranks] | None = None,
+    left_out: Sequence[str] = (),
 ) -> str:
     """HTML of the leaderboard; the same results give the same bytes.
 
     Args:
-        pictures: {(level, OoD set): file names beside the page}; shown below the set's first table.
+        pictures: {(level, run, OoD set, its fingerprint): file names beside the page}; below the set's first table.
         pairs: comparisons of methods, see `leaderboards.analysis.significance`.
         ranks: {file name of a critical-difference diagram: ranks}.
+        left_out: a line for each file that is missing in the tables.
     """
-    levels = [_level(results, level, pictures or {}, pairs) for level in LEVELS.values()]
+    found = boards(results)
     return (
         environment()
         .get_template("leaderboard.html.j2")
         .render(
-            levels=levels,
+            boards=[_board(board, pictures or {}, pairs) for board in found],
+            several=f"{SEVERAL.format(n=len(found))}: {differences(found)}." if len(found) > 1 else "",
+            left_out=left_out,
+            names=", ".join(dict.fromkeys(run.ind.name for run in results)),
+            origins=origins(results),
+            created=sorted({run.created for run in results}),
             ranks=ranks or {},
             banner=BANNER if is_miniature(results) else None,
             general_note=GENERAL_NOTE,
             missing=NOT_RECORDED,
             runs=sorted(results, key=lambda run: (list(LEVELS).index(run.level), run.method, run.seed)),
-            sets=_sets(results),
-            first=results[0],
             commands=sorted({run.command for run in results}),
         )
     )
 
 
+def _board(board: Board, pictures: Pictures, pairs: pd.DataFrame | None) -> dict[str, Any]:
+    """A board as the template needs it."""
+    return {
+        "id": board.id,
+        "cautions": cautions(board.results),
+        "ind": board.results[0].ind,
+        "sets": _sets(board.results),
+        "levels": [_level(board.results, level, pictures, pairs, board.id) for level in LEVELS.values()],
+    }
+
+
 def _level(
-    results: Sequence[Result], level: Level, pictures: Pictures, pairs: pd.DataFrame | None
+    results: Sequence[Result], level: Level, pictures: Pictures, pairs: pd.DataFrame | None, board: str
 ) -> dict[str, Any]:
     """Tables, heat-maps and notes of a level as the template needs them."""
     table, found = sections(results, level, pairs)
-    shown: set[str] = set()
+    shown: set[tuple[str, str]] = set()
     parts = []
     for section in found:
         first = section.ood not in shown
         shown.add(section.ood)
-        parts.append(_section(section, pictures.get((level.name, section.ood), ()) if first else ()))
+        parts.append(_section(section, pictures.get((level.name, board, *section.ood), ()) if first else ()))
     strata = strata_rows(results, level.name)
     return {
         "sections": parts,
@@ -163,7 +181,10 @@ def _sets(results: Sequence[Result]) -> list[tuple[str, str, str, int | None]]:
     """Name, origin, fingerprint and number of images of every OoD set."""
     found: dict[tuple[str, str, str], int | None] = {}
     for run in results:
-        for cell in run.ood:
-            images = cell.n_out if run.level == IMAGE else cell.n_images
-            found.setdefault((cell.name, cell.origin, cell.fingerprint), images)
+        for one in run.ood:
+            images = one.n_images
+            if images is None and run.level == IMAGE and one.failure is None:
+                images = one.n_out
+            key = (one.name, one.origin, one.fingerprint)
+            found[key] = images if found.get(key) is None else found[key]
     return [(*key, images) for key, images in found.items()]

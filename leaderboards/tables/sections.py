@@ -11,7 +11,7 @@ import pandas as pd
 from leaderboards.analysis.gain import has_naive
 from leaderboards.analysis.significance import TIED, tied_with_best, untested
 from leaderboards.schema import IMAGE, Result
-from leaderboards.tables.aggregate import POOLED, failure_column, groups, rows
+from leaderboards.tables.aggregate import POOLED, TABLE, failure_column, groups, rows
 from leaderboards.tables.levels import GAIN, Column, Level, View
 from leaderboards.tables.text import failed, figure, reason, title_of, value
 
@@ -57,9 +57,9 @@ class Section:
     untested: list[str]
 
     @property
-    def ood(self) -> str:
-        """Name of the OoD set."""
-        return str(self.rows["ood"].iloc[0])
+    def ood(self) -> tuple[str, str]:
+        """Name and fingerprint of the OoD set."""
+        return str(self.rows["ood"].iloc[0]), str(self.rows["ood_fingerprint"].iloc[0])
 
     @cached_property
     def best(self) -> dict[str, float]:
@@ -136,7 +136,7 @@ def sections(
         means = table.iloc[:0]
         if level.means is not None:
             first = part.iloc[0]
-            same = [table[name] == first[name] for name in ("ind", "network", "protocol", "ood")]
+            same = [table[name] == first[name] for name in TABLE]
             means = table[(table["part"] != POOLED) & pd.concat(same, axis=1).all(axis=1)]
         found.append(Section(level, title, part, means, tied, left))
     return table, found

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboards.analysis.strata import ANY, MEAN, by_kind, comparisons, strata_rows
+from leaderboards.boards import boards, cautions, differences
 from leaderboards.schema import Result
 from leaderboards.tables.levels import LEVELS, Column, Level, View
 from leaderboards.tables.sections import Section, sections
@@ -21,7 +22,30 @@ WIDTH = 80
 
 
 def terminal_tables(results: Sequence[Result]) -> list[Table]:
-    """For every level a table per OoD set, protocol and group of metrics, then what is missed by kind of anomaly."""
+    """For every run and level a table per OoD set, protocol and group of metrics, then what is missed by kind of
+    anomaly; before the tables of a run what sets it apart from others, and warnings.
+    """
+    tables: list[Table] = []
+    found = boards(results)
+    for board in found:
+        if len(found) > 1:
+            tables.append(_lines([f"run {board.id}: {board.results[0].ind.name}; {differences(found)}"]))
+        if warnings := cautions(board.results):
+            tables.append(_lines(warnings))
+        tables += _board(board.results)
+    return tables
+
+
+def _lines(texts: Sequence[str]) -> Table:
+    """Lines of text among the tables."""
+    table = Table(box=None, show_header=False, padding=(0, 0))
+    table.add_column(overflow="fold")
+    for text in texts:
+        table.add_row(Text(f"\n{text}", "yellow"))
+    return table
+
+
+def _board(results: Sequence[Result]) -> list[Table]:
     tables: list[Table] = []
     for level in LEVELS.values():
         for section in sections(results, level)[1]:

@@ -12,6 +12,7 @@ from leaderboards.tables.aggregate import failure_column
 from leaderboards.tables.levels import GAIN, RANDOM, SECONDS, Column, Level, View
 
 NOT_RECORDED = "not recorded"
+SEVERAL = "{n} runs that do not belong together, each with tables of its own"
 NAIVE_TITLE = "image-statistics baseline"
 BANNER = (
     "MINIATURE: generated images stand in for real data; these numbers say nothing about the real data sets."

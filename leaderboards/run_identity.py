@@ -1,0 +1,73 @@
+"""Which results belong together: everything that must agree for two rows to be ranked, or two seeds to be averaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from leaderboards.schema import Result
+
+Identity = dict[str, Any]
+TRAINING = "training "
+SETTINGS = {
+    "image_size": "image size",
+    "mc_samples": "Monte-Carlo samples",
+    "reduction": "reduction",
+    "recipe_fingerprint": "anomaly recipe",
+    "severity": "severity",
+    "every_kind": "every kind",
+    "precision": "precision",
+    "confidence": "confidence",
+}
+"""{setting of a run: its name in an identity}."""
+
+
+def identity(result: Result) -> Identity:
+    """What must agree between results of one board, by name; without what was not recorded.
+
+    In-distribution data, network, its training options without the seed (of a given checkpoint: the sha256 of its
+    weights), pre-processing, Monte-Carlo settings, anomaly recipe, precision. Not the method, OoD sets, commit,
+    versions, seed, and the weights that training with a seed gives.
+    """
+    ind, network = result.ind, result.network
+    found: Identity = {
+        "in-distribution set": ind.name,
+        "origin": ind.origin,
+        "images": ind.fingerprint,
+        "limit/n_fit": ind.n_fit,
+        "n_val": ind.n_val,
+        "n_test": ind.n_test,
+        "network": network.name,
+        "parameters": network.parameters,
+        "latent layer": network.latent_layer,
+    }
+    if "checkpoint" in network.options:
+        found |= {"weights": network.checkpoint, "trained here": False}
+    elif network.options:
+        options = {name: value for name, value in network.options.items() if name != "seed"}
+        found |= {f"{TRAINING}{name}": value for name, value in options.items()} | {"trained here": True}
+    return found | {
+        name: result.settings[key] for key, name in SETTINGS.items() if result.settings.get(key) is not None
+    }
+
+
+def run_id(result: Result) -> str:
+    """12 hex digits of the sha256 of :func:`identity`."""
+    return id_of(identity(result))
+
+
+def id_of(found: Mapping[str, Any]) -> str:
+    """12 hex digits of the sha256 of an identity as JSON."""
+    return hashlib.sha256(canonical(found).encode()).hexdigest()[:12]
+
+
+def canonical(found: Any) -> str:
+    """JSON of an identity or one of its values: the same for tuples and lists, and for any order of keys."""
+    return json.dumps(found, sort_keys=True, default=str)
+
+
+def together(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two identities agree in everything that both recorded."""
+    return all(canonical(a[name]) == canonical(b[name]) for name in a.keys() & b.keys())

@@ -28,6 +28,14 @@ def _fresh_log():
     log.handlers, log.propagate = [], True
 
 
+@pytest.fixture(autouse=True)
+def _no_open_source():
+    """A data set that one test opened to make a generated set from is not the next one's (size, place)."""
+    from anomalies.sets.source import _data_set
+
+    _data_set.cache_clear()
+
+
 class TinyNet(nn.Module):
     """Two convolutions, DropBlock between them, a linear head: enough for every probe."""
 

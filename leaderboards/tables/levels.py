@@ -135,9 +135,10 @@ IMAGES = Level(
     ),
     reference=NAIVE,
     sizes="{n_in} / {n_out} images",
-    note="AUPR depends on the numbers of in-distribution and OoD images. Intervals are 95 %: DeLong for AUROC (of "
-    "length 0 at AUROC 0 and 1), bootstrap over images for the other metrics; bootstrap over source images for all "
-    "metrics if anomalies were generated on the in-distribution test images.",
+    note="AUPR depends on the numbers of in-distribution and OoD images. Intervals are 95 %: closed forms, see "
+    "Intervals in docs/methods.md (earlier results: DeLong for AUROC, of length 0 at AUROC 0 and 1, and bootstrap over "
+    "images). If anomalies were generated on the in-distribution test images, images count by their source, and the "
+    "metrics other than AUROC have a bootstrap over source images.",
     strata_note="By kind and severity: AUROC of the images of a kind or severity against all in-distribution images; "
     "intervals by bootstrap over source images. Cells with fewer than 5 images are blank. 50 is chance: the anomaly "
     "is missed. Below 50 anomalous images score lower than normal ones.",

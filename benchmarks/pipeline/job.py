@@ -25,6 +25,7 @@ from benchmarks.pipeline.training import from_checkpoint, network_name, train
 from benchmarks.tasks import TASKS
 from benchmarks.tasks.base import Task, model_info_of
 from datamodules import DATAMODULES, BenchmarkDataModule, cache_dir
+from datamodules.imagesets.check import check_files
 from datamodules.imagesets.contents import reading_everything
 from leaderboards.build import build
 from leaderboards.schema import IMAGE
@@ -37,7 +38,11 @@ FALSE_ALARM_RATE = 0.05
 
 
 def data_module(settings: Settings) -> BenchmarkDataModule:
-    """The in-distribution data module with its OoD sets, ready to load."""
+    """The in-distribution data module with its OoD sets, ready to load.
+
+    Raises:
+        ValueError: files that cannot be read, all at once, see `datamodules.imagesets.check`.
+    """
     data: BenchmarkDataModule = DATAMODULES[settings.ind](
         settings.data_root,
         settings.ood,
@@ -53,6 +58,7 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
     )
     data.prepare_data()
     data.setup()
+    check_files([*data.sets.values(), *data.ood_sets.values()])
     return data
 
 

@@ -45,6 +45,22 @@ def read_labelled(path: Path, label_path: Path, classes: NDArray[np.uint8]) -> t
     return image, read_label(label_path, image, path, classes)
 
 
+def check_pair(path: Path, label_path: Path) -> None:
+    """An image and its label by their headers.
+
+    Raises:
+        FileNotFoundError, ValueError: one of them is missing, cut or no image, or their sizes differ.
+    """
+    image = header_of(path)
+    if not label_path.is_file():
+        raise FileNotFoundError(f"image {path} has no label: {label_path} does not exist")
+    size = header_of(label_path).shape(stored=True)
+    if size not in (image.shape(), image.shape(stored=True)):
+        raise ValueError(
+            f"label {label_path} is {size[1]}x{size[0]}, its image {path} {image.width}x{image.height}"
+        )
+
+
 def turned_with(path: Path, size: tuple[int, int]) -> bool:
     """Whether only the turned image of a file has the size (H, W) that its labels have."""
     header = header_of(path)

@@ -72,6 +72,10 @@ class AnomalousSet(ImageSet):
         key = self.keys[index]
         return Item(drawn.image, target, key, drawn.mask, drawn.kind, drawn.severity, item.key)
 
+    def fault(self, index: int) -> str | None:
+        first = index % len(self.variants) == 0  # of the variants of an image; it is one fault
+        return self.base.fault(index // len(self.variants)) if first else None
+
     @cached_property
     def fingerprint(self) -> str:
         names = [v.name for v in self.variants] if len(self.variants) > 1 else [self.variants[0].severity]

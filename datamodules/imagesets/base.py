@@ -76,6 +76,10 @@ class ImageSet(ABC):
         image = self.read(index).image
         return image.shape[0], image.shape[1]
 
+    def fault(self, index: int) -> str | None:
+        """What stops the image at a position from being read, as far as its files show undecoded; None: nothing."""
+        return None
+
     @cached_property
     @abstractmethod
     def fingerprint(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.formats.headers import GREY, header_of
-from datamodules.formats.labels import read_labelled, turned_with
+from datamodules.formats.labels import check_pair, read_labelled, turned_with
 from datamodules.formats.listing import same_name
 from datamodules.formats.reading import image_shape, read_image
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
@@ -87,6 +87,17 @@ class FileSet(ImageSet):
             if self.labels.anomaly
             else Item(image, label, self.keys[index])
         )
+
+    def fault(self, index: int) -> str | None:
+        path = self.files[index]
+        try:
+            if self.labels is None:
+                header_of(path)
+            else:
+                check_pair(path, self.labels.of(path))
+        except (ValueError, OSError) as error:
+            return str(error)
+        return None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -37,6 +37,9 @@ class Subset(ImageSet):
     def read(self, index: int) -> Item:
         return self.base.read(self.indices[index])
 
+    def fault(self, index: int) -> str | None:
+        return self.base.fault(self.indices[index])
+
     @cached_property
     def fingerprint(self) -> str:
         return fingerprint_of(self.base.fingerprint, *self.indices)

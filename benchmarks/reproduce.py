@@ -20,6 +20,7 @@ from benchmarks.console import spread, to_file, to_terminal
 from benchmarks.papers import availability
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.job import data_module, run_seed
+from leaderboards.analysis.alarm_rates import alarm_warnings
 from leaderboards.papers.page import rich_table, view, write
 from leaderboards.papers.reproduction import cells, tally
 from leaderboards.papers.tables import PROTOCOLS, PaperTable
@@ -94,6 +95,8 @@ def reproduce(table: PaperTable, settings: Settings) -> list[Path]:
     results = list(load_results(settings.out / "results").values())
     written = write(table, results, settings.out)
     output = Console()
+    for line in alarm_warnings(results):
+        output.print(f"[yellow]{escape(line)}", soft_wrap=True)
     for shown in rich_table(table, results):
         output.print(shown)
     for i, reason in enumerate(view(table, results)["reasons"], 1):

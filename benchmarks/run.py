@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.console import spread, to_terminal
-from lsood.io import BAD_USAGE, FAILED, reporting
+from lsood.io import BAD_USAGE, FAILED, reporting, unknown
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 DATA, NETWORK, METHODS, ANOMALIES, OUTPUT = "Data", "Network", "Methods", "Anomalies", "Output"
@@ -142,6 +142,14 @@ def main(
             rich_help_panel=METHODS,
         ),
     ] = None,
+    calibrate_on: Annotated[
+        str | None,
+        typer.Option(
+            help="set whose images give calibration and thresholds: folder:PATH, or the test part of another "
+            "in-distribution set; its labels are not read (default: the validation images)",
+            rich_help_panel=METHODS,
+        ),
+    ] = None,
     mc_samples: Annotated[
         int, typer.Option(help="Monte-Carlo samples per image", rich_help_panel=METHODS)
     ] = 16,
@@ -201,7 +209,7 @@ def main(
             Console().print(table)
         return
     with reporting(BAD_USAGE, debug):
-        check_names(ind, ood or [], methods or [], network, preset)
+        check_names(ind, ood or [], methods or [], network, preset, calibrate_on)
 
         from anomalies.recipe import recipe_of
         from benchmarks.pipeline.config import Settings, resolve_device
@@ -222,6 +230,7 @@ def main(
             miniature=miniature,
             false_alarm_rate=false_alarm_rate,
             calibrate_share=calibrate_share,
+            calibrate_on=calibrate_on,
             mc_samples=mc_samples,
             reduction=reduction,
             seeds=tuple(seeds or (0,)),
@@ -248,10 +257,15 @@ def main(
 
 
 def check_names(
-    ind: str, ood: list[str], methods: list[str], network: str | None, preset: str | None
+    ind: str,
+    ood: list[str],
+    methods: list[str],
+    network: str | None,
+    preset: str | None,
+    calibrate_on: str | None = None,
 ) -> None:
     """Raise ValueError for the first unknown name; it says the nearest one and lists all."""
-    from datamodules.registry import DATAMODULES
+    from datamodules.registry import DATAMODULES, FOLDER
     from datamodules.registry import check_names as check_ood_names
     from lsood.methods import check as check_method
     from networks.presets import preset as find_preset
@@ -267,6 +281,8 @@ def check_names(
         NETWORKS.check(network)
     if preset is not None:
         find_preset(preset)
+    if calibrate_on and calibrate_on not in DATAMODULES and not calibrate_on.startswith(FOLDER):
+        raise unknown("calibration set", calibrate_on, DATAMODULES, f", {FOLDER}PATH")
 
 
 if __name__ == "__main__":

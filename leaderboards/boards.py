@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from leaderboards.analysis.alarm_rates import alarm_warnings
 from leaderboards.run_identity import SETTINGS, TRAINING, Identity, canonical, id_of, identity, together
 from leaderboards.schema import Environment, Result
 
@@ -92,8 +93,10 @@ def _short(value: Any) -> str:
 
 
 def cautions(results: Sequence[Result]) -> list[str]:
-    """Warnings about results that stand on one board although something beside their identity differs."""
-    return [*_code(results), *_weights(results), *_settings(results)]
+    """Warnings about a board: results on it although something beside their identity differs, and thresholds that do
+    not keep their rate.
+    """
+    return [*_code(results), *_weights(results), *_settings(results), *alarm_warnings(results)]
 
 
 def _code(results: Sequence[Result]) -> Iterator[str]:

@@ -20,6 +20,8 @@ SETTINGS = {
     "every_kind": "every kind",
     "precision": "precision",
     "confidence": "confidence",
+    "calibrate_share": "calibration share",
+    "calibrate_on": "calibration set",
 }
 """{setting of a run: its name in an identity}."""
 

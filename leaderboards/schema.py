@@ -24,7 +24,9 @@ class MetricValue:
 
 @dataclass(frozen=True)
 class IndInfo:
-    """The in-distribution set, its three parts, and how well the network does on its test part."""
+    """The in-distribution set, its three parts, and how well the network does on its test part and, where that was
+    measured, on the part that thresholds come from.
+    """
 
     name: str
     task: str
@@ -34,6 +36,7 @@ class IndInfo:
     n_val: int
     n_test: int
     network_metrics: dict[str, float]
+    validation_metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,9 @@ class OodCell:
 
 @dataclass(frozen=True)
 class ThresholdInfo:
-    """Alarm when score > value; chosen on n_calibration in-distribution images for the given rate."""
+    """Alarm when score > value; chosen on n_calibration in-distribution images for the given rate. 0 of them: the
+    method fixes its threshold itself, for no rate.
+    """
 
     value: float
     false_alarm_rate: float

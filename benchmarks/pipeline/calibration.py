@@ -1,4 +1,4 @@
-"""Thresholds and calibration from a part of the test set: ``--calibrate-share``.
+"""Thresholds and calibration from other images than the validation images: ``--calibrate-share``, ``--calibrate-on``.
 
 For checkpoints that may have been trained on the validation images, and for sets whose validation part is not like the
 test part. Networks are still trained on the data set as it is.
@@ -10,8 +10,44 @@ import copy
 
 import numpy as np
 
+from benchmarks.pipeline.config import Settings
 from datamodules import BenchmarkDataModule, ImageSet, Subset
+from datamodules.imagesets.unlabelled import Unlabelled
+from datamodules.ood.derived import taken_as_known
 from datamodules.registry import load_ood
+
+
+def calibration_images(data: BenchmarkDataModule, name: str) -> ImageSet:
+    """The images that ``--calibrate-on`` names, without labels.
+
+    Args:
+        data: set up. name: ``folder:PATH``, or an in-distribution set, of which the test part is taken.
+
+    Raises:
+        FileNotFoundError: not there. ValueError: no images, or those of an OoD set of this run.
+    """
+    images = Unlabelled(taken_as_known(name, data))
+    for ood, other in data.ood_sets.items():
+        if other.fingerprint == images.base.fingerprint:
+            raise ValueError(
+                f"--calibrate-on {name}: the same images as the OoD set {ood}; name images that are known"
+            )
+    return images
+
+
+def calibrated_data(data: BenchmarkDataModule, settings: Settings) -> BenchmarkDataModule:
+    """The data module that a run measures: as it is, or with other images for calibration and thresholds.
+
+    Raises:
+        ValueError, FileNotFoundError: see :func:`with_calibration_share` and :func:`calibration_images`.
+    """
+    if settings.calibrate_share is not None:
+        return with_calibration_share(data, settings.calibrate_share, data.seed)
+    if settings.calibrate_on is not None:
+        other = copy.copy(data)
+        other.sets = {**data.sets, "val": calibration_images(data, settings.calibrate_on)}
+        return other
+    return data
 
 
 def with_calibration_share(data: BenchmarkDataModule, share: float, seed: int = 0) -> BenchmarkDataModule:

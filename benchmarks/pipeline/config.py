@@ -16,6 +16,7 @@ class Settings:
     Attributes:
         false_alarm_rate: that thresholds are set for; None: 5 %, or the smallest that the validation images can give.
         calibrate_share: of the test images that give calibration and thresholds instead of the validation images.
+        calibrate_on: set whose images give them instead: ``folder:PATH``, or the test part of an in-distribution set.
         methods: as typed; () stands for the defaults of the task, see `benchmarks.tasks`.
 
     Raises:
@@ -51,6 +52,7 @@ class Settings:
     download: bool = False
     false_alarm_rate: float | None = None
     calibrate_share: float | None = None
+    calibrate_on: str | None = None
     verify_data: bool = False
     confidence: float = 0.25
     command: str = ""
@@ -93,6 +95,14 @@ class Settings:
         ):
             if share is not None and not 0 < share < 1:
                 raise ValueError(f"{name} must lie above 0 and below 1, got {share}")
+        if self.calibrate_on is not None:
+            if self.calibrate_share is not None:
+                raise ValueError("--calibrate-share and --calibrate-on exclude each other; name one of them")
+            if self.calibrate_on in (self.ind, *self.ood):
+                raise ValueError(
+                    f"--calibrate-on {self.calibrate_on}: this set is under test; --calibrate-share takes thresholds "
+                    "from a part of the in-distribution test set"
+                )
         if self.workers < 0:
             raise ValueError(f"--workers must not be negative, got {self.workers}")
         if self.data_root is not None and not self.data_root.is_dir():

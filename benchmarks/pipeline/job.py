@@ -12,9 +12,9 @@ from anomalies.recipe import recipe_of
 from benchmarks.console import to_file, watch
 from benchmarks.levels.base import Level
 from benchmarks.naive import beside_naive
-from benchmarks.pipeline.alarm_rates import check_rate, check_realised
+from benchmarks.pipeline.alarm_rates import check_rate
 from benchmarks.pipeline.auxiliary import image_methods, plain_methods
-from benchmarks.pipeline.calibration import with_calibration_share
+from benchmarks.pipeline.calibration import calibrated_data, calibration_images
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
@@ -58,7 +58,8 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
     )
     data.prepare_data()
     data.setup()
-    check_files([*data.sets.values(), *data.ood_sets.values()])
+    known = [] if settings.calibrate_on is None else [calibration_images(data, settings.calibrate_on)]
+    check_files([*data.sets.values(), *known, *data.ood_sets.values()])
     return data
 
 
@@ -86,9 +87,7 @@ def methods_at(level: str, settings: Settings, task: type[Task]) -> list[str]:
 def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: Path) -> None:
     """Train (or load), measure, score and save every method for one seed."""
     task = TASKS[data.task]
-    whole = data
-    if settings.calibrate_share is not None:
-        data = with_calibration_share(whole, settings.calibrate_share, whole.seed)
+    whole, data = data, calibrated_data(data, settings)
     rate = check_rate(settings.false_alarm_rate, FALSE_ALARM_RATE, len(data.sets["val"]))
     trained = (
         from_checkpoint(settings, whole, settings.checkpoints[0])
@@ -121,8 +120,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         task.unsupported_protocols,
     ).run()
     scored = beside_naive(evaluated.scored)
-    check_realised(scored, rate)
-    figures = task.network_metrics(evaluated.sets["ind-test"])
+    figures = {part: task.network_metrics(evaluated.sets[f"ind-{part}"]) for part in ("test", "val")}
     for level in levels:
         at_level = [one for one in scored if one.level == level.name]
         level.write_figures(at_level, evaluated.sets, folder)

@@ -58,13 +58,13 @@ def provenance(
     data: BenchmarkDataModule,
     model_info: ModelInfo,
     trained: Trained,
-    figures: dict[str, float],
+    figures: dict[str, dict[str, float]],
     seed: int,
 ) -> dict[str, Any]:
     """Fields that the results of a run share: seed, ind, network, environment, created, command, version and git.
 
     Args:
-        figures: how well the network does on the in-distribution test set.
+        figures: how well the network does on the in-distribution parts "test" and "val".
     """
     return {
         "seed": seed,
@@ -76,7 +76,8 @@ def provenance(
             n_fit=len(data.sets["train"]),
             n_val=len(data.sets["val"]),
             n_test=len(data.sets["test"]),
-            network_metrics=figures,
+            network_metrics=figures["test"],
+            validation_metrics=figures["val"],
         ),
         "network": NetworkInfo(
             name=trained.name,

@@ -67,6 +67,7 @@ def _run_settings(settings: Settings, data: BenchmarkDataModule) -> dict[str, An
         "severity": data.severity,
         "every_kind": data.every_kind,
     }
-    if settings.calibrate_share is not None:
-        shared["calibrate_share"] = settings.calibrate_share
+    for name in ("calibrate_share", "calibrate_on"):
+        if (asked := getattr(settings, name)) is not None:
+            shared[name] = asked
     return shared | ({"confidence": settings.confidence} if data.task == "detection" else {})

@@ -60,8 +60,8 @@ class Scoring:
             threshold = None
             if scores and detector is not None:
                 calibration = scores.pop("calibration")
-                n_calibration = len(calibration)
                 fixed = detector.fixed_threshold
+                n_calibration = len(calibration) if fixed is None else 0
                 threshold = fixed if fixed is not None else self._threshold(case, calibration)
             thresholds += [threshold] if threshold is not None else []
             method = MethodScores(

@@ -58,6 +58,8 @@ class Segmentation(Task):
     def network_metrics(cls, test: Measurement) -> dict[str, float]:
         """Mean intersection over union of the classes that occur."""
         confusion = test.images["confusion"].double().sum(0)
+        if not confusion.any():
+            return {}
         overlap = confusion.diagonal()
         union = confusion.sum(0) + confusion.sum(1) - overlap
         return {"miou": float((overlap / union)[confusion.sum(1) > 0].mean())}

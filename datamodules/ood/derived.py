@@ -32,11 +32,15 @@ class FolderImages:
 
     name: str
 
-    def open(self, data: Host) -> ImageSet:
+    def located(self, data: Host) -> ImageSet:
+        """All of them; raises FileNotFoundError: no folder. ValueError: no images."""
         folder = Path(self.name.removeprefix(FOLDER))
         if not folder.is_dir():
             raise FileNotFoundError(f"{self.name}: {folder} is no folder")
-        return unknown_images(FileSet(self.name, folder, image_files(folder), "official"), data)
+        return FileSet(self.name, folder, image_files(folder), "official")
+
+    def open(self, data: Host) -> ImageSet:
+        return unknown_images(self.located(data), data)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,19 @@ class Anomalies:
         base = data.sets["test"] if own else capped(located_set(ind).located(data), data.limit, data.seed)
         view = DATAMODULES[ind].view()
         return AnomalousSet(base, data.recipe, data.seed, self.name, view, data.severity, data.every_kind)
+
+
+def taken_as_known(name: str, data: Host) -> ImageSet:
+    """At most ``data.limit`` images of a folder or of the test part of an in-distribution set, whatever they show.
+
+    Args:
+        name: ``folder:PATH`` or one of `datamodules.DATAMODULES`.
+
+    Raises:
+        FileNotFoundError: not there. ValueError: no images.
+    """
+    source = FolderImages(name) if name.startswith(FOLDER) else located_set(name)
+    return capped(source.located(data), data.limit, data.seed)
 
 
 def located_set(name: str) -> OODSet:

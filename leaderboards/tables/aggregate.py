@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from leaderboards.analysis.alarm_rates import calibration_of, stated_rate
 from leaderboards.analysis.gain import gain, naive_auroc
 from leaderboards.boards import boards
 from leaderboards.schema import IMAGE, MetricValue, OodCell, Result
@@ -33,7 +34,8 @@ def rows(results: Sequence[Result], level: str = IMAGE) -> pd.DataFrame:
 
     Returns:
         Columns method, ood, (part: "pooled" or "mean over images",) a column per metric as a fraction or count, naive
-        (AUROC of the image-statistics baseline on the same images), gain (over it), threshold, <metric>_low and _high
+        (AUROC of the image-statistics baseline on the same images), gain (over it), threshold, stated_rate
+        (false-alarm rate that it was set for), calibration (the images that gave it), <metric>_low and _high
         (95 % interval, one seed) or <metric>_std (population, several seeds), n_images, n_in, n_out and further counts
         of the first seed, seeds (with metrics), protocol, ind, ind_origin, ood_origin, ood_fingerprint, network,
         network_metric, checkpoint (one seed), run_id (of the board), settings of the level, fit_seconds,
@@ -64,7 +66,7 @@ def _rows(results: Sequence[Result], board: str, about: Level) -> pd.DataFrame:
     table = pd.DataFrame(lines, columns=_columns(about))
     counts = [name for name in table if name.startswith("n_")]
     metrics = [f"{column.name}{end}" for column in about.columns for end in ENDS]
-    numbers = [*metrics, "naive", "gain", "threshold", "fit_seconds", "score_seconds"]
+    numbers = [*metrics, "naive", "gain", "threshold", "stated_rate", "fit_seconds", "score_seconds"]
     table = table.astype(dict.fromkeys(counts, "Int64") | dict.fromkeys(numbers, float))
     leading = [view.leading for view in about.views]
     part = ["part"] if about.means is not None else []
@@ -99,7 +101,7 @@ def _columns(level: Level) -> list[str]:
         "ood",
         *(["part"] if level.means is not None else []),
         *metrics,
-        *("naive", "gain", "threshold"),
+        *("naive", "gain", "threshold", "stated_rate", "calibration"),
         *(f"{metric}{end}" for metric in metrics for end in ENDS[1:]),
         *("n_images", "n_in", "n_out", *(f"n_{name}" for name in level.counts)),
         *("seeds", "protocol", "ind", "ind_origin", "ood_origin", "network", "network_metric", "checkpoint"),
@@ -134,6 +136,8 @@ def _row(members: Members, level: Level, board: str) -> dict[str, Any]:
         "naive": naive,
         "gain": gain(figures.get("auroc", math.nan), naive),
         "threshold": _mean(r.threshold.value for r, _ in whole if r.threshold is not None),
+        "stated_rate": _mean(rate for r, _ in whole if (rate := stated_rate(r)) is not None),
+        "calibration": calibration_of(whole[0][0]) if whole else "",
         "n_images": cell.n_images,
         "n_in": cell.n_in,
         "n_out": cell.n_out,

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from leaderboards.analysis.alarm_rates import RATE
 from leaderboards.analysis.gain import NAIVE
 from leaderboards.schema import IMAGE, OBJECT, PIXEL, MetricValue, OodCell
 from lsood.metrics.table import OPEN_SET, PIXELS, ROWS, names
 from lsood.registry import Registry
 
 RANDOM = "random"
+ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Column:
     @property
     def head(self) -> str:
         """The title with an arrow in the better direction."""
-        return f"{self.title} {'↑' if self.better == 'higher' else '↓'}"
+        return f"{self.title} {ARROWS.get(self.better, '')}".rstrip()
 
 
 GAIN = Column("gain", "gain", "higher", "share of the baseline's distance to AUROC 1 that is gained")
@@ -84,7 +86,7 @@ class Level:
         strata_note: the same for kinds and severities.
         counts: further counts of a cell. settings: of a run that belong to a row.
         means: block of the same metrics as means over images, and what it is called.
-        intervals: show every metric with its interval where there is room. best: mark the best of every column.
+        intervals: metrics that are shown with their intervals, beside the leading ones. best: mark the best of each.
         scale: of the leading metric's colours in tables by kind: darkest and brightest.
     """
 
@@ -100,7 +102,7 @@ class Level:
     counts: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     means: tuple[str, str] | None = None
-    intervals: bool = False
+    intervals: Sequence[str] = ()
     best: bool = False
     scale: tuple[float, float] = (0.4, 1.0)
 
@@ -129,11 +131,12 @@ IMAGES = Level(
         View(
             ROWS,
             "auroc",
-            terminal=("auroc", "gain", "fpr95", "aupr_out", "seconds"),
-            markdown=("auroc", "gain", "fpr95", "aupr_out", "aupr_in"),
+            terminal=("auroc", "gain", "fpr95", "aupr_out", RATE, "seconds"),
+            markdown=("auroc", "gain", "fpr95", "aupr_out", "aupr_in", RATE),
         ),
     ),
     reference=NAIVE,
+    intervals=(RATE,),
     sizes="{n_in} / {n_out} images",
     note="AUPR depends on the numbers of in-distribution and OoD images. Intervals are 95 %: closed forms, see "
     "Intervals in docs/methods.md (earlier results: DeLong for AUROC, of length 0 at AUROC 0 and 1, and bootstrap over "
@@ -160,7 +163,7 @@ PIXEL_LEVEL = Level(
     "blank.",
     counts=("ignored",),
     means=("image-means", "mean over images"),
-    intervals=True,
+    intervals=names(PIXELS),
     scale=(0.0, 1.0),
 )
 OBJECTS = Level(
@@ -173,12 +176,13 @@ OBJECTS = Level(
             ROWS,
             "auroc",
             heading="objects",
-            terminal=("auroc", "fpr95", "aupr_out"),
-            markdown=("auroc", "fpr95", "aupr_out"),
+            terminal=("auroc", "fpr95", "aupr_out", RATE),
+            markdown=("auroc", "fpr95", "aupr_out", RATE),
         ),
         View(OPEN_SET, "unknown_ap", block="open-set", heading="unknown objects"),
     ),
     reference="",
+    intervals=(RATE,),
     sizes="{n_in} / {n_out} detections of confidence {confidence:g}",
     note="OoD rows are the detections on OoD images. A detection finds one object, by IoU ≥ 0.5; R_U, missed and "
     "classified as known add up to 100. A-OSE is a count. The threshold for flagging comes from detections on "

@@ -92,7 +92,7 @@ def _table(section: Section, columns: Sequence[Column]) -> list[str]:
 
 
 def _figure(one: Cell, first: bool, level: Level) -> str:
-    text = cell(one.full if first or level.intervals else one.text)
+    text = cell(one.full if first or one.column.name in level.intervals else one.text)
     text = f"**{text}**" if one.best else text
     return f"{text} {one.tied}" if one.tied else text
 

@@ -12,7 +12,7 @@ from leaderboards.analysis.gain import has_naive
 from leaderboards.analysis.significance import TIED, tied_with_best, untested
 from leaderboards.schema import IMAGE, Result
 from leaderboards.tables.aggregate import POOLED, TABLE, failure_column, groups, rows
-from leaderboards.tables.levels import GAIN, Column, Level, View
+from leaderboards.tables.levels import ARROWS, GAIN, Column, Level, View
 from leaderboards.tables.text import failed, figure, reason, title_of, value
 
 
@@ -69,6 +69,8 @@ class Section:
         level, found = self.level, {}
         ranked = self.rows[self.rows["method"] != level.reference]
         for column in level.columns if level.best else [level.leading]:
+            if column.better not in ARROWS:
+                continue
             values = ranked[column.name].dropna()
             if values.nunique() > (1 if level.best else 0):
                 found[column.name] = float(values.max() if column.better == "higher" else values.min())
@@ -103,13 +105,28 @@ class Section:
         return found
 
     def shown(self, columns: Sequence[Column]) -> list[Column]:
-        """The columns without the gain where the baseline did not run."""
-        return [column for column in columns if column is not GAIN or has_naive(self.rows)]
+        """The columns without the gain where the baseline did not run, and without metrics that no row has, of earlier
+        versions.
+        """
+        absent = {
+            column.name
+            for column in columns
+            if column.name in self.rows and self.rows[column.name].isna().all()
+        }
+        if self.level.leading.name in absent:
+            absent = set()
+        absent = absent - {GAIN.name} if has_naive(self.rows) else absent | {GAIN.name}
+        return [column for column in columns if column.name not in absent]
 
     @property
     def remarks(self) -> list[str]:
-        """Sentences below the table: methods that were not compared, and why rows lack the metrics of a block."""
+        """Sentences below the table: the stated false-alarm rate, methods that were not compared, and why rows lack
+        the metrics of a block.
+        """
         found = []
+        for rate, images in sorted({*zip(self.rows["stated_rate"], self.rows["calibration"], strict=True)}):
+            if images:
+                found.append(f"Thresholds are set for {100 * rate:.3g} % false alarms, on {images}.")
         if self.untested:
             names = ", ".join(self.untested)
             found.append(

@@ -14,7 +14,7 @@ class Metric:
 
     Attributes:
         name: key in results and CSV columns. title: column head in tables.
-        better: "higher" or "lower".
+        better: "higher", "lower", or what else it should be, "as stated".
         order: position among the columns.
         about: one clause for the notes below tables.
         compute: (curve, threshold) -> (R,), one value per resample; None: computed elsewhere together with others.

@@ -4,30 +4,31 @@ import logging
 
 import numpy as np
 import pandas as pd
+import PIL.Image
 import pytest
 import torch
 from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
 from benchmarks.console import spread
-from benchmarks.pipeline.alarm_rates import check_rate, check_realised
-from benchmarks.pipeline.calibration import with_calibration_share
+from benchmarks.pipeline.alarm_rates import check_rate
+from benchmarks.pipeline.calibration import calibration_images, with_calibration_share
 from benchmarks.pipeline.failures import Failures
 from benchmarks.pipeline.out_of_fold import calibrates, out_of_fold_scores
-from benchmarks.pipeline.scored import Scored
 from benchmarks.run import app
 from datamodules import DATAMODULES, CIFAR10DataModule
-from leaderboards.store import load_result, load_scores
+from leaderboards.store import load_result, load_results, load_scores
 from lsood import Activations, threshold_at
 from lsood.methods import METHODS, create
 
+SMALL = {"cifar10": {"train": 400, "test": 60}, "svhn": {"test": 40}, "cifar100": {"train": 40, "test": 40}}
 FAST = ["--epochs", "1", "--limit", "60", "--batch-size", "30", "--device", "cpu"]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_miniatures():
     before = dict(miniature.MINIATURES)
-    for name, counts in {"cifar10": {"train": 400, "test": 60}, "svhn": {"test": 40}}.items():
+    for name, counts in SMALL.items():
         entry = before[name]
         miniature.MINIATURES[name] = miniature.Miniature(entry.folder, entry.write, counts)
     yield
@@ -96,18 +97,6 @@ def test_a_rate_that_so_few_images_cannot_give(caplog):
     assert "the smallest that 9 validation images can give" in caplog.text
 
 
-def scored(name, alarms, n=1000):
-    values = np.r_[np.ones(alarms), np.zeros(n - alarms)]
-    frame = pd.DataFrame({"set": "ind-test", "key": [str(i) for i in range(n)], "score": values})
-    return Scored("image", name, "no-ood", create("msp"), [], frame, 0.5, 100, 100, 0.0, 0.0, 0.0)
-
-
-def test_other_rates_on_test_images_are_said():
-    lines = check_realised([scored("good", 52), scored("bad", 131), scored("low", 12)], 0.05)
-    assert len(lines) == 1 and "bad 13.1 %, low 1.2 %" in lines[0] and "good" not in lines[0]
-    assert check_realised([scored("good", 52)], 0.05) == []
-
-
 def test_thresholds_from_a_half_of_the_test_set():
     data = CIFAR10DataModule(miniature=True, ood=["cifar10-anomalies"], limit=60, batch_size=30)
     data.setup()
@@ -170,8 +159,72 @@ def test_the_command(tmp_path):
         test = scores.loc[scores.set == "ind-test", "score"]
         rate = result.ood[0].metrics["false_alarm_rate"]
         assert rate.value == pytest.approx((test > result.threshold.value).mean())
-    assert "false_alarm_rate" in pd.read_csv(tmp_path / "out" / "leaderboard.csv")
+        assert set(result.ind.validation_metrics) == {"accuracy"}
+    table = pd.read_csv(tmp_path / "out" / "leaderboard.csv")
+    assert "false_alarm_rate" in table and (table["stated_rate"] == 0.1).all()
+    for name in ("leaderboard.md", "leaderboard.html"):
+        assert (
+            "set for 10 % false alarms, on 50 % of the test images, which are not scored."
+            in (tmp_path / "out" / name).read_text()
+        )
+    assert "FAR" in done.output
     done = CliRunner().invoke(app, spread([*words[:-1], str(tmp_path / "no"), "--false-alarm-rate", "0.001"]))
     assert done.exit_code == 1 and "needs 999 validation images, there are 30" in " ".join(
         done.output.split()
     )
+
+
+def test_thresholds_from_another_set(tmp_path):
+    """Its images give thresholds and calibration; its labels, of other classes, are never read."""
+    images = DATAMODULES["cifar100"](None, [], miniature=True, limit=40)
+    images.setup()
+    folder = tmp_path / "site b"
+    folder.mkdir()
+    for i in range(40):
+        PIL.Image.fromarray(images.sets["test"].read(i).image).save(folder / f"{i:02}.png")
+    words = ["--ind", "cifar10", "--ood", "svhn", "--methods", "kl-matching", "msp", "temp-scale", *FAST]
+    found = {}
+    for name in ("cifar100", f"folder:{folder}"):
+        out = tmp_path / str(len(found))
+        done = CliRunner().invoke(app, spread([*words, "--calibrate-on", name, "--out", str(out)]))
+        assert done.exit_code == 0, done.output
+        results = {run.method: run for run in load_results(out / "results").values()}
+        msp = found[name] = results["msp"]
+        assert msp.settings["calibrate_on"] == name and msp.ind.validation_metrics == {}
+        assert "needs a label" in results["temp-scale"].ood[0].failure
+        scores = load_scores(out / "results" / "msp-seed0.json")
+        held_out = scores.loc[scores.set == "ind-val", "score"]
+        assert len(held_out) == msp.threshold.n_calibration == msp.ind.n_val == 40
+        assert msp.threshold.value == threshold_at(held_out, 0.05)
+        assert f"5 % false alarms, on {name}." in (out / "leaderboard.md").read_text()
+    one, other = found.values()
+    assert one.threshold == other.threshold and one.run_id != other.run_id, (
+        "the same images in the order of a folder"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--calibrate-on", "svhn"], "unknown calibration set 'svhn'"),
+        (["--calibrate-on", "cifar10"], "is under test"),
+        (["--calibrate-on", "generated:x"], "unknown calibration set 'generated:x'"),
+        (["--calibrate-on", "folder:nowhere"], "nowhere is no folder"),
+        (["--calibrate-on", "cifar100", "--calibrate-share", "0.5"], "exclude each other"),
+    ],
+)
+def test_calibration_sets_that_cannot_be_used(options, message, tmp_path):
+    words = ["--ind", "cifar10", "--ood", "svhn", "--methods", "msp", *FAST, "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, spread([*words, *options]))
+    assert done.exit_code in (1, 2) and message in " ".join(done.output.split()), done.output
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_images_of_an_ood_set_give_no_threshold(tmp_path):
+    random = np.random.default_rng(0)
+    for i in range(4):
+        PIL.Image.fromarray(random.integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / f"{i}.png")
+    data = DATAMODULES["cifar10"](None, [f"folder:{tmp_path}"], miniature=True, limit=40)
+    data.setup()
+    with pytest.raises(ValueError, match="the same images as the OoD set"):
+        calibration_images(data, f"folder:{tmp_path}/")

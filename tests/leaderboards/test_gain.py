@@ -92,7 +92,7 @@ def test_a_perfect_naive_detector_is_never_best():
 def test_markdown_has_the_column_in_every_table():
     lines = markdown(board()).splitlines()
     tables = [line for line in lines if line.startswith("|")]
-    assert {line.count("|") for line in tables} == {8}
+    assert {line.count("|") for line in tables} == {9}
     assert any(line.startswith(f"| *{NAIVE_TITLE}* | 80.0 [79.0, 80.0] | 0.0 |") for line in lines)
     assert any(line.startswith("| lared | **90.0") and "| 50.0 |" in line for line in lines)
     assert any(line.startswith("| msp |") and "| -50.0 |" in line for line in lines)

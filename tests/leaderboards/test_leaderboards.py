@@ -46,6 +46,7 @@ def result(method, seed=0, shift=1.0, protocol="no-ood", origin="official", fail
         frames.append(pd.DataFrame({"set": ood, "key": range(50), "score": scores_out}))
         auroc = roc_auc_score(np.r_[np.zeros(60), np.ones(50)], np.r_[scores_in, scores_out])
         values = {name: MetricValue(0.5 + 0.01 * j, 0.4, 0.6) for j, name in enumerate(METRICS)}
+        values["false_alarm_rate"] = MetricValue(0.05, 0.01, 0.14)
         values["auroc"] = MetricValue(auroc, auroc - 0.05, min(1, auroc + 0.05))
         cells.append(OodCell(ood, origin, "f" * 64, 60, 50, {} if failure else values, failure))
     run = Result(
@@ -148,7 +149,7 @@ def test_csv_has_one_row_per_method_and_ood_set(folder, tmp_path):
 def test_markdown(folder):
     text = markdown(read(folder))
     lines = [line for line in text.splitlines() if line.startswith("| ")]
-    assert all(line.count("|") - line.count("\\|") == 7 for line in lines)
+    assert all(line.count("|") - line.count("\\|") == 8 for line in lines)
     assert "<script>" not in text and "MINIATURE" not in text
     best = [line for line in lines if "**" in line]
     assert len(best) == 4, "one best per OoD set and protocol"

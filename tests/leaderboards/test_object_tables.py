@@ -94,7 +94,8 @@ def test_columns_are_the_metrics_that_are_computed():
     assert {column.name for column in OBJECTS.columns} == {*METRICS, *OPEN_SET_METRICS}
     compact = [column.title for view in OBJECTS.views for column in view.columns(view.markdown)]
     assert compact == [
-        "AUROC", "FPR95", "AUPR-out", "AP_U", "R_U", "P_U", "nOSE", "A-OSE", "WI", "missed", "classified as known",
+        "AUROC", "FPR95", "AUPR-out", "FAR", "AP_U", "R_U", "P_U", "nOSE", "A-OSE", "WI", "missed",
+        "classified as known",
     ]  # fmt: skip
     assert [column.name for column in OBJECTS.columns if column.count] == ["aose"]
 

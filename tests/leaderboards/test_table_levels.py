@@ -25,10 +25,8 @@ def test_columns_are_those_of_the_table_of_metrics(level):
         assert {column.name for column in view.columns()} == set(view.table)
         assert view.columns()[0].name == view.leading
         for column in view.columns():
-            assert column.title == view.table.about(column.name, "title") and column.better in (
-                "higher",
-                "lower",
-            )
+            assert column.title == view.table.about(column.name, "title")
+            assert column.better in ("higher", "lower", "as stated")
             ends = ("", "_low", "_high", "_std")
             assert {f"{column.name}{end}" for end in ends} <= set(table), "every metric is in the CSV"
 

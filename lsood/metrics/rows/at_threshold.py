@@ -77,7 +77,7 @@ F1 = Metric(
 FALSE_ALARM_RATE = Metric(
     "false_alarm_rate",
     "FAR",
-    "lower",
+    "as stated",
     10,
     "share of in-distribution test rows flagged at the threshold, to be compared with the rate it was set for",
     _false_alarm_rate,

@@ -21,7 +21,7 @@ from benchmarks.papers import availability
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.job import data_module, run_seed
 from leaderboards.analysis.alarm_rates import alarm_warnings
-from leaderboards.papers.page import rich_table, view, write
+from leaderboards.papers.page import newest_run, rich_table, view, write
 from leaderboards.papers.reproduction import cells, tally
 from leaderboards.papers.tables import PROTOCOLS, PaperTable
 from leaderboards.store import load_results
@@ -95,7 +95,8 @@ def reproduce(table: PaperTable, settings: Settings) -> list[Path]:
     results = list(load_results(settings.out / "results").values())
     written = write(table, results, settings.out)
     output = Console()
-    for line in alarm_warnings(results):
+    results, warnings = newest_run(results)
+    for line in [*warnings, *alarm_warnings(results)]:
         output.print(f"[yellow]{escape(line)}", soft_wrap=True)
     for shown in rich_table(table, results):
         output.print(shown)

@@ -14,7 +14,7 @@ from rich.text import Text
 from leaderboards.boards import boards, cautions, differences
 from leaderboards.papers.reproduction import NOT_COMPARABLE, Cell, Measured, cells, seconds, tally
 from leaderboards.papers.tables import PROTOCOLS, Caveat, PaperTable
-from leaderboards.schema import IMAGE, Result
+from leaderboards.schema import Result
 from leaderboards.tables.aggregate import is_miniature
 from leaderboards.tables.escape import csv_text
 from leaderboards.tables.page import environment
@@ -68,8 +68,22 @@ def verdict_of(cell: Cell, table: PaperTable) -> str:
     return cell.verdict
 
 
-def view(table: PaperTable, results: Sequence[Result]) -> dict[str, Any]:
-    """Everything a page shows, for Markdown and HTML alike."""
+def newest_run(results: Sequence[Result]) -> tuple[list[Result], list[str]]:
+    """The results of the run that was measured last, see `leaderboards.boards`, and a warning about those of others."""
+    found = sorted(boards(results), key=lambda board: max(run.created for run in board.results))
+    others = len(results) - len(found[-1].results) if found else 0
+    if not others:
+        return list(results), []
+    what = f"{others} results of other runs in this folder are left out"
+    return found[-1].results, [f"Warning: {what}: the newest run {differences(found[::-1])}."]
+
+
+def view(table: PaperTable, results: Sequence[Result], warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """Everything a page shows, for Markdown and HTML alike.
+
+    Args:
+        results: of one run. warnings: shown before those of the results.
+    """
     found = cells(table, results)
     reasons = list(dict.fromkeys(cell.reason for cell in found if cell.reason))
     further = [p for p in PROTOCOLS if p != FREE and any(p in c.measured and p != c.protocol for c in found)]
@@ -88,6 +102,7 @@ def view(table: PaperTable, results: Sequence[Result]) -> dict[str, Any]:
         "caveats": [(caveat.text, scope(caveat)) for caveat in table.caveats],
         "chosen": [(row.name, ood, text) for row in table.rows for ood, text in row.chosen.items()],
         **_origins(results),
+        "cautions": [*warnings, *cautions(results)],
     }
 
 
@@ -123,7 +138,6 @@ def _origins(results: Sequence[Result]) -> dict[str, Any]:
         "seconds": {name: round(value, 1) for name, value in seconds(results).items()},
         "sets": sorted(sets),
         "networks": sorted(networks),
-        "cautions": cautions(results),
         "commands": sorted({r.command for r in results}),
         "environments": sorted(
             {
@@ -187,19 +201,15 @@ def frame(table: PaperTable, results: Sequence[Result]) -> pd.DataFrame:
 
 
 def write(table: PaperTable, results: Sequence[Result], out: Path) -> list[Path]:
-    """Write reproduction.md, .html and .csv; the same results give the same bytes.
+    """Write reproduction.md, .html and .csv of the newest run; the same results give the same bytes.
 
     Raises:
-        ValueError: no results, or results of runs that do not belong together, see `leaderboards.boards`.
+        ValueError: no results.
     """
     if not results:
         raise ValueError(f"{table.name}: no results to compare")
-    if len({(r.ind.name, r.ind.fingerprint) for r in results}) > 1:
-        raise ValueError(f"{out}: results of different in-distribution images; name another --out")
-    if len(found := boards([run for run in results if run.level == IMAGE])) > 1:
-        what = f"results of runs that do not belong together ({differences(found)})"
-        raise ValueError(f"{out}: {what}; name another --out")
-    shown = view(table, results)
+    results, warnings = newest_run(results)
+    shown = view(table, results, warnings)
     templates = environment()
     contents = {
         "reproduction.md": templates.get_template("reproduction.md.j2").render(shown),

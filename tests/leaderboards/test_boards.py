@@ -11,6 +11,7 @@ from rich.console import Console
 from test_leaderboards import result
 from test_object_tables import objects
 
+from benchmarks import papers
 from leaderboards import identity, load_results, markdown, rows, run_id, save_result, terminal_tables
 from leaderboards.analysis.ranks import ranks
 from leaderboards.boards import boards, cautions, differences
@@ -257,12 +258,16 @@ def test_warnings_within_a_board(tmp_path):
     assert "commit aaa" in page and "commit bbb+" in page and "commit aaa" in text and "commit bbb+" in text
 
 
-def test_a_papers_table_is_not_made_from_runs_that_do_not_belong_together(tmp_path):
-    class Table:
-        name = "table"
-
-    with pytest.raises(ValueError, match=r"differs in: epochs 1 / 5\); name another --out"):
-        write(Table, [plain(), plain(seed=1, options={"epochs": 5}, created="2027")], tmp_path)
+def test_a_papers_table_shows_the_newest_run_and_says_what_it_leaves_out(tmp_path):
+    table = papers.load("fssd-fashionmnist")
+    new = plain(seed=1, options={"epochs": 5}, created="2027")
+    write(table, [new], tmp_path / "alone")
+    write(table, [plain(), new, plain(method="knn")], tmp_path / "mixed")
+    line = "Warning: 2 results of other runs in this folder are left out: the newest run differs in: epochs 5 / 1."
+    for name in ("reproduction.md", "reproduction.html", "reproduction.csv"):
+        alone, mixed = ((tmp_path / folder / name).read_text() for folder in ("alone", "mixed"))
+        assert (line in mixed) == (not name.endswith("csv")) and line not in alone
+        assert mixed.replace(f"> {line}\n\n", "").replace(f'<p class="caution">{line}</p>\n', "") == alone
 
 
 def test_differences_name_causes_not_consequences():

@@ -19,6 +19,7 @@ from .latent import LaRD, LaRDMahalanobis, LaRED, LaREM
 from .metrics.intervals import delong_interval, evaluate
 from .metrics.points import aupr, auroc, detection_error, fpr_at_tpr, threshold_at
 from .monitor import Monitor
+from .out_of_fold import out_of_fold_scores
 from .probes.head import Head
 from .probes.image import ModelInfo
 
@@ -50,6 +51,7 @@ __all__ = [
     "get_latent_representation_mcd_samples",
     "get_ood_detector_results",
     "log_evaluate_lared_larem",
+    "out_of_fold_scores",
     "plot_roc_ood_detector",
     "plot_samples_pacmap",
     "sample_latents",

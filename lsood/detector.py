@@ -109,7 +109,9 @@ class Detector(MethodInfo, ABC):
         return self
 
     def calibrate(self, validation: Input) -> Self:
-        """Adjust to held-out in-distribution activations."""
+        """Adjust to held-out in-distribution activations. Their scores are too low for a threshold afterwards: take
+        other images, or `lsood.out_of_fold_scores`.
+        """
         return self
 
     def pixel_probe(self) -> PixelProbe | None:

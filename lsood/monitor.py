@@ -87,7 +87,8 @@ class Monitor:
 
         Args:
             validation: the images (N, C, H, W), normalised as in training, or batches of them: tensors, mappings with
-                "image", or tuples that begin with the images. They are scored as calls will be. Or their scores (N,),
+                "image", or tuples that begin with the images; none that the detector was fitted or calibrated on. They
+                are scored as calls will be. Or their scores (N,),
                 also under the name ``validation_scores``; where the method samples, these belong to the images' own
                 masks, so that the monitor then needs the images' keys in each call.
 

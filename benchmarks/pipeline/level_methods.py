@@ -11,9 +11,9 @@ from torch import Tensor
 
 from benchmarks.levels.base import Level
 from benchmarks.pipeline.failures import Case, Failures
-from benchmarks.pipeline.out_of_fold import calibrates, out_of_fold_scores
 from lsood.detector import Detector
 from lsood.extraction.measurement import Measurement
+from lsood.out_of_fold import calibrates, out_of_fold_scores
 
 
 @dataclass
@@ -29,7 +29,7 @@ class LevelMethods:
         failures: what went wrong with which method, and how long it took.
         n_fit: rows that methods were fitted on.
         calibration: {case: (N,) scores of the validation rows that its threshold comes from}, of methods that are
-            calibrated on these rows; see `benchmarks.pipeline.out_of_fold`.
+            calibrated on these rows; see `lsood.out_of_fold`.
     """
 
     level: Level

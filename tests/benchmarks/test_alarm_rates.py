@@ -14,12 +14,12 @@ from benchmarks.console import spread
 from benchmarks.pipeline.alarm_rates import check_rate
 from benchmarks.pipeline.calibration import calibration_images, with_calibration_share
 from benchmarks.pipeline.failures import Failures
-from benchmarks.pipeline.out_of_fold import calibrates, out_of_fold_scores
 from benchmarks.run import app
 from datamodules import DATAMODULES, CIFAR10DataModule
 from leaderboards.store import load_result, load_results, load_scores
 from lsood import Activations, threshold_at
 from lsood.methods import METHODS, create
+from lsood.out_of_fold import calibrates, out_of_fold_scores
 
 SMALL = {"cifar10": {"train": 400, "test": 60}, "svhn": {"test": 40}, "cifar100": {"train": 40, "test": 40}}
 FAST = ["--epochs", "1", "--limit", "60", "--batch-size", "30", "--device", "cpu"]
@@ -51,6 +51,7 @@ def test_kl_matching_alarms_as_often_as_it_says(classes, n, naive):
         validation = Activations({"logits": held_out}, ids)
         fitted = create("kl-matching")
         scores = out_of_fold_scores(fitted, validation, ids)
+        assert torch.equal(out_of_fold_scores(fitted, held_out), scores)
         assert not hasattr(fitted, "log_distributions_"), "the prototype is left as it was"
         detector = create("kl-matching").calibrate(validation)
         test = detector.score(fresh).numpy()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lsood.detector import Detector
+from lsood.detector import Detector, Input
 from lsood.extraction.activations import Activations
 
 FOLDS = 5
@@ -26,18 +26,24 @@ def calibrates(detector: Detector) -> bool:
 
 
 def out_of_fold_scores(
-    fitted: Detector, validation: Activations, groups: Sequence[str], seed: int = 0, folds: int = FOLDS
+    fitted: Detector,
+    validation: Input,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+    folds: int = FOLDS,
 ) -> Tensor:
-    """(N,) float64 scores of N validation rows.
+    """(N,) float64 scores of N validation rows, for `lsood.threshold_at`.
 
     Args:
         fitted: not calibrated yet; stays as it is.
-        groups: N names; rows of one name (detections of an image) stay in one fold.
+        groups: N names; rows of one name (detections of an image, frames of a drive) stay in one fold. By default each
+            row alone.
         seed: of the split.
 
     Raises:
         ValueError: fewer than two groups.
     """
+    groups = [str(i) for i in range(_count(validation))] if groups is None else groups
     names = list(dict.fromkeys(groups))
     if len(names) < 2:
         raise ValueError(
@@ -49,6 +55,14 @@ def out_of_fold_scores(
     scores = torch.empty(len(groups), dtype=torch.float64)
     for own in fold.unique():
         rest, held_out = (fold != own).nonzero()[:, 0], (fold == own).nonzero()[:, 0]
-        calibrated = copy.copy(fitted).calibrate(validation.select(rest))
-        scores[held_out] = calibrated.score(validation.select(held_out)).double()
+        calibrated = copy.copy(fitted).calibrate(_select(validation, rest))
+        scores[held_out] = calibrated.score(_select(validation, held_out)).double()
     return scores
+
+
+def _count(rows: Input) -> int:
+    return rows.images if isinstance(rows, Activations) else len(rows)
+
+
+def _select(rows: Input, indices: Tensor) -> Input:
+    return rows.select(indices) if isinstance(rows, Activations) else rows[indices]

@@ -97,7 +97,13 @@ def cautions(results: Sequence[Result]) -> list[str]:
     """Warnings about a board: results on it although something beside their identity differs, and thresholds that do
     not keep their rate.
     """
-    return [*_left_out(results), *_code(results), *_weights(results), *_settings(results), *alarm_warnings(results)]
+    return [
+        *_left_out(results),
+        *_code(results),
+        *_weights(results),
+        *_settings(results),
+        *alarm_warnings(results),
+    ]
 
 
 def _left_out(results: Sequence[Result]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,12 @@ from typer.testing import CliRunner
 
 from benchmarks.console import spread
 from benchmarks.run import app
+from datamodules.imagesets.files import FileSet
+from datamodules.imagesets.left_out import Unreadable, leaving_out
+from datamodules.imagesets.subset import Subset
+from datamodules.loading.loaders import ordered
+from datamodules.loading.preprocess import Preprocess
+from datamodules.loading.samples import SampleDataset
 from datamodules.miniature import write
 
 FREE = ("command", "cost", "created", "run_id")
@@ -126,15 +133,44 @@ def test_too_many_end_the_run_when_they_are_found(signs, tmp_path, monkeypatch):
     assert all(f"strange/0{i}.png" in log for i in (3, 4)) and not (tmp_path / "out/results").exists()
 
 
-def test_workers_find_the_same(signs, tmp_path, monkeypatch):
-    root = tmp_path / "root"
-    shutil.copytree(signs, root)
-    damage(root / "strange/03.png")
-    found = []
-    for workers in ("0", "2"):
-        done, _ = run(root, tmp_path / workers, monkeypatch, "--max-bad", ".05", "--workers", workers)
-        assert done.exit_code == 0, done.output
-        found.append(results(tmp_path / workers))
-    for name, frame in found[0][1].items():
-        pd.testing.assert_frame_equal(frame, found[1][1][name], check_exact=True)
-    assert found[1][0]["msp-seed0.json"]["ood"][0]["left_out"] == ["03.png"]
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_names_all_damaged_images_of_its_files(signs, tmp_path, workers):
+    shutil.copytree(signs / "strange", tmp_path / "strange")
+    for i in (3, 20, 29):
+        damage(tmp_path / f"strange/{i:02d}.png")
+    files = sorted((tmp_path / "strange").iterdir())
+    images = Subset(FileSet("strange", tmp_path, files, "subset"), [1, 3, 20])
+    loader = ordered(SampleDataset(images, Preprocess((8, 8), (0.5,) * 3, (0.5,) * 3)), 2, workers)
+    for block, expected in ((leaving_out(0.5), [files[i] for i in (3, 20, 29)]), (nullcontext(), [])):
+        with block, pytest.raises(Unreadable, match=r"03\.png cannot be read") as error:
+            list(loader)
+        assert [path for one in error.value.found for path in one.reasons] == expected
+
+
+def test_an_error_that_is_not_the_files_is_raised(signs):
+    """What drawing or a task raises is no fault of an image; a file that can be read now was not damaged."""
+    files = sorted((signs / "strange").iterdir())
+    images = FileSet("strange", signs, files, "subset")
+
+    def target_of(item, preprocess):
+        raise ValueError("no such class")
+
+    loader = ordered(SampleDataset(images, Preprocess((8, 8), (0.5,) * 3, (0.5,) * 3), target_of), 2, 0)
+    with pytest.raises(ValueError, match="no such class") as error:
+        list(loader)
+    assert not isinstance(error.value, Unreadable)
+
+
+def test_an_error_of_a_moment_costs_nothing(signs):
+    images, moments = FileSet("strange", signs, sorted((signs / "strange").iterdir()), "subset"), []
+    real = images.read
+
+    def read(index):
+        moments.append(index)
+        if len(moments) == 1:
+            raise OSError("input/output error")
+        return real(index)
+
+    images.read = read
+    (batch,) = ordered(SampleDataset(images, Preprocess((8, 8), (0.5,) * 3, (0.5,) * 3)), 30, 0)
+    assert batch["key"] == images.keys

@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from benchmarks.console import spread, to_file, to_terminal
 from benchmarks.papers import availability
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.job import data_module, run_seed
+from datamodules.imagesets.left_out import MAX_BAD, without_unreadable
 from leaderboards.analysis.alarm_rates import alarm_warnings
 from leaderboards.papers.page import newest_run, rich_table, view, write
 from leaderboards.papers.reproduction import cells, tally
@@ -87,8 +89,12 @@ def settings_for(table: PaperTable, preset: str, protocols: tuple[str, ...], **o
 
 def reproduce(table: PaperTable, settings: Settings) -> list[Path]:
     """Train, measure and score every seed, then write the page; returns its files."""
-    start = time.perf_counter()
     to_file(settings.out / "run.log")
+    return without_unreadable(partial(_reproduce, table, settings), settings.max_bad)
+
+
+def _reproduce(table: PaperTable, settings: Settings) -> list[Path]:
+    start = time.perf_counter()
     data = data_module(settings)
     for seed in settings.seeds:
         run_seed(settings, data, seed, settings.out / "results")
@@ -151,6 +157,12 @@ def main(
     download: Annotated[
         bool, typer.Option("--download", help="download sets that torchvision can fetch")
     ] = False,
+    max_bad: Annotated[
+        float,
+        typer.Option(
+            help="share of a set's images that may be left out because they cannot be read; more end the run"
+        ),
+    ] = MAX_BAD,
     list_: Annotated[
         bool, typer.Option("--list", help="show every table with its data, network and cost")
     ] = False,
@@ -192,6 +204,7 @@ def main(
             workers=workers,
             out=out or Path("runs") / name,
             download=download,
+            max_bad=max_bad,
             command=shlex.join(["python", "-m", "benchmarks.reproduce", *sys.argv[1:]]),
         )
     with reporting(FAILED, debug):

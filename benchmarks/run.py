@@ -50,6 +50,13 @@ def main(
             rich_help_panel=DATA,
         ),
     ] = False,
+    max_bad: Annotated[
+        float,
+        typer.Option(
+            help="share of a set's images that may be left out because they cannot be read; more end the run",
+            rich_help_panel=DATA,
+        ),
+    ] = 0.01,
     image_size: Annotated[
         tuple[int, int] | None,
         typer.Option(
@@ -250,6 +257,7 @@ def main(
             out=out or Path("runs") / ind,
             download=download,
             verify_data=verify_data,
+            max_bad=max_bad,
             command=shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]]),
         )
     with reporting(FAILED, debug):

@@ -124,6 +124,11 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         return fingerprint_of(self.name, *(self.sets[part].fingerprint for part in ("train", "val", "test")))
 
     @property
+    def training_fingerprint(self) -> str:
+        """sha256 in hex over "train" and "val", all that a network sees while it is trained."""
+        return fingerprint_of(self.name, *(self.sets[part].fingerprint for part in ("train", "val")))
+
+    @property
     def augment(self) -> Augment | None:
         """The training augmentation, by default that of the task."""
         return self.task_handler.augment

@@ -11,6 +11,7 @@ from leaderboards.run_identity import SETTINGS, TRAINING, Identity, canonical, i
 from leaderboards.schema import Environment, Result
 
 UNKNOWN = "not recorded"
+NAMED = 10
 VERSIONS = ("python", "torch", "lightning", "device")
 FOLLOWS = {
     "in-distribution set": ("origin", "images", "limit/n_fit", "n_val", "n_test"),
@@ -96,7 +97,26 @@ def cautions(results: Sequence[Result]) -> list[str]:
     """Warnings about a board: results on it although something beside their identity differs, and thresholds that do
     not keep their rate.
     """
-    return [*_code(results), *_weights(results), *_settings(results), *alarm_warnings(results)]
+    return [
+        *_left_out(results),
+        *_code(results),
+        *_weights(results),
+        *_settings(results),
+        *alarm_warnings(results),
+    ]
+
+
+def _left_out(results: Sequence[Result]) -> Iterator[str]:
+    parts = [(run.ind.name, run.ind.left_out) for run in results]
+    parts += [(cell.name, cell.left_out) for run in results for cell in run.ood]
+    found: dict[str, dict[str, None]] = {}
+    for name, keys in parts:
+        found.setdefault(name, {}).update(dict.fromkeys(keys))
+    for name, own in found.items():
+        if own:
+            more = f" and {len(own) - NAMED} more, see the result files" if len(own) > NAMED else ""
+            names = ", ".join(list(own)[:NAMED])
+            yield f"Warning: images of {name} that cannot be read are left out ({len(own)}): {names}{more}."
 
 
 def _code(results: Sequence[Result]) -> Iterator[str]:
@@ -137,7 +157,7 @@ def _settings(results: Sequence[Result]) -> Iterator[str]:
 
 def _of_method(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a method that do not follow from the seed."""
-    free = {*SETTINGS, "recipe", "tuned", "n_components", "seed"}
+    free = {*SETTINGS, "recipe", "batch_size", "tuned", "n_components", "seed"}
     for chosen in (settings.get("tuned") or {}).values():
         free |= set(chosen) if isinstance(chosen, dict) else set()
     return {

@@ -29,9 +29,9 @@ SETTINGS = {
 def identity(result: Result) -> Identity:
     """What must agree between results of one board, by name; without what was not recorded.
 
-    In-distribution data, network, its training options without the seed (of a given checkpoint: the sha256 of its
-    weights), pre-processing, Monte-Carlo settings, anomaly recipe, precision. Not the method, OoD sets, commit,
-    versions, seed, and the weights that training with a seed gives.
+    In-distribution data and what was left out of it, network, its training options without the seed (of a given
+    checkpoint: the sha256 of its weights), pre-processing, Monte-Carlo settings, anomaly recipe, precision. Not the
+    method, OoD sets, commit, versions, seed, and the weights that training with a seed gives.
     """
     ind, network = result.ind, result.network
     found: Identity = {
@@ -45,6 +45,8 @@ def identity(result: Result) -> Identity:
         "parameters": network.parameters,
         "latent layer": network.latent_layer,
     }
+    if ind.left_out:
+        found["left out"] = ind.left_out
     if "checkpoint" in network.options:
         found |= {"weights": network.checkpoint, "trained here": False}
     elif network.options:

@@ -26,6 +26,9 @@ class MetricValue:
 class IndInfo:
     """The in-distribution set, its three parts, and how well the network does on its test part and, where that was
     measured, on the part that thresholds come from.
+
+    Attributes:
+        left_out: keys of images that are no part of it because they cannot be read.
     """
 
     name: str
@@ -37,6 +40,7 @@ class IndInfo:
     n_test: int
     network_metrics: dict[str, float]
     validation_metrics: dict[str, float] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class OodCell:
         counts: pixels "ignored"; unknown objects "unknown" = "flagged" + "taken" (for known) + "missed".
         chance: {metric: what a random score reaches}, where that depends on the set.
         blocks: {"image-means", "open-set": further metrics}.
+        left_out: keys of images of the set that were not evaluated because they cannot be read.
     """
 
     name: str
@@ -90,6 +95,7 @@ class OodCell:
     counts: dict[str, int] = field(default_factory=dict)
     chance: dict[str, float] = field(default_factory=dict)
     blocks: dict[str, Block] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,16 @@ import hashlib
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 log = logging.getLogger("lsood-bench")
-FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
+FAILED, BAD_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 TEMPORARY = ".*.part"
 """Pattern of the names of files that are being written."""
 T = TypeVar("T")
@@ -175,14 +177,50 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def reason(error: BaseException) -> str:
+    """The first line of an error, with its type where it is not one that is raised on purpose."""
+    text = next(iter(str(error).splitlines()), "")
+    if isinstance(error, OSError):
+        text = one_line(error)
+    kind = type(error).__name__
+    return text if text and isinstance(error, ValueError | OSError) else f"{kind}: {text}" if text else kind
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; raised where it did, so that files that are being written are removed and processes end."""
+
+
 @contextmanager
-def reporting(code: int, debug: bool) -> Iterator[None]:
-    """Errors that a user can act on become one line on stderr and an exit code; ``debug``: a traceback."""
+def _terminable() -> Iterator[None]:
+    """Inside the block SIGTERM raises Terminated, once; in threads other than the main one nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
-    except KeyboardInterrupt:
-        print("interrupted; run the same command to resume", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def reporting(code: int, debug: bool) -> Iterator[None]:
+    """Errors that a user can act on become one line on stderr and an exit code; ``debug``: a traceback. Ctrl+C and
+    SIGTERM end what runs in the block, and then the command.
+    """
+    try:
+        with _terminable():
+            yield
+    except (KeyboardInterrupt, Terminated) as error:
+        code = TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+        word = "terminated" if code == TERMINATED else "interrupted"
+        print(f"{word}; run the same command to resume", file=sys.stderr)
+        raise SystemExit(code) from None
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         if debug:
             raise

@@ -91,7 +91,8 @@ def _bounded(submit: Callable[[Any], Future[Any]], tasks: Sequence[Any], size: i
 
 
 def _start(make: Make[Any]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):  # both are for the parent, which lets jobs in hand finish
+        signal.signal(number, signal.SIG_IGN)
     logging.disable(logging.WARNING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)

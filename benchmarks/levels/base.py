@@ -120,7 +120,12 @@ class Level(ABC):
     def _about(self, ood: str) -> dict[str, Any]:
         """Fields that the cells of all levels have."""
         images = self.data.ood_sets[ood]
-        return {"name": ood, "origin": images.origin, "fingerprint": images.fingerprint}
+        return {
+            "name": ood,
+            "origin": images.origin,
+            "fingerprint": images.fingerprint,
+            "left_out": list(images.left_out),
+        }
 
     def _sources(self, ood: str, known: Measurement, other: Measurement) -> Sources | None:
         """Names of the images that the images of both sides were made from; None where no anomalies were drawn."""

@@ -45,8 +45,9 @@ class PixelLevel(Level):
         """Intervals by a bootstrap over the images that the anomalies were drawn on."""
         probe = None if method.detector is None else method.detector.pixel_probe()
         of = other.pixels
-        if probe is None or of is None or method.failure is not None:
-            failure = method.failure or "no score map"
+        if probe is None or of is None or method.failure is not None or probe.scores[0] not in of.scores:
+            lost = None if probe is None else other.images.metadata.get("failed", {}).get(probe.scores[0])
+            failure = method.failure or lost or "no score map"
             return OodCell(**self._about(ood), n_in=0, n_out=0, metrics={}, failure=failure)
         score, info = probe.scores[0], anomaly_info(other.images)
         sources = list(info["source"]) if "source" in info else of.keys

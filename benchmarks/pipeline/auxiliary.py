@@ -13,7 +13,6 @@ from torch import nn
 import networks
 from benchmarks.naive import Naive
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.failures import reason
 from benchmarks.pipeline.training import (
     Exposure,
     Trained,
@@ -25,8 +24,9 @@ from benchmarks.pipeline.training import (
     training_config_of,
 )
 from datamodules import BenchmarkDataModule, ImageSet
+from datamodules.imagesets.left_out import Unreadable
 from lsood.detector import Detector
-from lsood.io import log
+from lsood.io import log, reason
 from lsood.methods import create
 from networks.models.autoencoder import Autoencoder
 from networks.models.vmdls import VMDLSNet
@@ -63,6 +63,8 @@ def image_methods(
                 weights = "".join(other.weights for other in others)
                 detector = type(detector)(nets, weights, **given)  # type: ignore[call-arg]
                 found.seconds[name] = sum(other.seconds or 0.0 for other in others)
+            except Unreadable:
+                raise
             except Exception as error:
                 found.failures[name] = reason(error)
                 log.warning("%s: %s", name, found.failures[name])
@@ -131,7 +133,7 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
     config = VMDLSTrainingConfig(**{**dataclasses.asdict(plain), **batches})
     reconstruct = dataclasses.replace(plain, optimizer="adam", lr=1e-3, schedule="one-cycle", milestones=())
     labels = torch.cat([batch["target"] for batch in data.fit_dataloader()])
-    common = {"data": data.fingerprint, "preprocess": data.preprocess.fingerprint, "seed": seed}
+    common = {"data": data.training_fingerprint, "preprocess": data.preprocess.fingerprint, "seed": seed}
 
     def encoder() -> nn.Module:
         return VMDLSNet(build_network(trained.name, data, settings.preset), latent)
@@ -162,8 +164,17 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
             encoder,
             fit_encoder,
             f"training VMDLS, {config.epochs} epochs",
+            data.fingerprint,
         ),
-        cached(image, image, "autoencoder", decoder, fit_decoder, "training the autoencoder of VMDLS"),
+        cached(
+            image,
+            image,
+            "autoencoder",
+            decoder,
+            fit_decoder,
+            "training the autoencoder of VMDLS",
+            data.fingerprint,
+        ),
     ]
 
 

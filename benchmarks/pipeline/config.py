@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomalies.variants import SEVERITY_CHOICES
+from datamodules.imagesets.left_out import MAX_BAD
 from lsood.choices import PRECISIONS, PROTOCOLS, REDUCTIONS
 
 
@@ -17,6 +18,7 @@ class Settings:
         false_alarm_rate: that thresholds are set for; None: 5 %, or the smallest that the validation images can give.
         calibrate_share: of the test images that give calibration and thresholds instead of the validation images.
         calibrate_on: set whose images give them instead: ``folder:PATH``, or the test part of an in-distribution set.
+        max_bad: largest share of a set that may be left out because it cannot be read.
         methods: as typed; () stands for the defaults of the task, see `benchmarks.tasks`.
 
     Raises:
@@ -54,6 +56,7 @@ class Settings:
     calibrate_share: float | None = None
     calibrate_on: str | None = None
     verify_data: bool = False
+    max_bad: float = MAX_BAD
     confidence: float = 0.25
     command: str = ""
 
@@ -103,6 +106,8 @@ class Settings:
                     f"--calibrate-on {self.calibrate_on}: this set is under test; --calibrate-share takes thresholds "
                     "from a part of the in-distribution test set"
                 )
+        if not 0 <= self.max_bad < 1:
+            raise ValueError(f"--max-bad must lie in 0 to below 1, got {self.max_bad}")
         if self.workers < 0:
             raise ValueError(f"--workers must not be negative, got {self.workers}")
         if self.data_root is not None and not self.data_root.is_dir():

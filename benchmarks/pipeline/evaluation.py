@@ -200,7 +200,12 @@ class Evaluation:
     def _adversarial(self, images: ImageSet, probes: list[Probe], steps: list[Perturbation]) -> Activations:
         extraction, data = self.extraction, self.data
         moved = Adversarial(
-            data.loader(images), extraction.network, data.mean, data.std, device=extraction.device
+            data.loader(images),
+            extraction.network,
+            data.mean,
+            data.std,
+            device=extraction.device,
+            limit=extraction.limit,
         )
         fingerprint = fingerprint_of("fgsm", images.fingerprint, extraction.network_hash, moved.epsilon)
         found = extraction.measure("adversarial", moved, fingerprint, probes, steps)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.pipeline.batch_limit import BatchLimit
 from benchmarks.pipeline.strata import ANOMALY_INFO
 from datamodules.imagesets.base import NOT_DRAWN
 from lsood.extraction.activations import Activations, concatenate
@@ -63,6 +64,7 @@ class Extraction:
             "preparation", ...).
         from_cache: images whose measurements were all read from the cache.
         seconds: of all passes, loading included.
+        limit: of the batches, where memory did not suffice for those of a loader.
     """
 
     network: nn.Module
@@ -76,6 +78,7 @@ class Extraction:
     from_cache: int = 0
     precision: str = "float32"
     seconds: float = 0.0
+    limit: BatchLimit = field(default_factory=BatchLimit)
 
     def measure(
         self,
@@ -181,8 +184,7 @@ class Extraction:
             self._tally(folder, missing.pixels) as tally,
             OnePass(self.network, probes, missing.steps, *settings) as run,
         ):
-            for batch in self.watch(title, loader):
-                row = run(batch["image"], batch["key"], batch["target"])
+            for batch, row in self._rows(run, self.watch(title, loader)):
                 target = batch["target"]
                 whole = isinstance(target, Tensor) and target.ndim == 1
                 row["labels"] = target if whole else torch.full((len(target),), -1)
@@ -190,7 +192,7 @@ class Extraction:
                 names = [batch["key"][i] for i in chosen]
                 if objects is not None:
                     objects.add(run.objects, target, batch["key"], chosen)
-                planes = [row.pop(probe.name) for probe in missing.pixels]
+                planes = [_plane(row, probe, batch) for probe in missing.pixels]
                 if tally is not None and chosen:
                     scores, masks = torch.cat(planes, dim=1), batch["anomaly"]
                     tally.add(scores[chosen].numpy(), masks[chosen].numpy(), names)
@@ -202,6 +204,12 @@ class Extraction:
             for phase, images in run.forwarded.items():
                 self.forwarded[phase] = self.forwarded.get(phase, 0) + images
             pixels = None if tally is None else tally.finish()
+            lost_objects = run.failed_objects or {}
+        for probe in missing.pixels:
+            if probe.name in failed:
+                failed |= dict.fromkeys(probe.scores, failed[probe.name])
+        if pixels is not None:
+            pixels = replace(pixels, scores={n: s for n, s in pixels.scores.items() if n not in failed})
         if left_out:
             log.warning("%s: no anomaly of the recipe could be drawn on %d images; left out", title, left_out)
         if not keys:
@@ -212,8 +220,19 @@ class Extraction:
         metadata: dict[str, Any] = {"anomaly_info": {"key": keys, **info}} if info["kind"] else {}
         metadata["failed"] = failed
         parts = [{name: value for name, value in part.items() if name not in failed} for part in parts]
-        found = objects.finish({}) if objects is not None else None
+        found = objects.finish({"failed": lost_objects}) if objects is not None else None
         return Measurement(Activations(concatenate(parts), keys, metadata), pixels, found)
+
+    def _rows(
+        self, run: OnePass, batches: Iterable[dict[str, Any]]
+    ) -> Iterator[tuple[dict[str, Any], dict[str, Tensor]]]:
+        """Batches, or parts of them, with what was measured."""
+
+        def step(batch: dict[str, Any]) -> dict[str, Tensor]:
+            return run(batch["image"], batch["key"], batch["target"])
+
+        for batch in batches:
+            yield from self.limit.run(step, batch)
 
     @staticmethod
     def _tally(folder: Path, probes: Sequence[PixelProbe]) -> AbstractContextManager[PixelTally | None]:
@@ -221,6 +240,14 @@ class Extraction:
             return nullcontext()
         folder.mkdir(parents=True, exist_ok=True)
         return PixelTally([name for probe in probes for name in probe.scores], folder)
+
+
+def _plane(row: dict[str, Tensor], probe: PixelProbe, batch: dict[str, Any]) -> Tensor:
+    """The score maps of a probe; zeros where it failed, to be dropped in the end."""
+    if probe.name in row:
+        return row.pop(probe.name)
+    images, *size = batch["anomaly"].shape
+    return torch.zeros(images, len(probe.scores), *size, dtype=torch.float16)
 
 
 def _plain(value: Any) -> Any:

@@ -7,20 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from lsood.io import log, one_line
+from lsood.io import log, reason
 
 Case = tuple[str, str]
 """Method as typed, protocol."""
 T = TypeVar("T")
-
-
-def reason(error: Exception) -> str:
-    """The first line of an error, with its type where it is not one that is raised on purpose."""
-    text = next(iter(str(error).splitlines()), "")
-    if isinstance(error, OSError):
-        text = one_line(error)
-    kind = type(error).__name__
-    return text if text and isinstance(error, ValueError | OSError) else f"{kind}: {text}" if text else kind
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -27,6 +28,7 @@ from benchmarks.tasks.base import Task, model_info_of
 from datamodules import DATAMODULES, BenchmarkDataModule, cache_dir
 from datamodules.imagesets.check import check_files
 from datamodules.imagesets.contents import reading_everything
+from datamodules.imagesets.left_out import LeftOut, current, without_unreadable
 from leaderboards.build import build
 from leaderboards.schema import IMAGE
 from leaderboards.store import load_results
@@ -38,11 +40,21 @@ FALSE_ALARM_RATE = 0.05
 
 
 def data_module(settings: Settings) -> BenchmarkDataModule:
-    """The in-distribution data module with its OoD sets, ready to load.
+    """The in-distribution data module with its OoD sets, ready to load, without the images whose files are at fault
+    (see `datamodules.imagesets.check.check_files`); outside of `datamodules.imagesets.left_out.leaving_out` there must
+    be none.
 
     Raises:
-        ValueError: files that cannot be read, all at once, see `datamodules.imagesets.check`.
+        ValueError: too many images cannot be read; all of them are told.
     """
+    data = _made(settings)
+    known = [] if settings.calibrate_on is None else [calibration_images(data, settings.calibrate_on)]
+    if check_files([*data.sets.values(), *known, *data.ood_sets.values()], current() or LeftOut(0)):
+        data = _made(settings)
+    return data
+
+
+def _made(settings: Settings) -> BenchmarkDataModule:
     data: BenchmarkDataModule = DATAMODULES[settings.ind](
         settings.data_root,
         settings.ood,
@@ -58,8 +70,6 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
     )
     data.prepare_data()
     data.setup()
-    known = [] if settings.calibrate_on is None else [calibration_images(data, settings.calibrate_on)]
-    check_files([*data.sets.values(), *known, *data.ood_sets.values()])
     return data
 
 
@@ -132,18 +142,18 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         for one in scored
     }
     origin = provenance(settings, data, model_info, trained, figures, seed)
-    write_results(settings, data, scored, costs, seconds, origin, folder)
+    write_results(settings, data, scored, costs, seconds, origin, folder, extraction.limit.size)
 
 
 def run(settings: Settings) -> list[Path]:
     """The whole job; returns the files of the leaderboard."""
+    to_file(settings.out / "run.log")
     with reading_everything(settings.verify_data):
-        return _run(settings)
+        return without_unreadable(partial(_run, settings), settings.max_bad)
 
 
 def _run(settings: Settings) -> list[Path]:
     start = time.perf_counter()
-    to_file(settings.out / "run.log")
     data = data_module(settings)
     network_name(settings, data)
     if settings.precision not in (allowed := TASKS[data.task].precisions):

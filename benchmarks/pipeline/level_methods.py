@@ -62,6 +62,9 @@ class LevelMethods:
         detector.attach(self.level.model_info)
         if reason := self.level.unsupported(detector):
             raise ValueError(f"{detector.name} {reason}")
+        self.level.fit_probes_of([detector])  # what these raise costs this method too
+        for choice in detector.param_grid():
+            detector.with_params(**choice)
 
     def fit(self, cases: Sequence[Case], train: Measurement) -> None:
         """Fit every method on the fit set, once for all of its protocols."""
@@ -75,6 +78,7 @@ class LevelMethods:
         rows = self.level.fit_rows(train)
         self.n_fit = rows.images
         detector.fit(rows)
+        self.level.probes_of([detector])
         if detector.perturbations() and not self.level.protocols:
             raise ValueError(f"{detector.name} takes input steps, which exist for whole images only")
 

@@ -78,6 +78,7 @@ def provenance(
             n_test=len(data.sets["test"]),
             network_metrics=figures["test"],
             validation_metrics=figures["val"],
+            left_out=sorted({key for images in data.sets.values() for key in images.left_out}),
         ),
         "network": NetworkInfo(
             name=trained.name,

@@ -24,6 +24,7 @@ def write_results(
     training_seconds: Mapping[str, float | None],
     origin: Mapping[str, Any],
     folder: Path,
+    batch_size: int | None = None,
 ) -> list[Path]:
     """Save a result per level, method and protocol; returns the JSON files.
 
@@ -31,10 +32,12 @@ def write_results(
         costs: fields of `leaderboards.schema.Cost` that all results of the run share.
         training_seconds: {method: of the network and its auxiliary ones; None where a checkpoint was given}.
         origin: see `benchmarks.pipeline.provenance.provenance`.
+        batch_size: of the passes, where memory did not suffice for the one that was asked for.
     """
     paths = []
+    halved = {} if batch_size is None else {"batch_size": batch_size}
     for one in scored:
-        told = method_fields(settings, one, **_run_settings(settings, data))
+        told = method_fields(settings, one, **_run_settings(settings, data), **halved)
         cost = Cost(
             one.fit_seconds,
             one.score_seconds,

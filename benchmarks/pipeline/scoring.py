@@ -16,8 +16,10 @@ from benchmarks.levels.base import Level, MethodScores
 from benchmarks.pipeline.failures import Case, Failures
 from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.tuning import validation_rows
+from leaderboards.schema import OodCell
 from lsood.detector import Detector
 from lsood.extraction.measurement import Measurement
+from lsood.io import log, reason
 from lsood.metrics.points import threshold_at
 
 Tuned = Mapping[str, Detector]
@@ -67,7 +69,7 @@ class Scoring:
             method = MethodScores(
                 detector, scores.get("ind-test"), scores.get(ood), threshold, self.failures.reasons.get(case)
             )
-            cells.append(self.level.cell(ood, self.sets["ind-test"], self.sets[ood], method))
+            cells.append(self._cell(case, ood, method))
             frames = scores | frames
         return Scored(
             level=self.level.name,
@@ -85,6 +87,15 @@ class Scoring:
             false_alarm_rate=self.false_alarm_rate,
             tuned={} if case[1] == "no-ood" else {ood: d.get_params() for ood, d in tuned.items()},
         )
+
+    def _cell(self, case: Case, ood: str, method: MethodScores) -> OodCell:
+        """The metrics; where computing them raises, the reason."""
+        known, other = self.sets["ind-test"], self.sets[ood]
+        try:
+            return self.level.cell(ood, known, other, method)
+        except Exception as error:
+            log.warning("%s on %s failed: %s", case[0], ood, reason(error))
+            return self.level.cell(ood, known, other, MethodScores(method.detector, failure=reason(error)))
 
     def _joined(self, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
         if not self.level.row_scores:

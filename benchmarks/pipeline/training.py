@@ -24,6 +24,7 @@ from networks import TrainingConfig
 
 CACHE_VERSION = 2
 COST = "training.json"
+WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def train(
     options = {**dataclasses.asdict(config), "seed": seed}
     identity = {
         "network": name,
-        "data": data.fingerprint,
+        "data": data.training_fingerprint,
         "preprocess": data.preprocess.fingerprint,
         "recipe": distinguishing(config),
         "seed": seed,
@@ -150,7 +151,8 @@ def train(
         )
 
     log_line = f"training {name} on {data.name}, seed {seed}, {config.epochs} epochs"
-    return cached(identity, options, name, partial(build_network, name, data, settings.preset), fit, log_line)
+    build = partial(build_network, name, data, settings.preset)
+    return cached(identity, options, name, build, fit, log_line, data.fingerprint)
 
 
 def cached(
@@ -160,17 +162,20 @@ def cached(
     build: Callable[[], nn.Module],
     fit: Callable[[Any, Path], dict[str, float]],
     log_line: str,
+    whole_data: str = "",
 ) -> Trained:
     """A network from the cache, or built and fitted now and put there.
 
     Args:
         identity: everything that determines the weights, JSON-serialisable, with "seed". options: to report.
         fit: trains the network in place; keeps in the folder what it needs to resume.
+        whole_data: fingerprint of the data with the test part, which earlier versions had as "data" in the identity:
+            what they trained is taken.
     """
-    identity = {"version": CACHE_VERSION, **identity}
-    address = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
-    folder = cache_dir() / "networks" / address
-    weights = folder / "weights.safetensors"
+    folder, earlier = _folder(identity), _folder({**identity, "data": whole_data})
+    if not (folder / WEIGHTS).is_file() and (earlier / WEIGHTS).is_file():
+        folder = earlier
+    weights = folder / WEIGHTS
     networks.seed_everything(identity["seed"])
     network = build()
     if weights.is_file() and _read(network, weights):
@@ -187,6 +192,11 @@ def cached(
         state.unlink(missing_ok=True)
     log.info("trained: %s", ", ".join(f"validation {name} {value:.4f}" for name, value in figures.items()))
     return Trained(network.eval(), name, networks.weights_hash(network), options, seconds)
+
+
+def _folder(identity: dict[str, Any]) -> Path:
+    told = json.dumps({"version": CACHE_VERSION, **identity}, sort_keys=True, default=str)
+    return cache_dir() / "networks" / hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
 def _read(network: nn.Module, weights: Path) -> bool:

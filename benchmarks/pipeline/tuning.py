@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from benchmarks.pipeline.batch_limit import BatchLimit
 from benchmarks.pipeline.strata import halves
 from datamodules import ImageSet
 from lsood import Activations, Detector, fpr_at_tpr
@@ -50,6 +51,7 @@ class Adversarial:
         loader: batches with "image" and "key".
         network: a copy of it is used, so that a pass's counters do not see these forwards.
         mean, std: per channel, of the input normalisation.
+        limit: of the batches.
 
     Attributes:
         forwarded: images so far.
@@ -62,6 +64,7 @@ class Adversarial:
     epsilon: float = FGSM_EPSILON
     device: str = "cpu"
     forwarded: int = 0
+    limit: BatchLimit = field(default_factory=BatchLimit)
 
     def __len__(self) -> int:
         return len(self.loader)  # type: ignore[arg-type]
@@ -69,15 +72,19 @@ class Adversarial:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         network = copy.deepcopy(self.network).to(self.device).eval().requires_grad_(False)
         mean, std = (torch.tensor(v, device=self.device)[:, None, None] for v in (self.mean, self.std))
-        for batch in self.loader:
+
+        def moved(batch: dict[str, Any]) -> torch.Tensor:
             with torch.enable_grad():
                 images = batch["image"].to(self.device).requires_grad_()
                 logits = network(images)
                 (gradient,) = torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1)), images)
             self.forwarded += len(images)
             pixels = images.detach() * std + mean + self.epsilon * gradient.sign()
-            moved = (pixels.clamp(0, 1) - mean) / std
-            yield {**batch, "image": moved.cpu(), "key": [f"fgsm/{key}" for key in batch["key"]]}
+            return ((pixels.clamp(0, 1) - mean) / std).cpu()
+
+        for batch in self.loader:
+            for part, images in self.limit.run(moved, batch):
+                yield {**part, "image": images, "key": [f"fgsm/{key}" for key in part["key"]]}
 
 
 def tuned(candidates: Sequence[Detector], ind: Activations, ood: Activations) -> Detector:

@@ -9,6 +9,7 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.provenance import environment, git_commit
 from benchmarks.pipeline.training import train
 from datamodules import DATAMODULES, cache_dir, check_names
+from datamodules.imagesets.left_out import MAX_BAD, without_unreadable
 from leaderboards.figures.sweep import sweep_figure
 from lsood import auroc
 from lsood.density.kernel import kernel_log_density
@@ -94,6 +96,10 @@ def run(settings: Settings) -> list[Path]:
     """Train on the whole set (or read the network from the cache), measure at most ``limit`` images of every
     set, sweep, write; returns the files.
     """
+    return without_unreadable(partial(_run, settings), settings.max_bad)
+
+
+def _run(settings: Settings) -> list[Path]:
     seed = settings.seeds[0]
     whole = data_module(dataclasses.replace(settings, limit=None))
     trained = train(settings, whole, seed)
@@ -117,7 +123,12 @@ def run(settings: Settings) -> list[Path]:
     if table.empty:
         raise ValueError(f"{tuple(fit.shape)} entropies to fit are too few for {SIZES[0]} components")
     sets = {
-        name: {"origin": images.origin, "fingerprint": images.fingerprint, "images": len(entropies[name])}
+        name: {
+            "origin": images.origin,
+            "fingerprint": images.fingerprint,
+            "images": len(entropies[name]),
+            "left_out": list(images.left_out),
+        }
         for name, (_, images) in loaders.items()
     }
     mini = "MINIATURE  " if any(entry["origin"] == "miniature" for entry in sets.values()) else ""
@@ -133,7 +144,8 @@ def run(settings: Settings) -> list[Path]:
         "command": settings.command, "version": lsood.__version__, "git": git_commit(),
         "environment": dataclasses.asdict(environment(settings.device)), "ind": data.name, "sets": sets,
         "network": network, "reduction": settings.reduction, "mc_samples": settings.mc_samples, "seed": seed,
-        "limit": settings.limit, "dimensions": fit.shape[1], "picked_components": picked,
+        "limit": settings.limit, "batch_size": extraction.limit.size or settings.batch_size,
+        "dimensions": fit.shape[1], "picked_components": picked,
     }  # fmt: skip
     return _write(settings.out, table, how, title)
 
@@ -171,6 +183,12 @@ def main(
     seed: Annotated[int, typer.Option(help="random seed of training and masks")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     batch_size: Annotated[int, typer.Option(help="batch size of the feature-extraction passes")] = 128,
+    max_bad: Annotated[
+        float,
+        typer.Option(
+            help="share of a set's images that may be left out because they cannot be read; more end the run"
+        ),
+    ] = MAX_BAD,
     out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/pca-density"),
     debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
 ) -> None:
@@ -186,7 +204,7 @@ def main(
         settings = Settings(
             ind=ind, ood=tuple(dict.fromkeys(ood)), network=network, data_root=data_root, epochs=epochs, limit=limit,
             mc_samples=mc_samples, reduction=reduction, seeds=(seed,), device=resolve_device(device),
-            batch_size=batch_size, out=out, command=shlex.join(words),
+            batch_size=batch_size, max_bad=max_bad, out=out, command=shlex.join(words),
         )  # fmt: skip
     with reporting(FAILED, debug):
         for path in run(settings):

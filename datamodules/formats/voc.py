@@ -34,18 +34,23 @@ def voc(folder: Path) -> FileSet:
 
 
 def voc_boxed(folder: Path) -> FileSet:
-    """The images with the boxes of Annotations/; without that folder as `voc`.
-
-    Raises:
-        FileNotFoundError: an image without its XML file. ValueError: see `read_voc`.
+    """The images with the boxes of Annotations/; without that folder as `voc`. An image whose XML file is missing or
+    damaged raises when it is read, see `read_voc`.
     """
     annotations = folder / "Annotations"
     if not annotations.is_dir():
         return voc(folder)
     files = voc_files(folder)
-    read = [read_voc(same_name(annotations / f"{path.stem}.xml"), path) for path in files]
+    read = [_labels_of(annotations, path) for path in files]
     origin = origin_of(folder, len(files), PUBLISHED)
     return BoxedSet("voc", folder, files, origin, [r[0] for r in read], annotations, [r[1] for r in read])
+
+
+def _labels_of(annotations: Path, image: Path) -> tuple[Boxes | Exception, Size | None]:
+    try:
+        return read_voc(same_name(annotations / f"{image.stem}.xml"), image)
+    except (OSError, ValueError) as error:
+        return error, None
 
 
 def read_voc(path: Path, image: Path) -> tuple[Boxes, Size | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -14,8 +15,6 @@ from anomalies.validity import Unusable
 from anomalies.variants import variants
 from datamodules.imagesets.base import NOT_DRAWN, ImageSet, Item, fingerprint_of
 from datamodules.imagesets.boxes import Boxes
-
-"""Families of anomalies whose kinds move pixels, or may."""
 
 
 class AnomalousSet(ImageSet):
@@ -72,9 +71,12 @@ class AnomalousSet(ImageSet):
         key = self.keys[index]
         return Item(drawn.image, target, key, drawn.mask, drawn.kind, drawn.severity, item.key)
 
-    def fault(self, index: int) -> str | None:
-        first = index % len(self.variants) == 0  # of the variants of an image; it is one fault
-        return self.base.fault(index // len(self.variants)) if first else None
+    @property
+    def left_out(self) -> Sequence[str]:  # type: ignore[override]
+        return self.base.left_out
+
+    def read_from(self, index: int) -> tuple[ImageSet, int]:
+        return self.base.read_from(index // len(self.variants))
 
     @cached_property
     def fingerprint(self) -> str:

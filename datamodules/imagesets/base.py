@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from datamodules.formats.reading import Image
 from datamodules.imagesets.boxes import Boxes
+from lsood.io import one_line
 
 Target = int | NDArray[np.uint8] | Boxes | None
 NOT_DRAWN = "not drawn"
@@ -47,6 +50,9 @@ class ImageSet(ABC):
         keys: one id per image.
         masked: images come with anomaly masks, at least some of them.
         boxed: images come with the boxes of their objects.
+        labelled: images have label maps, in files beside them.
+        left_out: keys of images that cannot be read and are no part of the set, see
+            `datamodules.imagesets.left_out`.
     """
 
     name: str
@@ -54,6 +60,8 @@ class ImageSet(ABC):
     keys: list[str]
     masked: bool = False
     boxed: bool = False
+    labelled: bool = False
+    left_out: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -78,6 +86,25 @@ class ImageSet(ABC):
 
     def fault(self, index: int) -> str | None:
         """What stops the image at a position from being read, as far as its files show undecoded; None: nothing."""
+        return None
+
+    def read_from(self, index: int) -> tuple[ImageSet, int]:
+        """The set whose files the image at a position is read from, and its position there."""
+        return self, index
+
+    def file(self, index: int) -> Path | None:
+        """The file by which the image at a position is left out; None where images are in no files."""
+        return None
+
+    def unreadable(self, index: int) -> str | None:
+        """Why the image at a position cannot be read from its files; None: it can. Decodes it."""
+        images, place = self.read_from(index)
+        if images.file(place) is None:
+            return None
+        try:
+            images.read(place)
+        except (OSError, ValueError) as error:
+            return one_line(error)
         return None
 
     @cached_property

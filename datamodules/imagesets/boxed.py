@@ -11,9 +11,9 @@ from datamodules.formats.headers import header_of
 from datamodules.formats.labels import turned_with
 from datamodules.formats.reading import read_image
 from datamodules.imagesets.base import Item, fingerprint_of
-from datamodules.imagesets.boxes import Boxes, inside
+from datamodules.imagesets.boxes import NO_BOXES, Boxes, inside
 from datamodules.imagesets.files import FileSet
-from lsood.io import log
+from lsood.io import log, one_line
 
 Size = tuple[int, int]
 
@@ -25,13 +25,11 @@ class BoxedSet(FileSet):
     the stored pixels, whatever orientation an image's EXIF note names, unless their labels state the turned size.
 
     Args:
-        objects: of every file, in order.
+        objects: of every file, in order; an error where an image's own labels cannot be read.
         source: the file or folder the boxes come from, for messages.
         sizes: (H, W) of every image as its labels state it; None where they do not.
 
-    Raises:
-        FileNotFoundError, ValueError: an image that is missing or unreadable, or of another size than its
-            labels say.
+    An image that is missing or unreadable, or of another size than its labels say, raises when it is read.
     """
 
     boxed = True
@@ -42,32 +40,49 @@ class BoxedSet(FileSet):
         root: Path,
         files: Sequence[Path],
         origin: str,
-        objects: Sequence[Boxes],
+        objects: Sequence[Boxes | Exception],
         source: Path,
         sizes: Sequence[Size | None] | None = None,
     ) -> None:
         super().__init__(name, root, files, origin)
-        self._turned = {
-            i for i, size in enumerate(sizes or ()) if size is not None and turned_with(self.files[i], size)
-        }
-        for index, stated in enumerate(sizes or ()):
-            height, width = self.shape(index)
-            if stated is not None and stated != (height, width):
-                raise ValueError(
-                    f"{self.files[index]} is {width}x{height}, its labels in {source} are for "
-                    f"{stated[1]}x{stated[0]}"
-                )
-        self.objects = [inside(found, *self.shape(i)) for i, found in enumerate(objects)]
-        lost = sum(map(_count, objects)) - sum(map(_count, self.objects))
+        self._source, self._turned, self._faults = source, set[int](), dict[int, Exception]()
+        self.objects, lost = [], 0
+        for index, place in enumerate(self.used):
+            given = objects[place]
+            self.objects.append(self._placed(index, given, sizes[place] if sizes else None))
+            lost += 0 if isinstance(given, Exception) else _count(given) - _count(self.objects[-1])
         if lost:
             log.warning(
                 "%s: %d boxes have no area or lie outside their image; they are left out", source, lost
             )
 
+    def _placed(self, index: int, given: Boxes | Exception, stated: Size | None) -> Boxes:
+        """The boxes of an image, cut off at its edges; why an image cannot be used is kept until it is read."""
+        path = self.files[index]
+        try:
+            if isinstance(given, Exception):
+                raise given
+            if stated is not None and turned_with(path, stated):
+                self._turned.add(index)
+            height, width = self.shape(index)
+            if stated is not None and stated != (height, width):
+                raise ValueError(
+                    f"{path} is {width}x{height}, its labels in {self._source} are for {stated[1]}x{stated[0]}"
+                )
+        except (OSError, ValueError) as error:
+            self._faults[index] = error
+            return NO_BOXES if isinstance(given, Exception) else given
+        return inside(given, height, width)
+
     def _stored(self, index: int) -> bool:
         return index not in self._turned
 
+    def fault(self, index: int) -> str | None:
+        return one_line(self._faults[index]) if index in self._faults else super().fault(index)
+
     def read(self, index: int) -> Item:
+        if index in self._faults:
+            raise self._faults[index]
         image = read_image(self.files[index], self._stored(index))
         return Item(image, self.objects[index], self.keys[index])
 

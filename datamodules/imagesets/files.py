@@ -17,6 +17,8 @@ from datamodules.formats.listing import same_name
 from datamodules.formats.reading import image_shape, read_image
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
 from datamodules.imagesets.contents import digests
+from datamodules.imagesets.left_out import split_usable
+from lsood.io import one_line
 
 SMALL = 256 * 2**20
 
@@ -42,12 +44,16 @@ class Labels:
 
 
 class FileSet(ImageSet):
-    """Images in files, read on access.
+    """Images in files, read on access, without those that are left out (see `datamodules.imagesets.left_out`): a
+    published set is a subset then.
 
     Args:
         root: the keys are the files' paths below it.
         files: of the images.
         labels: their label files; None for sets without.
+
+    Attributes:
+        used: positions in the list ``files`` that was given of the images of the set.
 
     Raises:
         ValueError: no files, or two images with the same label file.
@@ -58,9 +64,13 @@ class FileSet(ImageSet):
     ) -> None:
         if not files:
             raise ValueError(f"{name}: no images in {root}")
-        self.name, self.root, self.files, self.origin, self.labels = name, root, list(files), origin, labels
-        self.keys = [path.relative_to(root).as_posix() for path in files]
-        self.masked = labels is not None and labels.anomaly
+        self.used, gone = split_usable(files)
+        self.left_out = [files[i].relative_to(root).as_posix() for i in gone]
+        self.name, self.root, self.labels = name, root, labels
+        self.files = [files[i] for i in self.used]
+        self.origin = "subset" if gone and origin == "official" else origin
+        self.keys = [path.relative_to(root).as_posix() for path in self.files]
+        self.masked, self.labelled = labels is not None and labels.anomaly, labels is not None
         self._shapes: dict[int, tuple[int, int]] = {}
         if labels is not None:
             _check_partners(self.files, labels)
@@ -96,8 +106,11 @@ class FileSet(ImageSet):
             else:
                 check_pair(path, self.labels.of(path))
         except (ValueError, OSError) as error:
-            return str(error)
+            return one_line(error)
         return None
+
+    def file(self, index: int) -> Path | None:
+        return self.files[index]
 
     @cached_property
     def fingerprint(self) -> str:

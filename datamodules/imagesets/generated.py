@@ -14,6 +14,7 @@ from anomalies import ANOMALIES
 from anomalies.sets.stored import StoredSet
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
 from datamodules.imagesets.boxes import NO_BOXES, Boxes, boxes_of
+from datamodules.imagesets.left_out import split_usable
 
 
 class GeneratedSet(ImageSet):
@@ -36,6 +37,9 @@ class GeneratedSet(ImageSet):
         self.records = [record for record in self.stored.records if not record["is_control"]]
         if not self.records:
             raise ValueError(f"{name}: {folder} holds no anomalous images")
+        used, gone = split_usable([folder / record["id"] for record in self.records])
+        self.left_out = [self.records[i]["id"] for i in gone]
+        self.records = [self.records[i] for i in used]
         keys = [record["key"] for record in self.records]
         self.name = name
         self.origin = "official" if self.stored.header["origin"] == "folder" else self.stored.header["origin"]
@@ -64,6 +68,10 @@ class GeneratedSet(ImageSet):
         anomaly = None if mask is None else mask.astype(np.uint8)
         kind, severity = record["kind"], record["severity"]
         return Item(found.image, target, self.keys[index], anomaly, kind, severity, record["key"])
+
+    def file(self, index: int) -> Path | None:
+        """A name for the image in the folder of the set, also where it has no file of its own."""
+        return self.stored.folder / str(self.records[index]["id"])
 
     def _boxes(self, where: str, drawn: Mapping[str, Any]) -> Boxes:
         boxes, names = drawn.get("boxes"), drawn.get("objects")

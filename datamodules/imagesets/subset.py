@@ -37,8 +37,12 @@ class Subset(ImageSet):
     def read(self, index: int) -> Item:
         return self.base.read(self.indices[index])
 
-    def fault(self, index: int) -> str | None:
-        return self.base.fault(self.indices[index])
+    @property
+    def left_out(self) -> Sequence[str]:  # type: ignore[override]
+        return self.base.left_out
+
+    def read_from(self, index: int) -> tuple[ImageSet, int]:
+        return self.base.read_from(self.indices[index])
 
     @cached_property
     def fingerprint(self) -> str:

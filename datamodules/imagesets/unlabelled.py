@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
@@ -23,8 +24,12 @@ class Unlabelled(ImageSet):
     def shape(self, index: int) -> tuple[int, int]:
         return self.base.shape(index)
 
-    def fault(self, index: int) -> str | None:
-        return self.base.fault(index)
+    @property
+    def left_out(self) -> Sequence[str]:  # type: ignore[override]
+        return self.base.left_out
+
+    def read_from(self, index: int) -> tuple[ImageSet, int]:
+        return self.base.read_from(index)
 
     @cached_property
     def fingerprint(self) -> str:

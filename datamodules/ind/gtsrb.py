@@ -34,7 +34,7 @@ class SignSet(FileSet):
 
     def __init__(self, folder: Path, files: Sequence[Path], classes: Sequence[int], origin: str) -> None:
         super().__init__("gtsrb", folder, files, origin)
-        self.classes = list(classes)
+        self.classes = [classes[i] for i in self.used]
 
     def read(self, index: int) -> Item:
         return super().read(index)._replace(target=self.classes[index])

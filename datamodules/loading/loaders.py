@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sampler, SequentialSampler
 
+from datamodules.imagesets.check import unreadable
 from datamodules.loading.equal_shapes import EqualShapes
-from datamodules.loading.samples import Augment, SampleDataset, collate
+from datamodules.loading.samples import UNREADABLE, Augment, SampleDataset, collate
 
 
 class _Planned(Sampler[list[int]]):
@@ -36,6 +37,9 @@ class Loader(DataLoader[dict[str, Any]]):
         batch_sampler: of the batches.
         generator: drawn from at every opening; None: the global one.
         augment: (image, target) -> (image, target) on tensors; all images of a batch keep one shape.
+
+    Raises:
+        Unreadable: while it is iterated, where files of images are at fault; names these and all others of their set.
     """
 
     def __init__(
@@ -57,7 +61,7 @@ class Loader(DataLoader[dict[str, Any]]):
         )
 
     def __iter__(self) -> Any:
-        batches = self._opened() if self.num_workers else super().__iter__()
+        batches = self._whole(self._opened() if self.num_workers else super().__iter__())
         return batches if self.augment is None else self._augmented(batches, self.augment)
 
     def _opened(self) -> Any:
@@ -70,6 +74,13 @@ class Loader(DataLoader[dict[str, Any]]):
         batches = super().__iter__()
         generator.set_state(state)
         return batches
+
+    def _whole(self, batches: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for batch in batches:
+            if UNREADABLE in batch:
+                images: Any = self.dataset
+                raise unreadable(images.images, batch[UNREADABLE])
+            yield batch
 
     @staticmethod
     def _augmented(batches: Iterator[dict[str, Any]], augment: Augment) -> Iterator[dict[str, Any]]:

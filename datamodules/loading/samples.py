@@ -16,6 +16,7 @@ from datamodules.imagesets.subset import Subset
 from datamodules.loading.preprocess import Preprocess
 
 UNLABELLED = -1
+UNREADABLE = "unreadable"
 Augment = Callable[[Tensor, Any], tuple[Tensor, Any]]
 TargetOf = Callable[[Item, Preprocess], Any]
 
@@ -75,13 +76,21 @@ class SampleDataset(Dataset[dict[str, Any]]):
             )
         return sample
 
+    def _or_reason(self, index: int) -> dict[str, Any]:
+        """A sample, or {UNREADABLE: {index: reason}} where its files are at fault."""
+        try:
+            return self[index]
+        except (OSError, ValueError):
+            reason = self.images.unreadable(index)
+            return self[index] if reason is None else {UNREADABLE: {index: reason}}
+
     def __getitems__(self, indices: list[int]) -> dict[str, Any] | list[dict[str, Any]]:
         images, rows = self.images, indices
         while isinstance(images, Subset):
             rows, images = [images.indices[i] for i in rows], images.base
         classes = self.target_of is class_index
         if not isinstance(images, ArraySet) or not classes or self.augment is not None or self.masks:
-            return [self[i] for i in indices]
+            return [self._or_reason(i) for i in indices]
         labels = np.full(len(rows), UNLABELLED) if images.labels is None else images.labels[rows]
         pixels = torch.from_numpy(images.images[rows]).permute(0, 3, 1, 2)
         return {
@@ -92,9 +101,13 @@ class SampleDataset(Dataset[dict[str, Any]]):
 
 
 def collate(samples: dict[str, Any] | list[dict[str, Any]]) -> dict[str, Any]:
-    """A batch from samples, or the batch that was made at once; targets with boxes stay a list."""
+    """A batch from samples, or the batch that was made at once; targets with boxes stay a list. {UNREADABLE: {index:
+    reason}} where files of some are at fault.
+    """
     if isinstance(samples, dict):
         return samples
+    if bad := [sample[UNREADABLE] for sample in samples if UNREADABLE in sample]:
+        return {UNREADABLE: {index: reason for one in bad for index, reason in one.items()}}
     targets = [sample["target"] for sample in samples]
     if not isinstance(targets[0], dict):
         return default_collate(samples)

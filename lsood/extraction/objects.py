@@ -113,6 +113,8 @@ class ObjectTally:
             self.truth_keys += object_keys(keys[i], len(targets[i]["labels"]))
 
     def finish(self, metadata: Mapping[str, Any]) -> ObjectSet:
-        """The whole set; at least one batch was added."""
-        found = Activations(concatenate(self.found), self.found_keys, metadata)
+        """The whole set without what is among "failed" in ``metadata``; at least one batch was added."""
+        failed = metadata.get("failed", {})
+        parts = [{name: value for name, value in part.items() if name not in failed} for part in self.found]
+        found = Activations(concatenate(parts), self.found_keys, metadata)
         return ObjectSet(found, Activations(concatenate(self.truth), self.truth_keys, metadata))

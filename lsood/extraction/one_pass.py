@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +12,14 @@ from torch import Tensor, nn
 from lsood.choices import PRECISIONS
 from lsood.extraction.counter import ForwardCounter
 from lsood.extraction.hook import Hook
-from lsood.extraction.masks import UnsampledDropout
 from lsood.extraction.precision import ReducedPrecision, single
 from lsood.extraction.sampling import execution_order, input_is_random
+from lsood.io import reason
 from lsood.probes.base import Targets
 from lsood.probes.image import ForwardOutputs, LatentEntropy, Perturbation, Probe
-from lsood.probes.objects import ObjectProbe, object_keys
+from lsood.probes.objects import ROW_NAMES, ObjectProbe, object_keys
+
+T = TypeVar("T")
 
 
 class OnePass:
@@ -31,7 +34,8 @@ class OnePass:
             needs no preparation.
         precision: of the networks' forward and backward passes, "float32" or "bfloat16" (autocast); probes and
             perturbations get float32 in both, see `lsood.extraction.precision`.
-        failed: takes {name: reason} of probes whose dropout cannot be sampled, which are left out; None: they raise.
+        failed: takes {name: reason} of probes and perturbations that raise, whatever it is, or give values that are not
+            finite; they are left out. None: they raise, as memory that is not enough always does.
         place: False: the network is taken as it is, on the device and in evaluation mode already.
 
     Calling it with a batch of images (B, C, H, W), keys and (optional) targets returns {name: (B, ...) tensor
@@ -39,11 +43,12 @@ class OnePass:
 
     Attributes:
         objects: {name: (n, ...)} of the last batch's n detections on the CPU; empty without such probes.
+        failed_objects: as ``failed``, of probes of objects.
 
     Raises:
-        ValueError: unknown layer or precision, or values that are not finite (naming the image and the quantity), or
-            input steps through weights made inside `torch.inference_mode`.
-        UnsampledDropout: see ``failed``.
+        ValueError: unknown precision, or input steps through weights made inside `torch.inference_mode`; see ``failed``
+            for unknown layers and for values that are not finite (naming the image and the quantity).
+        UnsampledDropout: a probe whose dropout cannot be sampled; see ``failed``.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class OnePass:
         self._layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         self.network = self._placed(network).requires_grad_(False) if place else network
         self.failed = failed
+        self.failed_objects: dict[str, str] | None = None if failed is None else {}
         probes = list(probes)
         self.probes = _distinct(p for p in probes if not isinstance(p, ObjectProbe))
         self.object_probes = _distinct(p for p in probes if isinstance(p, ObjectProbe))
@@ -78,15 +84,18 @@ class OnePass:
         self._member_counters = [ForwardCounter(member, "members") for member in members]
         wanted = {layer for asking in (*self.probes, *self.perturbations) for layer in asking.layers}
         modules = dict(self.network.named_modules())
-        if unknown := sorted(wanted - set(modules)):
-            known = ", ".join(name for name in modules if name)
-            raise ValueError(f"the network has no layer {unknown[0]!r}; it has: {known}")
-        self.hooks = {layer: Hook(modules[layer], self.network) for layer in sorted(wanted)}
+        if (unknown := sorted(wanted - set(modules))) and failed is None:
+            raise ValueError(self._unknown(unknown[0]))
+        self.hooks = {layer: Hook(modules[layer], self.network) for layer in sorted(wanted & set(modules))}
         self.prepared: dict[str, Any] = {} if prepared is None else prepared
         self.upstream_random: bool | None = None
         self._precision = precision
         reduced = [self.network, *members] if precision == "bfloat16" else []
         self._reduced = ReducedPrecision(reduced, self.device)
+
+    def _unknown(self, layer: str) -> str:
+        known = ", ".join(name for name, _ in self.network.named_modules() if name)
+        return f"the network has no layer {layer!r}; it has: {known}"
 
     def _placed(self, network: nn.Module) -> nn.Module:
         """On the device, in evaluation mode, its kernels in the layout that is fast there."""
@@ -128,19 +137,39 @@ class OnePass:
             raise ValueError(f"an object detector is measured in float32, not in {self._precision}")
         inputs = {layer: _calls(hook.inputs) for layer, hook in self.hooks.items() if hook.inputs}
         outputs = {layer: _calls(hook.outputs) for layer, hook in self.hooks.items() if hook.outputs}
-        if missing := [layer for layer in self.hooks if layer not in outputs]:
-            raise ValueError(f"layer {missing[0]!r} was not reached by the forward pass")
+        if self.failed is None:
+            self._check_reached(self.hooks, outputs)
         random = bool(self.upstream_random)
         return ForwardOutputs(
             self.network, images, logits, keys, targets, inputs, outputs, random, detections
         )
 
+    def _check_reached(self, layers: Iterable[str], outputs: Mapping[str, Any]) -> None:
+        for layer in layers:
+            if layer not in self.hooks:
+                raise ValueError(self._unknown(layer))
+            if layer not in outputs:
+                raise ValueError(f"layer {layer!r} was not reached by the forward pass")
+
     @torch.no_grad()
     def _prepare(self, image_shape: torch.Size) -> None:
         with self.counter.phase("preparation"):
-            for probe in self.probes:
+            for probe in self._alive(self.probes):
                 if probe.name not in self.prepared:
-                    self.prepared[probe.name] = probe.prepare(self.forward, image_shape)
+                    with self._costing(probe.name, self.failed):
+                        self.prepared[probe.name] = probe.prepare(self.forward, image_shape)
+
+    @contextmanager
+    def _costing(self, name: str, failed: dict[str, str] | None) -> Iterator[None]:
+        """What is raised in the block costs the named quantity alone, where failures are taken."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            if failed is None:
+                raise
+            failed[name] = reason(error)
 
     def _upstream(self, images: Tensor, order: list[str]) -> bool:
         """Whether something random acts on the input of a layer whose latent samples are drawn."""
@@ -160,7 +189,7 @@ class OnePass:
     def _measured(
         self, images: Tensor, keys: Sequence[str], targets: Targets | None = None
     ) -> dict[str, Tensor]:
-        if any(probe.name not in self.prepared for probe in self.probes):
+        if any(probe.name not in self.prepared for probe in self._alive(self.probes)):
             self._prepare(images.shape[1:])
         images = images.detach().to(self.device)
         targets = targets.to(self.device) if isinstance(targets, Tensor) else targets
@@ -179,52 +208,76 @@ class OnePass:
                 forward = self.forward(images, keys, targets)
         return self._results(forward, keys)
 
+    def _alive(self, quantities: Iterable[T]) -> list[T]:
+        """The probes or perturbations that have not failed."""
+        return [one for one in quantities if one.name not in (self.failed or {})]  # type: ignore[attr-defined]
+
     def _results(self, forward: ForwardOutputs, keys: Sequence[str]) -> dict[str, Tensor]:
+        results: dict[str, Tensor] = {}
         with torch.no_grad(), self.counter.phase("sampling"):
-            results = self._probed(forward)
+            for probe in self._alive(self.probes):
+                with self._costing(probe.name, self.failed):
+                    if self.failed is not None:
+                        self._check_reached(probe.layers, forward.outputs)
+                    results[probe.name] = probe(forward, self.prepared[probe.name])
             self.objects = self._of_objects(forward)
         results |= self._perturbed(forward, keys)
+        return self._checked(results, keys, self.failed)
+
+    def _checked(
+        self, results: Mapping[str, Tensor], keys: Sequence[str], failed: dict[str, str] | None
+    ) -> dict[str, Tensor]:
+        """Those with a finite row for every key, on the CPU."""
+        found = {}
         for name, value in results.items():
-            check_finite(name, value, keys)
-        return {name: value.detach().cpu() for name, value in results.items()}
-
-    def _probed(self, forward: ForwardOutputs) -> dict[str, Tensor]:
-        results: dict[str, Tensor] = {}
-        for probe in self.probes:
-            try:
-                if probe.name not in (self.failed or {}):
-                    results[probe.name] = probe(forward, self.prepared[probe.name])
-            except UnsampledDropout as error:
-                if self.failed is None:
-                    raise
-                self.failed[probe.name] = str(error)
-        return results
-
-    def _of_objects(self, forward: ForwardOutputs) -> dict[str, Tensor]:
-        found = {probe.name: probe(forward, None).detach().cpu() for probe in self.object_probes}
-        if found:
-            keys = [
-                f
-                for key, d in zip(forward.keys, forward.detections, strict=True)
-                for f in object_keys(key, len(d))
-            ]
-            for name, value in found.items():
+            with self._costing(name, failed):
+                if len(value) != len(keys):
+                    raise ValueError(f"{name} has {len(value)} rows for {len(keys)} rows of the batch")
                 check_finite(name, value, keys)
+                found[name] = value.detach().cpu()
         return found
 
+    def _of_objects(self, forward: ForwardOutputs) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        for probe in self.object_probes:
+            # Without these there are no rows.
+            failed = None if probe.name in ROW_NAMES else self.failed_objects
+            if probe.name not in (failed or {}):
+                with self._costing(probe.name, failed):
+                    found[probe.name] = probe(forward, None)
+        if not found:
+            return {}
+        pairs = zip(forward.keys, forward.detections, strict=True)
+        keys = [name for key, d in pairs for name in object_keys(key, len(d))]
+        rows = {name: value for name, value in found.items() if name in ROW_NAMES}
+        rest = {name: value for name, value in found.items() if name not in ROW_NAMES}
+        return self._checked(rows, keys, None) | self._checked(rest, keys, self.failed_objects)
+
     def _perturbed(self, forward: ForwardOutputs, keys: Sequence[str]) -> dict[str, Tensor]:
-        images, results = forward.images, {}
-        first = {step.direction: step for step in reversed(self.perturbations)}
+        images = forward.images
+        steps = self._alive(self.perturbations)
+        first = {step.direction: step for step in reversed(steps)}
         gradients: dict[str, Tensor] = {}
-        for direction, step in first.items():
-            with torch.enable_grad():
-                confidence = step.confidence(forward, self.prepared.get(step.probe or "")).sum()
-                last = len(gradients) == len(first) - 1
-                (gradients[direction],) = torch.autograd.grad(confidence, images, retain_graph=not last)
-        for step in self.perturbations:
-            moved = step.move(images.detach(), gradients[step.direction])
-            with torch.no_grad(), self.counter.phase("perturbed"):
-                results[step.name] = step.read(self.forward(moved, keys), self.prepared.get(step.probe or ""))
+        results: dict[str, Tensor] = {}
+        for number, (direction, leader) in enumerate(first.items(), 1):
+            with self._costing(leader.name, self.failed), torch.enable_grad():
+                if self.failed is not None:
+                    self._check_reached(leader.layers, forward.outputs)
+                confidence = leader.confidence(forward, self.prepared.get(leader.probe or "")).sum()
+                retained = number < len(first)
+                (gradients[direction],) = torch.autograd.grad(confidence, images, retain_graph=retained)
+        for step in steps:
+            if step.direction not in gradients:
+                assert self.failed is not None
+                self.failed[step.name] = self.failed[first[step.direction].name]
+                continue
+            with (
+                self._costing(step.name, self.failed),
+                torch.no_grad(),
+                self.counter.phase("perturbed"),
+            ):
+                moved = self.forward(step.move(images.detach(), gradients[step.direction]), keys)
+                results[step.name] = step.read(moved, self.prepared.get(step.probe or ""))
         return results
 
 

@@ -23,6 +23,8 @@ from lsood.probes.detections import Detections
 from lsood.probes.image import LatentEntropy, Logits, Pooled
 
 SAME_OBJECT = 0.5
+ROW_NAMES = ("place", "box", "score", "predicted")
+"""Names of the probes that say which objects there are."""
 
 
 class ObjectProbe(Probe):

@@ -191,14 +191,14 @@ def test_voc_counts_from_one(tmp_path):
 )
 def test_damaged_annotations(tmp_path, content, message):
     with pytest.raises(ValueError, match=message):
-        voc_boxed(voc(tmp_path, content))
+        voc_boxed(voc(tmp_path, content)).read(0)
 
 
 def test_an_image_without_annotations_and_no_annotations_at_all(tmp_path):
     folder = voc(tmp_path, "<annotation/>")
     (folder / "Annotations" / "x.xml").unlink()
     with pytest.raises(FileNotFoundError, match=r"x\.jpg has no annotations: .*x\.xml does not exist"):
-        voc_boxed(folder)
+        voc_boxed(folder).read(0)
     (folder / "Annotations").rmdir()
     assert not voc_boxed(folder).boxed
 
@@ -276,7 +276,7 @@ def test_coco_style_folders(tmp_path, caplog):
 )
 def test_damaged_coco_files(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
-        coco_boxed("coco")(coco(tmp_path, **changes))
+        coco_boxed("coco")(coco(tmp_path, **changes)).read(0)
 
 
 def test_a_coco_file_cut_in_half(tmp_path):

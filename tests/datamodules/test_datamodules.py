@@ -248,7 +248,7 @@ def test_a_truncated_png(broken):
 def test_an_image_without_its_label(broken):
     root, image, label = broken
     label.unlink()
-    with pytest.raises(FileNotFoundError, match=f"{image.name} has no label: .*{label.name} does not exist"):
+    with pytest.raises(ValueError, match=f"{image.name} has no label: .*{label.name} does not exist"):
         first_test_batch(root)
 
 

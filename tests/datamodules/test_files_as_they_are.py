@@ -93,7 +93,7 @@ def test_boxes_with_the_turned_size_belong_to_the_turned_image(tmp_path):
     assert images.read(0).image.shape[:2] == images.shape(0) == (90, 60)
     assert images.read(0).target.boxes.tolist() == [[0, 0, 60, 90]]
     with pytest.raises(ValueError, match=r"0\.jpg is 90x60, its labels in .* are for 50x50"):
-        BoxedSet("x", tmp_path, [path], "official", [found], tmp_path, [(50, 50)])
+        BoxedSet("x", tmp_path, [path], "official", [found], tmp_path, [(50, 50)]).read(0)
 
 
 def test_images_without_labels_are_turned_as_before(tmp_path):

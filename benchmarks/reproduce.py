@@ -16,10 +16,11 @@ from rich.markup import escape
 
 import networks
 from benchmarks import papers
-from benchmarks.console import spread, to_file, to_terminal
+from benchmarks.console import spread, to_file, to_terminal, verify_data_option
 from benchmarks.papers import availability
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.job import data_module, run_seed
+from datamodules.imagesets.contents import reading_everything
 from leaderboards.analysis.alarm_rates import alarm_warnings
 from leaderboards.papers.page import newest_run, rich_table, view, write
 from leaderboards.papers.reproduction import cells, tally
@@ -89,9 +90,10 @@ def reproduce(table: PaperTable, settings: Settings) -> list[Path]:
     """Train, measure and score every seed, then write the page; returns its files."""
     start = time.perf_counter()
     to_file(settings.out / "run.log")
-    data = data_module(settings)
-    for seed in settings.seeds:
-        run_seed(settings, data, seed, settings.out / "results")
+    with reading_everything(settings.verify_data):
+        data = data_module(settings)
+        for seed in settings.seeds:
+            run_seed(settings, data, seed, settings.out / "results")
     results = list(load_results(settings.out / "results").values())
     written = write(table, results, settings.out)
     output = Console()
@@ -151,6 +153,7 @@ def main(
     download: Annotated[
         bool, typer.Option("--download", help="download sets that torchvision can fetch")
     ] = False,
+    verify_data: Annotated[bool, verify_data_option()] = False,
     list_: Annotated[
         bool, typer.Option("--list", help="show every table with its data, network and cost")
     ] = False,
@@ -192,6 +195,7 @@ def main(
             workers=workers,
             out=out or Path("runs") / name,
             download=download,
+            verify_data=verify_data,
             command=shlex.join(["python", "-m", "benchmarks.reproduce", *sys.argv[1:]]),
         )
     with reporting(FAILED, debug):

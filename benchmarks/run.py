@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.console import spread, to_terminal
+from benchmarks.console import spread, to_terminal, verify_data_option
 from lsood.io import BAD_USAGE, FAILED, reporting, unknown
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -42,14 +42,7 @@ def main(
         bool,
         typer.Option("--download", help="download sets that torchvision can fetch", rich_help_panel=DATA),
     ] = False,
-    verify_data: Annotated[
-        bool,
-        typer.Option(
-            "--verify-data",
-            help="read all data files again to identify sets, also those that seem unchanged",
-            rich_help_panel=DATA,
-        ),
-    ] = False,
+    verify_data: Annotated[bool, verify_data_option(DATA)] = False,
     image_size: Annotated[
         tuple[int, int] | None,
         typer.Option(

@@ -22,13 +22,14 @@ from torch import Tensor
 
 import lsood
 import networks
-from benchmarks.console import spread, to_terminal, watch
+from benchmarks.console import spread, to_terminal, verify_data_option, watch
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.provenance import environment, git_commit
 from benchmarks.pipeline.training import train
 from datamodules import DATAMODULES, cache_dir, check_names
+from datamodules.imagesets.contents import reading_everything
 from leaderboards.figures.sweep import sweep_figure
 from lsood import auroc
 from lsood.density.kernel import kernel_log_density
@@ -94,6 +95,11 @@ def run(settings: Settings) -> list[Path]:
     """Train on the whole set (or read the network from the cache), measure at most ``limit`` images of every
     set, sweep, write; returns the files.
     """
+    with reading_everything(settings.verify_data):
+        return _run(settings)
+
+
+def _run(settings: Settings) -> list[Path]:
     seed = settings.seeds[0]
     whole = data_module(dataclasses.replace(settings, limit=None))
     trained = train(settings, whole, seed)
@@ -171,6 +177,7 @@ def main(
     seed: Annotated[int, typer.Option(help="random seed of training and masks")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     batch_size: Annotated[int, typer.Option(help="batch size of the feature-extraction passes")] = 128,
+    verify_data: Annotated[bool, verify_data_option()] = False,
     out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/pca-density"),
     debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
 ) -> None:
@@ -186,7 +193,7 @@ def main(
         settings = Settings(
             ind=ind, ood=tuple(dict.fromkeys(ood)), network=network, data_root=data_root, epochs=epochs, limit=limit,
             mc_samples=mc_samples, reduction=reduction, seeds=(seed,), device=resolve_device(device),
-            batch_size=batch_size, out=out, command=shlex.join(words),
+            batch_size=batch_size, verify_data=verify_data, out=out, command=shlex.join(words),
         )  # fmt: skip
     with reporting(FAILED, debug):
         for path in run(settings):

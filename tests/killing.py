@@ -98,7 +98,10 @@ def start(work: Callable[[Path], object], folder: Path, strike: Strike | None = 
 
 def killed(process) -> None:
     """Kill a process and all that it has started."""
-    os.killpg(process.pid, signal.SIGKILL)
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:  # it has no group of its own yet
+        process.kill()
     process.join()
 
 

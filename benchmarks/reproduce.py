@@ -17,10 +17,11 @@ from rich.markup import escape
 
 import networks
 from benchmarks import papers
-from benchmarks.console import spread, to_file, to_terminal
+from benchmarks.console import max_bad_option, spread, to_file, to_terminal, verify_data_option
 from benchmarks.papers import availability
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.job import data_module, run_seed
+from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import MAX_BAD, without_unreadable
 from leaderboards.analysis.alarm_rates import alarm_warnings
 from leaderboards.papers.page import newest_run, rich_table, view, write
@@ -90,7 +91,8 @@ def settings_for(table: PaperTable, preset: str, protocols: tuple[str, ...], **o
 def reproduce(table: PaperTable, settings: Settings) -> list[Path]:
     """Train, measure and score every seed, then write the page; returns its files."""
     to_file(settings.out / "run.log")
-    return without_unreadable(partial(_reproduce, table, settings), settings.max_bad)
+    with reading_everything(settings.verify_data):
+        return without_unreadable(partial(_reproduce, table, settings), settings.max_bad)
 
 
 def _reproduce(table: PaperTable, settings: Settings) -> list[Path]:
@@ -157,12 +159,8 @@ def main(
     download: Annotated[
         bool, typer.Option("--download", help="download sets that torchvision can fetch")
     ] = False,
-    max_bad: Annotated[
-        float,
-        typer.Option(
-            help="share of a set's images that may be left out because they cannot be read; more end the run"
-        ),
-    ] = MAX_BAD,
+    max_bad: Annotated[float, max_bad_option()] = MAX_BAD,
+    verify_data: Annotated[bool, verify_data_option()] = False,
     list_: Annotated[
         bool, typer.Option("--list", help="show every table with its data, network and cost")
     ] = False,
@@ -205,6 +203,7 @@ def main(
             out=out or Path("runs") / name,
             download=download,
             max_bad=max_bad,
+            verify_data=verify_data,
             command=shlex.join(["python", "-m", "benchmarks.reproduce", *sys.argv[1:]]),
         )
     with reporting(FAILED, debug):

@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.console import spread, to_terminal
+from benchmarks.console import max_bad_option, spread, to_terminal, verify_data_option
+from datamodules.imagesets.left_out import MAX_BAD
 from lsood.io import BAD_USAGE, FAILED, reporting, unknown
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -42,21 +43,8 @@ def main(
         bool,
         typer.Option("--download", help="download sets that torchvision can fetch", rich_help_panel=DATA),
     ] = False,
-    verify_data: Annotated[
-        bool,
-        typer.Option(
-            "--verify-data",
-            help="read all data files again to identify sets, also those that seem unchanged",
-            rich_help_panel=DATA,
-        ),
-    ] = False,
-    max_bad: Annotated[
-        float,
-        typer.Option(
-            help="share of a set's images that may be left out because they cannot be read; more end the run",
-            rich_help_panel=DATA,
-        ),
-    ] = 0.01,
+    verify_data: Annotated[bool, verify_data_option(DATA)] = False,
+    max_bad: Annotated[float, max_bad_option(DATA)] = MAX_BAD,
     image_size: Annotated[
         tuple[int, int] | None,
         typer.Option(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
-from lsood.io import log
+from lsood.io import flush_files, log, remove_leftovers, temporary
 
 
 class Place(Protocol):
@@ -63,11 +64,37 @@ def locate(
     where = miniature(name, seed) if root is None else root
     folder = find(where, place.folders, place.is_there)
     if folder is None and root is not None and fetch is not None:
-        fetch(root)
+        _download(root, fetch)
         folder = find(root, place.folders, place.is_there)
     if folder is None:
         raise missing(name, root or Path(), place.layout, place.source)
     return folder
+
+
+def _download(root: Path, fetch: Callable[[Path], object]) -> None:
+    """Download into a folder beside the sets and put what came there once it is whole: torchvision takes a folder that
+    was unpacked in part for the set.
+    """
+    remove_leftovers(root)
+    part = temporary(root / "download")
+    shutil.rmtree(part, ignore_errors=True)  # of an earlier process of this number
+    part.mkdir(parents=True)
+    try:
+        fetch(part)
+        flush_files(part)
+        _move(part, root)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _move(here: Path, there: Path) -> None:
+    """Move everything in a folder into another one; files that are there already are replaced."""
+    for item in here.iterdir():
+        target = there / item.name
+        if item.is_dir() and target.is_dir():
+            _move(item, target)
+        else:
+            item.replace(target)
 
 
 def miniature(name: str, seed: int = 0) -> Path:

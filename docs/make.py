@@ -12,6 +12,7 @@ from anomalies import ANOMALIES, Anomaly, Recipe
 from anomalies.preview import preview
 from anomalies.recipe import Entry
 from datamodules import CityscapesDataModule
+from lsood.io import write_bytes, write_text
 
 FOLDER = Path(__file__).parent
 FRAME = 9
@@ -63,14 +64,13 @@ def pictures() -> None:
     data.setup()
     frame = data.sets["test"].read(FRAME)
     scene = replace(data.view(), labels=frame.target)
-    (FOLDER / "gallery").mkdir(exist_ok=True)
     for family, kinds in families().items():
         if family != "albumentations":
             page = preview(frame.image, Recipe(family, tuple(map(Entry, kinds))), scene=scene, width=200)
-            file = FOLDER / "gallery" / f"{family}.jpg"
-            cv2.imwrite(str(file), page[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+            encoded = cv2.imencode(".jpg", page[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+            write_bytes(FOLDER / "gallery" / f"{family}.jpg", encoded.tobytes())
 
 
 if __name__ == "__main__":
-    (FOLDER / "kinds.md").write_text(reference(), encoding="utf-8")
+    write_text(FOLDER / "kinds.md", reference())
     pictures()

@@ -10,12 +10,10 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from lsood.io import write_text
 
-
-def save_record(record: Any, path: Path) -> Path:
-    """A dataclass as JSON, its keys sorted; makes the folder."""
-    return write_text(path, json.dumps(dataclasses.asdict(record), indent=1, sort_keys=True) + "\n")
+def record_text(record: Any) -> str:
+    """A dataclass as JSON, its keys sorted."""
+    return json.dumps(dataclasses.asdict(record), indent=1, sort_keys=True) + "\n"
 
 
 def read_json(path: Path) -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from leaderboards.boards import boards
 from leaderboards.file_names import digest, file_name, hashed
-from leaderboards.records import build_record, read_json, save_record
+from leaderboards.records import build_record, read_json, record_text
 from leaderboards.run_identity import identity, run_id, together
 from leaderboards.schema import IMAGE, LEVELS, OBJECT, PIXEL, SCHEMA, Result
 from leaderboards.schema_1 import upgraded
@@ -51,18 +51,30 @@ def _is_of_another(path: Path, result: Result) -> bool:
 
 def save_result(result: Result, folder: Path, scores: pd.DataFrame | None = None) -> Path:
     """Write a result below a folder of results, and its scores (a row per scored row, columns set, key, score and any
-    further ones) beside it; returns the JSON file. A result of the same run and method is replaced, with its scores.
+    further ones) beside it; returns the JSON file. A result of the same run and method is replaced, with its scores: an
+    interruption leaves both of before, both new ones, or no JSON file.
 
     Raises:
         ValueError: scores without one of these columns.
     """
     path = result_path(result, folder)
+    parquet = path.with_suffix(".parquet")
     if scores is not None:
         checked(scores, f"scores of {result.method}")
-        write_atomic(path.with_suffix(".parquet"), lambda part: scores.to_parquet(part, index=False))
-    else:
-        path.with_suffix(".parquet").unlink(missing_ok=True)
-    return save_record(result, path)
+
+    def write_scores(part: Path) -> None:
+        assert scores is not None
+        scores.to_parquet(part, index=False)
+        path.unlink(missing_ok=True)
+
+    def write_both(part: Path) -> None:
+        part.write_text(record_text(result), encoding="utf-8")
+        if scores is None:
+            parquet.unlink(missing_ok=True)
+        else:
+            write_atomic(parquet, write_scores)
+
+    return write_atomic(path, write_both)
 
 
 def load_result(path: Path) -> Result:

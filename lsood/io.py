@@ -12,23 +12,31 @@ import hashlib
 import json
 import logging
 import os
+import platform
+import re
+import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 log = logging.getLogger("lsood-bench")
 FAILED, BAD_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 TEMPORARY = ".*.part"
-"""Pattern of the names of files that are being written."""
+"""Pattern of the names of files and folders that are being written."""
+DAY = 86400.0
 T = TypeVar("T")
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
     """Write a file whole or not at all; makes its folder, returns its path.
+
+    What killed processes have left in that folder is removed, see :func:`remove_leftovers`.
 
     Args:
         write: called with a temporary path in the same folder, which is renamed afterwards, once its content is on the
@@ -37,8 +45,9 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
     Raises:
         OSError: as ``write`` does, with the name of the file where it had none.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
+    _swept(path.parent.absolute())
+    part = temporary(path)
     try:
         write(part)
         _flush(part)
@@ -50,6 +59,89 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
             error.filename = str(path)
         raise
     return path
+
+
+def write_folder(folder: Path, write: Callable[[Path], object], keep: Callable[[], bool]) -> Path:
+    """:func:`write_atomic` of a folder. A folder that is there already is replaced: an interruption leaves the old one,
+    none, or the new one, all whole.
+
+    Args:
+        write: called with a new temporary folder, which is renamed afterwards.
+        keep: asked at the end whether another process has meanwhile written the same; the new one is removed then.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder.parent)
+    part, old = temporary(folder), temporary(folder.with_name(f"{folder.name}.old"))
+    try:
+        shutil.rmtree(part, ignore_errors=True)  # of an earlier process of this number
+        part.mkdir()
+        write(part)
+        flush_files(part)
+        if not keep():
+            if folder.exists():
+                folder.rename(old)
+            part.rename(folder)
+    finally:
+        for left in (part, old):
+            shutil.rmtree(left, ignore_errors=True)
+    return folder
+
+
+def flush_files(folder: Path) -> None:
+    """Wait until the content of every file below a folder is on the disk."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            _flush(file)
+
+
+def temporary(path: Path) -> Path:
+    """Where this process writes a file or folder before it has its name: beside it, hidden."""
+    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.part")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files and folders that killed processes have left in a folder: of processes that have ended
+    on this machine, and of other machines where they are a day old.
+    """
+    with contextlib.suppress(OSError):
+        for path in list(folder.glob(TEMPORARY)):
+            found = re.search(r"\.([0-9a-f]{8})-(\d+)\.part$", path.name)
+            if found is None or _is_written(path, found[1], int(found[2])):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _is_written(path: Path, machine: str, process: int) -> bool:
+    """Whether a process may still be writing a temporary file."""
+    if time.time() - path.stat().st_mtime > DAY:
+        return False
+    if machine != _machine() or os.name != "posix":  # elsewhere a signal of 0 is one
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+@cache
+def _machine() -> str:
+    """8 hex digits that processes share which see each other: a container has its own."""
+    name = platform.node()
+    with contextlib.suppress(OSError):
+        name += str(Path("/proc/self/ns/pid").readlink())
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+@cache
+def _swept(folder: Path) -> None:
+    """Once for each folder that a process writes to: a folder may hold many files."""
+    remove_leftovers(folder)
 
 
 def _flush(path: Path) -> None:

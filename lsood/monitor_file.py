@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import math
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lsood.detector import Detector
-from lsood.io import one_line, sha256
+from lsood.io import one_line, sha256, write_folder
 from lsood.methods import METHODS
 from lsood.probes.base import ModelInfo
 
@@ -29,18 +27,19 @@ def write(folder: Path, content: Mapping[str, Any], state: Mapping[str, Tensor])
     Raises:
         FileExistsError: the folder exists.
     """
-    if folder.exists():
-        raise FileExistsError(f"{folder} exists already; give a new folder")
-    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    part.mkdir(parents=True)
-    try:
+
+    def whole(part: Path) -> None:
         save_file({name: tensor.contiguous().clone() for name, tensor in state.items()}, part / STATE)
-        whole = {**content, "state_sha256": sha256(part / STATE)}
-        (part / INDEX).write_text(json.dumps(whole, indent=2), encoding="utf-8")
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return folder
+        index = {**content, "state_sha256": sha256(part / STATE)}
+        (part / INDEX).write_text(json.dumps(index, indent=2), encoding="utf-8")
+
+    def refuse() -> bool:
+        if folder.exists():
+            raise FileExistsError(f"{folder} exists already; give a new folder")
+        return False
+
+    refuse()
+    return write_folder(folder, whole, refuse)
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

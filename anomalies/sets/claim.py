@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from anomalies.sets.manifest import HEADER, PARTS
 from anomalies.sets.plan import CLEAN, Plan, read_header
 from anomalies.sets.records import stays_inside
 from anomalies.sets.source import Source
-from lsood.io import write_bytes
+from lsood.io import TEMPORARY, write_bytes
 
 
 def claim(plan: Plan, source: Source, folder: Path) -> None:
@@ -31,10 +32,15 @@ def claim(plan: Plan, source: Source, folder: Path) -> None:
         return
     if folder.is_file():
         raise ValueError(f"{folder} is a file: choose another --out")
-    if folder.exists() and (not folder.is_dir() or any(item.name != PARTS for item in folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(map(_is_foreign, folder.iterdir()))):
         raise ValueError(f"{folder} is not empty and holds no generated set: choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / HEADER, (json.dumps(header, indent=1) + "\n").encode())
+
+
+def _is_foreign(item: Path) -> bool:
+    """Whether it is nothing that a command leaves which was killed before its set began."""
+    return item.name != PARTS and not fnmatch(item.name, TEMPORARY)
 
 
 def check_place(plan: Plan, folder: Path) -> None:

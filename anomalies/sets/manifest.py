@@ -93,7 +93,9 @@ class Parts:
 
     def add(self, records: Iterable[Record]) -> None:
         """Append the records of a finished job."""
-        self._file.write("".join(line(record) + "\n" for record in records).encode())
+        left = memoryview("".join(line(record) + "\n" for record in records).encode())
+        while left:  # a disk that is nearly full takes a part of it
+            left = left[self._file.write(left) :]
 
     def close(self) -> None:
         self._file.close()

@@ -116,14 +116,14 @@ class Extraction:
             device=self.device,
             precision=self.precision,
         )
-        fresh.images.save(folder)
-        if fresh.objects is not None:
-            fresh.objects.save(folder)
         if known is None:
             known = Measurement(Activations({}, fresh.images.ids, fresh.images.metadata))
         pixels = known.pixels if fresh.pixels is None else fresh.pixels.joined(known.pixels)
+        if fresh.objects is not None:
+            fresh.objects.save(folder)
         if fresh.pixels is not None and pixels is not None:
             pixels.save(folder)
+        fresh.images.save(folder)  # last: without them all is measured again, in one pass
         tensors = {**known.images.tensors, **fresh.images.tensors}
         images = Activations(tensors, fresh.images.ids, fresh.images.metadata)
         return Measurement(images, pixels, fresh.objects or known.objects)

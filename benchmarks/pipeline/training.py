@@ -19,7 +19,7 @@ import networks
 from benchmarks.pipeline.config import Settings
 from benchmarks.tasks import TASKS
 from datamodules import BenchmarkDataModule, cache_dir
-from lsood.io import checksum_file, log, one_line, sha256, whole, write_text
+from lsood.io import checksum_file, log, one_line, remove_leftovers, sha256, whole, write_text
 from networks import TrainingConfig
 
 CACHE_VERSION = 2
@@ -179,17 +179,17 @@ def cached(
     networks.seed_everything(identity["seed"])
     network = build()
     if weights.is_file() and _read(network, weights):
+        _remove_state(folder)
         return Trained(network.eval(), name, networks.weights_hash(network), options, _seconds(folder))
     folder.mkdir(parents=True, exist_ok=True)
     log.info(log_line)
     start = time.perf_counter()
     figures = fit(network, folder)
     seconds = time.perf_counter() - start
-    networks.save_weights(network, weights, checksum=True)
     cost = {"seconds": seconds, "threads": torch.get_num_threads(), **figures}
     write_text(folder / COST, json.dumps(cost))
-    for state in (folder / networks.LAST, checksum_file(folder / networks.LAST)):
-        state.unlink(missing_ok=True)
+    networks.save_weights(network, weights, checksum=True)
+    _remove_state(folder)
     log.info("trained: %s", ", ".join(f"validation {name} {value:.4f}" for name, value in figures.items()))
     return Trained(network.eval(), name, networks.weights_hash(network), options, seconds)
 
@@ -197,6 +197,13 @@ def cached(
 def _folder(identity: dict[str, Any]) -> Path:
     told = json.dumps({"version": CACHE_VERSION, **identity}, sort_keys=True, default=str)
     return cache_dir() / "networks" / hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def _remove_state(folder: Path) -> None:
+    """Remove what a finished training no longer needs; an interruption may have left it beside the weights."""
+    remove_leftovers(folder)
+    for state in (folder / networks.LAST, checksum_file(folder / networks.LAST)):
+        state.unlink(missing_ok=True)
 
 
 def _read(network: nn.Module, weights: Path) -> bool:

@@ -23,13 +23,14 @@ from torch import Tensor
 
 import lsood
 import networks
-from benchmarks.console import spread, to_terminal, watch
+from benchmarks.console import max_bad_option, spread, to_terminal, verify_data_option, watch
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.provenance import environment, git_commit
 from benchmarks.pipeline.training import train
 from datamodules import DATAMODULES, cache_dir, check_names
+from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import MAX_BAD, without_unreadable
 from leaderboards.figures.sweep import sweep_figure
 from lsood import auroc
@@ -96,7 +97,8 @@ def run(settings: Settings) -> list[Path]:
     """Train on the whole set (or read the network from the cache), measure at most ``limit`` images of every
     set, sweep, write; returns the files.
     """
-    return without_unreadable(partial(_run, settings), settings.max_bad)
+    with reading_everything(settings.verify_data):
+        return without_unreadable(partial(_run, settings), settings.max_bad)
 
 
 def _run(settings: Settings) -> list[Path]:
@@ -183,12 +185,8 @@ def main(
     seed: Annotated[int, typer.Option(help="random seed of training and masks")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     batch_size: Annotated[int, typer.Option(help="batch size of the feature-extraction passes")] = 128,
-    max_bad: Annotated[
-        float,
-        typer.Option(
-            help="share of a set's images that may be left out because they cannot be read; more end the run"
-        ),
-    ] = MAX_BAD,
+    max_bad: Annotated[float, max_bad_option()] = MAX_BAD,
+    verify_data: Annotated[bool, verify_data_option()] = False,
     out: Annotated[Path, typer.Option(help="output folder")] = Path("runs/pca-density"),
     debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
 ) -> None:
@@ -204,7 +202,7 @@ def main(
         settings = Settings(
             ind=ind, ood=tuple(dict.fromkeys(ood)), network=network, data_root=data_root, epochs=epochs, limit=limit,
             mc_samples=mc_samples, reduction=reduction, seeds=(seed,), device=resolve_device(device),
-            batch_size=batch_size, max_bad=max_bad, out=out, command=shlex.join(words),
+            batch_size=batch_size, max_bad=max_bad, verify_data=verify_data, out=out, command=shlex.join(words),
         )  # fmt: skip
     with reporting(FAILED, debug):
         for path in run(settings):

@@ -5,11 +5,8 @@ Deterministic: an image is a function of (set, seed, position). Results on them 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,11 +17,9 @@ import numpy as np
 
 from datamodules.imagesets.origin import MARKER
 from datamodules.miniature import driving, small, things
-from lsood.io import log, sha256
+from lsood.io import log, remove_leftovers, sha256, write_folder
 
 VERSION = 1
-PART, OLD = ".part", ".old"
-HOUR = 3600.0
 
 
 @dataclass(frozen=True)
@@ -93,6 +88,7 @@ def write(
     content = {"set": name, "version": VERSION, "seed": seed, "sizes": counts} | revision
     folder = root / entry.folder
     if _is_there(folder, content):
+        remove_leftovers(folder.parent)
         return folder
     if folder.exists() and not (folder / MARKER).is_file():
         if not heal:
@@ -100,17 +96,12 @@ def write(
         aside = folder.with_name(f"{folder.name}.{time.time_ns()}.no-miniature")
         folder.rename(aside)
         log.warning("%s was no whole miniature; it lies in %s now, which you can delete", folder, aside.name)
-    part = folder.with_name(f"{folder.name}.{os.getpid()}{PART}")
-    _remove_leftovers(folder)
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+
+    def whole(part: Path) -> None:
         entry.write(part, counts, partial(_random, name, seed))
         (part / MARKER).write_text(json.dumps({**content, "files": _digest(part)}), encoding="utf-8")
-        if not _is_there(folder, content):  # another process may have written it meanwhile
-            _swap(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return folder
+
+    return write_folder(folder, whole, partial(_is_there, folder, content))
 
 
 def _is_there(folder: Path, content: dict[str, object]) -> bool:
@@ -135,24 +126,6 @@ def _digest(folder: Path) -> str:
         if path.name != MARKER and not path.name.startswith("."):
             content.update(f"{path.relative_to(folder).as_posix()}\0{sha256(path)}\0".encode())
     return content.hexdigest()
-
-
-def _swap(part: Path, folder: Path) -> None:
-    """Put a folder in the place of another one. An interruption leaves the old one, none, or the new one, all whole."""
-    old = folder.with_name(f"{folder.name}.{os.getpid()}{OLD}")
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what processes that were killed have left beside a folder; an hour old, no process works on it."""
-    for suffix in (PART, OLD):
-        for path in folder.parent.glob(f"{folder.name}.*{suffix}"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > HOUR:
-                    shutil.rmtree(path, ignore_errors=True)
 
 
 def _random(name: str, seed: int, index: int) -> np.random.Generator:

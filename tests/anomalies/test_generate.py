@@ -4,10 +4,7 @@ import errno
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +27,7 @@ from anomalies.sets.stored import StoredSet
 from anomalies.sets.summary.report import finish
 from anomalies.verify import app as verify_app
 from anomalies.verify import verify
-from lsood.io import TEMPORARY
+from lsood.io import TEMPORARY, temporary
 
 COUNT = 7
 RECIPE = Recipe.named("default")
@@ -139,34 +136,30 @@ def test_resume_makes_only_what_is_missing(made, plan, tmp_path):
     assert (again.made, again.there) == (0, 2 * COUNT)
 
 
-def test_kill_in_the_middle_and_resume(tmp_path):
-    folder, out = tmp_path / "images", tmp_path / "set"
-    folder.mkdir()
-    for number in range(24):
-        cv2.imwrite(str(folder / f"{number:04d}.png"), frame(number, (320, 640, 3)))
-    plan = Plan(SourceSpec(images=folder), RECIPE, severity="all")
-    words = ["--images", folder, "--severity", "all", "--out", out, "--workers", "2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "anomalies.generate", *map(str, words)], stderr=subprocess.DEVNULL
-    )
-    deadline = time.time() + 300
-    while len(list(out.rglob("*.png"))) < 20 and process.poll() is None and time.time() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    time.sleep(0.5)
-    there = [path for path in out.rglob("*.png") if not path.name.startswith(".")]
-    assert len(there) >= 20
-    assert len(list((out / "clean").rglob("*.png"))) < 24
-    for path in there:
-        assert cv2.imread(str(path), cv2.IMREAD_UNCHANGED) is not None
-    outcome = generate(plan, out)
-    assert outcome.complete
-    assert outcome.there > 0
-    assert not list(out.rglob(TEMPORARY))
-    whole = generate(plan, tmp_path / "whole")
-    assert hashes(outcome.records) == hashes(whole.records)
-    assert verify(out).problems == []
+def test_a_command_killed_before_its_first_file_is_whole_continues(made, plan, tmp_path):
+    """Its temporary file made the folder look like one that holds something else."""
+    (tmp_path / "set").mkdir()
+    temporary(tmp_path / "set" / manifest.HEADER).write_text("{")
+    assert generate(plan, tmp_path / "set").records == made[1]
+    assert not list((tmp_path / "set").rglob(TEMPORARY))
+
+
+def test_a_disk_that_takes_a_part_of_a_record_gets_the_rest(made, tmp_path):
+    """A second record was joined to the first half of one, and no later command could read the part."""
+
+    class Slow:
+        def __init__(self, file):
+            self.file, self.close = file, file.close
+
+        def write(self, content):
+            return self.file.write(content[:50])
+
+    parts = manifest.Parts(tmp_path, "1of1")
+    parts._file = Slow(parts._file)
+    for record in made[1]:
+        parts.add([record])
+    parts.close()
+    assert sorted(manifest.known(tmp_path).values(), key=lambda r: r["id"]) == made[1]
 
 
 def test_rendered_on_read(made, plan, tmp_path):

@@ -1,6 +1,7 @@
 """Trained networks in the cache: damage is noticed, said and healed."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.training import Exposure, cached, train, training_config_of
 from datamodules import cache_dir
+from lsood.io import temporary
 from networks import weights_hash
 
 
@@ -103,3 +105,24 @@ def test_outlier_exposure_begins_at_the_trained_network_though_its_state_is_dama
 def test_the_cost_of_a_training_is_beside_its_weights(trainings):
     trainings()
     assert json.loads(weights_file().with_name("training.json").read_text())["accuracy"] == 1.0
+
+
+def test_a_training_killed_after_its_weights_leaves_no_state(trainings, monkeypatch):
+    """Its state stayed beside the weights for good, and its cost was lost."""
+
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmarks.pipeline.training._remove_state", die)
+        with pytest.raises(KeyboardInterrupt):
+            trainings()
+    weights = weights_file()
+    for name in (networks.LAST, f"{networks.LAST}.sha256"):
+        weights.with_name(name).touch()
+    name = temporary(weights).name.replace(f"-{os.getpid()}.", "-4194305.")
+    weights.with_name(name).touch()
+    assert trainings().seconds is not None
+    assert sorted(p.name for p in weights.parent.iterdir()) == [
+        "training.json", "weights.safetensors", "weights.safetensors.sha256"
+    ]  # fmt: skip

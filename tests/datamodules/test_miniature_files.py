@@ -12,6 +12,7 @@ import pytest
 
 from datamodules import locate
 from datamodules.miniature import MARKER, write
+from lsood.io import temporary
 
 SIZES = {"images": 6}
 
@@ -81,11 +82,12 @@ def test_a_miniature_of_an_earlier_version_is_read(tmp_path):
 
 
 def test_leftovers_of_killed_processes_go(tmp_path):
-    for name, age in (("dtd.1.part", 7200), ("dtd.2.old", 7200), ("dtd.3.part", 60)):
-        (tmp_path / name).mkdir()
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
-    textures(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["dtd", "dtd.3.part"]
+    """Also where the miniature itself is whole: the old folder that a new one has replaced stayed for good."""
+    for number in range(2):
+        name = temporary(tmp_path / f"dtd.{number}").name.replace(f"-{os.getpid()}.", "-4194305.")
+        (tmp_path / name / "images").mkdir(parents=True)
+        textures(tmp_path)
+        assert [p.name for p in tmp_path.iterdir()] == ["dtd"]
 
 
 def test_an_interrupted_removal_leaves_no_half(tmp_path, monkeypatch):

@@ -8,8 +8,9 @@ import pytest
 from test_leaderboards import result
 from typer.testing import CliRunner
 
-from leaderboards import load_result, load_results, save_result
+from leaderboards import load_result, load_results, load_scores, save_result
 from leaderboards.build import app, build
+from lsood import io
 
 SCHEMA_1 = {"schema": 1, "score": "msp", "ood": 3}
 STRAY = {
@@ -104,3 +105,30 @@ def test_a_result_with_a_set_twice_is_refused(tmp_path):
     path = save_result(dataclasses.replace(run, ood=[run.ood[0], run.ood[0]]), tmp_path)
     with pytest.raises(ValueError, match="json: an OoD set stands in it twice"):
         load_result(path)
+
+
+@pytest.mark.parametrize("flushes", range(1, 3))
+def test_scores_never_stand_beside_another_runs_result(folder, monkeypatch, flushes):
+    """A process that died between the two files left the new scores with the old result."""
+    path = folder / "msp-seed0.json"
+    before = load_result(path), load_scores(path)
+    run, scores = result("msp", 0, 3.0)
+    left, flush = [flushes], io._flush
+
+    def dying(part):
+        flush(part)
+        left[0] -= 1
+        if not left[0]:
+            monkeypatch.setattr(
+                type(part), "unlink", lambda *_, **__: None
+            )  # a killed process removes nothing
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(io, "_flush", dying)
+    with pytest.raises(KeyboardInterrupt):
+        save_result(run, folder, scores)
+    monkeypatch.undo()
+    if path.is_file():
+        assert load_result(path) == before[0] and load_scores(path).equals(before[1])
+    save_result(run, folder, scores)
+    assert load_result(path) == run and load_scores(path).equals(scores)

@@ -1,11 +1,24 @@
 """Files that are written whole, with checksums beside them: what every moment of an interruption leaves."""
 
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
 from lsood import io
-from lsood.io import checksum_file, sha256, whole, write_atomic, write_bytes, write_checked
+from lsood.io import (
+    checksum_file,
+    remove_leftovers,
+    sha256,
+    temporary,
+    whole,
+    write_atomic,
+    write_bytes,
+    write_checked,
+    write_folder,
+)
 
 
 def test_the_content_is_on_the_disk_before_its_name(tmp_path, monkeypatch):
@@ -57,3 +70,55 @@ def test_bytes_with_a_name_that_is_not_utf8(tmp_path):
     write_bytes(path, b"1")
     write_checked(path, lambda part: part.write_bytes(b"2"))
     assert whole(path) is True
+
+
+def left_by(path, process, machine=None):
+    """A temporary file as a process left it."""
+    part = temporary(path)
+    own = part.name.split(".")[-2]
+    left = part.with_name(part.name.replace(own, f"{machine or own.split('-')[0]}-{process}"))
+    left.write_bytes(b"half")
+    return left
+
+
+def ended():
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_killed_processes_left_goes_with_the_next_write(tmp_path):
+    left = left_by(tmp_path / "other", ended())
+    write_bytes(tmp_path / "a", b"1")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"], left
+
+
+def test_what_may_still_be_written_stays(tmp_path):
+    kept = {left_by(tmp_path / "a", os.getppid()), left_by(tmp_path / "a", ended(), "0123abcd")}
+    for name in (".a.part", ".movie.123.part", "a.0123abcd-1.part"):
+        (tmp_path / name).touch()
+        kept.add(tmp_path / name)
+    old = left_by(tmp_path / "b", ended(), "0123abcd")
+    os.utime(old, (time.time() - 90_000,) * 2)
+    remove_leftovers(tmp_path)
+    assert set(tmp_path.iterdir()) == kept
+    remove_leftovers(tmp_path / "missing")
+
+
+def test_a_folder_appears_whole_and_replaces_another_one(tmp_path, monkeypatch):
+    flushed = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_ino) or fsync(handle))
+    folder = tmp_path / "new" / "folder"
+    for content in (b"1", b"2"):
+        write_folder(
+            folder, lambda part, content=content: (part / "file").write_bytes(content), lambda: False
+        )
+        assert (folder / "file").read_bytes() == content
+        assert (folder / "file").stat().st_ino == flushed[-1]
+    with pytest.raises(KeyError):
+        write_folder(folder, lambda part: {}[(part / "file").write_bytes(b"3")], lambda: False)
+    write_folder(folder, lambda part: (part / "file").write_bytes(b"4"), lambda: True)
+    assert (folder / "file").read_bytes() == b"2"
+    assert list(folder.parent.iterdir()) == [folder] and list(folder.iterdir()) == [folder / "file"]

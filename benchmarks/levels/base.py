@@ -144,8 +144,8 @@ class Level(ABC):
         if self._paired(title):
             keys = set(self.data.sets["test"].keys)
             return [sequence_of(source) if source in keys else None for source in sources]
-        if title not in ("ind-val", "ind-test"):
-            name = title.removesuffix("-anomalies")
+        if title != "ind-test":
+            name = self.data.sets["val"].name if title == "ind-val" else title.removesuffix("-anomalies")
             if name not in DATAMODULES:
                 return [None] * len(sources)
             sequence_of = DATAMODULES[name].sequence_of

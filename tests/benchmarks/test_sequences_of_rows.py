@@ -22,7 +22,7 @@ TEST = [f"test/{drive}_{i:04d}.png" for drive in ("0001TP", "Seq05VD") for i in 
 @pytest.fixture
 def level():
     """CamVid's image level with a test part of two drives."""
-    images = SimpleNamespace(origin="official", fingerprint="f" * 64, keys=TEST)
+    images = SimpleNamespace(name="camvid", origin="official", fingerprint="f" * 64, keys=TEST)
     data = SimpleNamespace(
         name="camvid",
         sequence_of=DATAMODULES["camvid"].sequence_of,
@@ -46,6 +46,9 @@ def test_frames_hold_sequences_where_they_are_known(level):
     assert drawn["sequence"].tolist() == drives and drawn["source"].tolist() == TEST
     assert "sequence" not in level.frame("road-anomaly-21", own, torch.arange(120.0)), "names of another set"
     assert level.sequences("generated:x", ["foreign_1.png", TEST[0]]) == [None, "0001TP"]
+    assert level.sequences("ind-val", TEST[:1]) == ["0001TP"]
+    level.data.sets["val"].name = "folder:mine"  # thresholds from another set
+    assert level.sequences("ind-val", TEST[:1]) == [None]
     name = "frankfurt_000001_000019_leftImg8bit.png"
     assert level.sequences("cityscapes-anomalies", [name]) == ["frankfurt_000001"]
 

@@ -15,11 +15,29 @@ IMAGE, PIXEL, OBJECT = LEVELS = ("image", "pixel", "object")
 
 @dataclass(frozen=True)
 class MetricValue:
-    """A metric and its 95 % interval."""
+    """A metric and its 95 % interval; None: it has none, `Intervals.failure` says why."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """What the intervals of a cell rest on.
+
+    Attributes:
+        sequences: how many sequences of two images and more are known, of in-distribution and of OoD images; at the
+            pixel level of OoD images alone.
+        block_length: images that follow each other and are resampled as one; 1: images, or their sources.
+        blocks: independent images or blocks of the side that has fewest.
+        failure: why there are no intervals.
+    """
+
+    sequences: list[int]
+    block_length: int
+    blocks: float
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +98,7 @@ class OodCell:
         chance: {metric: what a random score reaches}, where that depends on the set.
         blocks: {"image-means", "open-set": further metrics}.
         left_out: keys of images of the set that were not evaluated because they cannot be read.
+        intervals: what they rest on; None: not recorded, images were taken as independent.
     """
 
     name: str
@@ -96,6 +115,7 @@ class OodCell:
     chance: dict[str, float] = field(default_factory=dict)
     blocks: dict[str, Block] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    intervals: Intervals | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,12 +13,13 @@ from torch import Tensor
 
 from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.strata import anomaly_info
-from datamodules import BenchmarkDataModule
+from datamodules import DATAMODULES, BenchmarkDataModule
+from leaderboards.analysis.dependence import OTHER_SET, on_test_images
 from leaderboards.schema import OodCell
 from lsood.detector import Detector
 from lsood.extraction.activations import Activations
 from lsood.extraction.measurement import Measurement
-from lsood.metrics.intervals import Sources
+from lsood.metrics.resampling import Sources
 from lsood.probes.base import ModelInfo, Probe
 
 
@@ -127,14 +128,34 @@ class Level(ABC):
             "left_out": list(images.left_out),
         }
 
-    def _sources(self, ood: str, known: Measurement, other: Measurement) -> Sources | None:
-        """Names of the images that the images of both sides were made from; None where no anomalies were drawn."""
+    def _dependence(self, ood: str, known: Measurement, other: Measurement) -> tuple[Sources, dict[str, str]]:
+        """Names of the images that the images of both sides were made from, and {name: its sequence} where known."""
         info = anomaly_info(other.images)
-        if "source" not in info:
-            return None
-        prefix = "" if self._paired(ood) else "other set/"
-        return known.images.ids, [prefix + source for source in info["source"]]
+        prefix = "" if self._paired(ood) else OTHER_SET
+        keys = list(info["source"]) if "source" in info else other.images.ids
+        sequences: dict[str, str] = {}
+        for name, title, own in (("", "ind-test", known.images.ids), (prefix, ood, keys)):
+            places = zip(own, self.sequences(title, own), strict=True)
+            sequences |= {f"{name}{key}": f"{name}{place}" for key, place in places if place is not None}
+        return (known.images.ids, [f"{prefix}{key}" for key in keys]), sequences
+
+    def sequences(self, title: str, sources: Sequence[str]) -> list[str | None]:
+        """The sequence that each image of a set belongs to, or was made from an image of; None: not known.
+
+        Args:
+            title: "ind-val", "ind-test" or an OoD set. sources: keys of the clean images.
+        """
+        sequence_of: Callable[[str], str | None] = self.data.sequence_of
+        if self._paired(title):
+            keys = set(self.data.sets["test"].keys)
+            return [sequence_of(source) if source in keys else None for source in sources]
+        if title != "ind-test":
+            name = self.data.sets["val"].name if title == "ind-val" else title.removesuffix("-anomalies")
+            if name not in DATAMODULES:
+                return [None] * len(sources)
+            sequence_of = DATAMODULES[name].sequence_of
+        return [sequence_of(source) for source in sources]
 
     def _paired(self, ood: str) -> bool:
         """Whether anomalies were drawn on the in-distribution test images themselves."""
-        return ood == f"{self.data.name}-anomalies" or ood.startswith("generated:")
+        return on_test_images(self.data.name, ood)

@@ -10,7 +10,8 @@ import pandas as pd
 from torch import Tensor
 
 from benchmarks.levels.base import Level, MethodScores
-from benchmarks.pipeline.strata import anomaly_info, figures, sources_of, strata_of
+from benchmarks.pipeline.strata import anomaly_info, figures, strata_of
+from leaderboards.analysis.dependence import image_blocks, intervals_of
 from leaderboards.schema import IMAGE, OodCell
 from lsood.extraction.activations import Activations
 from lsood.extraction.measurement import Measurement
@@ -39,14 +40,16 @@ class ImageLevel(Level):
         return measurement.images
 
     def frame(self, title: str, rows: Activations, scores: Tensor) -> pd.DataFrame:
-        """With columns kind, severity and source where anomalies were drawn."""
-        return super().frame(title, rows, scores).join(anomaly_info(rows), on="key")
+        """With columns kind, severity and source where anomalies were drawn, and sequence where that is known."""
+        found = super().frame(title, rows, scores).join(anomaly_info(rows), on="key")
+        known = self.sequences(title, list(found["source" if "source" in found else "key"]))
+        return found.assign(sequence=known) if any(one is not None for one in known) else found
 
     def cell(self, ood: str, known: Measurement, other: Measurement, method: MethodScores) -> OodCell:
         scores_in, scores_out, failure = method.scores_in, method.scores_out, method.failure
         n_in = len(self.data.sets["test"]) if scores_in is None else len(scores_in)
         n_out = len(self.data.ood_sets[ood]) if scores_out is None else len(scores_out)
-        metrics, strata = {}, []
+        metrics, strata, intervals = {}, [], None
         if (
             failure is None
             and scores_in is not None
@@ -54,9 +57,10 @@ class ImageLevel(Level):
             and method.threshold is not None
         ):
             try:
-                sources = sources_of(scores_in, scores_out, self._paired(ood))
-                found = evaluate(scores_in["score"], scores_out["score"], method.threshold, sources=sources)
-                metrics, strata = figures(found), strata_of(scores_in, scores_out, sources)
+                blocks = image_blocks(scores_in, scores_out, self._paired(ood))
+                found = evaluate(scores_in["score"], scores_out["score"], method.threshold, blocks=blocks)
+                metrics, strata = figures(found), strata_of(scores_in, scores_out, blocks)
+                intervals = intervals_of(blocks)
             except ValueError as error:
                 failure = str(error)
         elif failure is None:
@@ -69,4 +73,5 @@ class ImageLevel(Level):
             failure=failure,
             strata=strata,
             n_images=n_out,
+            intervals=intervals,
         )

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.levels import object_pictures
@@ -20,6 +21,7 @@ from benchmarks.levels.base import Level, MethodScores
 from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.strata import anomaly_info, figures
 from datamodules import NOISE
+from leaderboards.analysis.dependence import intervals_of
 from leaderboards.schema import OBJECT, Block, OodCell
 from lsood.detector import Detector
 from lsood.extraction.activations import Activations
@@ -27,10 +29,12 @@ from lsood.extraction.measurement import Measurement
 from lsood.extraction.objects import ObjectSet
 from lsood.metrics.open_set.detection_set import DetectionSet
 from lsood.metrics.open_set.evaluation import Outcomes, evaluate_open_set, separation
+from lsood.metrics.resampling import Blocks
 from lsood.probes.base import ModelInfo, Probe
 from lsood.probes.head import Head
 from lsood.probes.objects import image_of, object_probes
 
+Own = tuple[DetectionSet, NDArray[np.float64], DetectionSet, NDArray[np.float64], float]
 CORNERS = ("x1", "y1", "x2", "y2")
 
 
@@ -112,25 +116,27 @@ class ObjectLevel(Level):
 
     def cell(self, ood: str, known: Measurement, other: Measurement, method: MethodScores) -> OodCell:
         scores_in, scores_out, threshold = method.scores_in, method.scores_out, method.threshold
-        images, sources = self.data.ood_sets[ood], self._sources(ood, known, other)
+        images = self.data.ood_sets[ood]
         inside = self._objects(known).on(known.images.ids)
         outside = self._objects(other).on(other.images.ids)
         chosen = self._compared(outside, other)
-        metrics, open_set, counts = {}, {}, dict[str, int]()
+        metrics, open_set, counts, intervals = {}, {}, dict[str, int](), None
         failure = open_failure = method.failure
         n_out = len(outside.boxes) if chosen is None else int(chosen.sum())
         if threshold is not None and scores_in is not None and scores_out is not None:
             own = (inside, scores_in["score"].to_numpy(), outside, scores_out["score"].to_numpy(), threshold)
+            blocks = self._blocks(ood, known, other, own)
+            intervals = intervals_of(blocks)
             try:
                 if not (images.boxed or ood in NOISE):
                     raise ValueError("no objects are labelled, so that detections may be of known classes")
                 if not len(inside.boxes) or not n_out:
                     raise ValueError(f"no detections on the {'OoD' if len(inside.boxes) else 'test'} images")
-                metrics = separation(*own, chosen=chosen, sources=sources)
+                metrics = separation(*own, chosen=chosen, blocks=blocks)
             except ValueError as error:
                 failure = str(error)
             try:
-                open_set = evaluate_open_set(*own, sources=sources)
+                open_set = evaluate_open_set(*own, blocks=blocks)
                 counts = Outcomes.of(outside, own[3], threshold).counts()
             except ValueError as error:
                 open_failure = str(error)
@@ -142,8 +148,17 @@ class ObjectLevel(Level):
             failure=failure,
             n_images=len(images),
             counts=counts,
+            intervals=intervals,
             blocks={"open-set": Block(counts.get("unknown", 0), figures(open_set), open_failure)},
         )
+
+    def _blocks(self, ood: str, known: Measurement, other: Measurement, own: Own) -> Blocks:
+        """The images of both sides in blocks, as the autocorrelation of the mean score on an image asks for."""
+        sources, sequences = self._dependence(ood, known, other)
+        inside, scores_in, outside, scores_out, _ = own
+        places = zip(sources, (inside.image, outside.image), strict=True)
+        owners = [[names[i] for i in image] for names, image in places]
+        return Blocks.fitting([scores_in, scores_out], sources, sequences, owners)
 
     def _compared(
         self, outside: DetectionSet, other: Measurement

@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.levels.base import Level, MethodScores
 from benchmarks.pipeline.strata import anomaly_info, figures, strata_rows
+from leaderboards.analysis.dependence import intervals_of
 from leaderboards.schema import PIXEL, Block, OodCell, Stratum
 from lsood.detector import Detector
 from lsood.extraction.activations import Activations
@@ -42,7 +43,7 @@ class PixelLevel(Level):
         return measurement.images
 
     def cell(self, ood: str, known: Measurement, other: Measurement, method: MethodScores) -> OodCell:
-        """Intervals by a bootstrap over the images that the anomalies were drawn on."""
+        """Intervals by a bootstrap over the images that the anomalies were drawn on, or blocks of them."""
         probe = None if method.detector is None else method.detector.pixel_probe()
         of = other.pixels
         if probe is None or of is None or method.failure is not None or probe.scores[0] not in of.scores:
@@ -50,7 +51,8 @@ class PixelLevel(Level):
             failure = method.failure or lost or "no score map"
             return OodCell(**self._about(ood), n_in=0, n_out=0, metrics={}, failure=failure)
         score, info = probe.scores[0], anomaly_info(other.images)
-        sources = list(info["source"]) if "source" in info else of.keys
+        sources, sequences = self._dependence(ood, known, other)
+        blocks = of.blocks(score, sources[1], sequences)
         masked_images = of.images[of.images[:, :2].any(1)]
         normal, anomalous, ignored = (int(n) for n in masked_images.sum(0))
         about = self._about(ood) | {
@@ -62,7 +64,7 @@ class PixelLevel(Level):
         if not normal or not anomalous:
             what = "no pixels that are not anomalous" if anomalous else "no anomalous pixels"
             return OodCell(**about, metrics={}, failure=what)
-        n_both, means = of.image_means(score, sources)
+        n_both, means = of.image_means(score, blocks)
         strata = []
         for (kind, severity), rows in strata_rows(info).items():
             masked = np.asarray(rows)[of.images[np.asarray(rows), 1] > 0]
@@ -70,12 +72,13 @@ class PixelLevel(Level):
                 continue
             estimates = {}
             if len(masked) >= SMALLEST_STRATUM:
-                estimates = of.estimates(score, sources, masked.tolist(), STRATUM_RESAMPLES)
+                estimates = of.estimates(score, blocks, masked.tolist(), STRATUM_RESAMPLES)
             strata.append(Stratum(kind, severity, len(masked), figures(estimates)))
         return OodCell(
             **about,
-            metrics=figures(of.estimates(score, sources)),
+            metrics=figures(of.estimates(score, blocks)),
             failure=None,
+            intervals=intervals_of(blocks),
             strata=strata,
             chance=random_baseline(anomalous / (normal + anomalous)),
             blocks={"image-means": Block(n_both, figures(means))} if means else {},

@@ -19,6 +19,7 @@ from benchmarks.pipeline.calibration import calibrated_data, calibration_images
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
+from benchmarks.pipeline.interval_notes import tell_intervals
 from benchmarks.pipeline.level_methods import LevelMethods
 from benchmarks.pipeline.provenance import provenance
 from benchmarks.pipeline.report import write_results
@@ -130,6 +131,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         task.unsupported_protocols,
     ).run()
     scored = beside_naive(evaluated.scored)
+    tell_intervals(scored)
     figures = {part: task.network_metrics(evaluated.sets[f"ind-{part}"]) for part in ("test", "val")}
     for level in levels:
         at_level = [one for one in scored if one.level == level.name]

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from leaderboards.schema import MetricValue, Stratum
 from lsood.extraction.activations import Activations
-from lsood.metrics.intervals import Estimate, Sources
+from lsood.metrics.intervals import Estimate
+from lsood.metrics.resampling import Blocks
 from lsood.metrics.strata import evaluate_strata
 
 ANOMALY_INFO = ("kind", "severity", "source")
@@ -37,25 +38,12 @@ def strata_rows(info: pd.DataFrame) -> dict[Name, Sequence[int]]:
     return found | {(kind, int(s)): rows for (kind, s), rows in both.items()}  # type: ignore[misc]
 
 
-def sources_of(scores_in: pd.DataFrame, scores_out: pd.DataFrame, paired: bool) -> Sources | None:
-    """Names of the images that the scored ones were made from; None where nothing was drawn.
-
-    Args:
-        scores_in, scores_out: scores, with key and source.
-        paired: the anomalies were drawn on the in-distribution images.
-    """
-    if "source" not in scores_out:
-        return None
-    prefix = "" if paired else "other set/"
-    return list(scores_in["key"]), [prefix + source for source in scores_out["source"]]
-
-
-def strata_of(scores_in: pd.DataFrame, scores_out: pd.DataFrame, sources: Sources | None) -> list[Stratum]:
+def strata_of(scores_in: pd.DataFrame, scores_out: pd.DataFrame, blocks: Blocks) -> list[Stratum]:
     """AUROC and FPR95 of every kind, severity and both, of one method's scores."""
     rows = strata_rows(scores_out)
-    if sources is None or not rows:
+    if not rows:
         return []
-    found = evaluate_strata(scores_in["score"], scores_out["score"], rows, sources)
+    found = evaluate_strata(scores_in["score"], scores_out["score"], rows, blocks)
     return [Stratum(*name, len(index), figures(found.get(name, {}))) for name, index in rows.items()]
 
 

@@ -54,11 +54,14 @@ def number(value: float, table: PaperTable, decimals: int | None = None) -> str:
 
 
 def text_of(measured: Measured | None, table: PaperTable) -> str:
-    """ "77.1 ± 0.4 [76.0, 78.2]"; without ± for one seed; "" for nothing."""
+    """ "77.1 ± 0.4 [76.0, 78.2]"; without ± for one seed, without brackets for no interval; "" for nothing."""
     if measured is None:
         return ""
     spread = "" if measured.std is None else f" ± {number(measured.std, table)}"
-    return f"{number(measured.mean, table)}{spread} [{number(measured.low, table)}, {number(measured.high, table)}]"
+    text = f"{number(measured.mean, table)}{spread}"
+    if measured.low is None or measured.high is None:
+        return text
+    return f"{text} [{number(measured.low, table)}, {number(measured.high, table)}]"
 
 
 def verdict_of(cell: Cell, table: PaperTable) -> str:

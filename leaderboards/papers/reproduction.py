@@ -25,12 +25,14 @@ PREVALENCE_MARGIN = 0.01
 
 @dataclass(frozen=True)
 class Measured:
-    """A measured number: mean over seeds, standard deviation over them (n - 1; None for one seed), interval."""
+    """A measured number: mean over seeds, standard deviation over them (n - 1; None for one seed), interval (None:
+    there are too few independent images).
+    """
 
     mean: float
     std: float | None
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     seeds: int
 
 
@@ -70,10 +72,17 @@ class Cell:
 def aggregate(per_seed: Sequence[Sequence[MetricValue]]) -> Measured:
     """A number from {seed: {OoD set: value}}, as the module says; clipped to [0, 1]."""
     values = [statistics.fmean(v.value for v in sets) for sets in per_seed]
-    down = statistics.fmean(math.hypot(*(v.value - v.low for v in sets)) / len(sets) for sets in per_seed)
-    up = statistics.fmean(math.hypot(*(v.high - v.value for v in sets)) / len(sets) for sets in per_seed)
     mean, n = statistics.fmean(values), len(values)
     std = statistics.stdev(values) if n > 1 else None
+    widths = [
+        [(v.value - v.low, v.high - v.value) for v in sets if v.low is not None and v.high is not None]
+        for sets in per_seed
+    ]
+    if any(len(own) < len(sets) for own, sets in zip(widths, per_seed, strict=True)):
+        return Measured(mean, std, None, None, n)
+    down, up = (
+        statistics.fmean(math.hypot(*(w[i] for w in own)) / len(own) for own in widths) for i in (0, 1)
+    )
     seeds = 0.0 if std is None else float(student.ppf(0.975, n - 1)) * std / math.sqrt(n)
     return Measured(
         mean, std, max(0.0, mean - math.hypot(seeds, down)), min(1.0, mean + math.hypot(seeds, up)), n
@@ -114,6 +123,8 @@ def _cell(
     verdict = ""
     if reported is not None:
         verdict = NOT_COMPARABLE if reason else verdict_for(reported, half_step(table), measured[protocol])
+        if verdict == NOT_COMPARABLE:
+            reason = reason or "too few independent frames for an interval"
     std = None if deviation is None else deviation / table.scale
     return Cell(
         row.name, row.method, group.name, column.name, protocol, reported, std, measured, verdict, reason
@@ -127,8 +138,10 @@ def half_step(table: PaperTable) -> float:
 
 def verdict_for(reported: float, half: float, measured: Measured) -> str:
     """Whether any number that is printed as the reported one lies in the interval, else on which side of it the
-    measured one is.
+    measured one is; without an interval they cannot be compared.
     """
+    if measured.low is None or measured.high is None:
+        return NOT_COMPARABLE
     if measured.low > reported + half + 1e-12:
         return ABOVE
     if measured.high < reported - half - 1e-12:
@@ -152,7 +165,8 @@ def _measure(column: Column, group: OodGroup, runs: Sequence[Result]) -> Measure
 
 
 def _complement(value: MetricValue) -> MetricValue:
-    return MetricValue(1 - value.value, 1 - value.high, 1 - value.low)
+    low, high = (None if end is None else 1 - end for end in (value.high, value.low))
+    return MetricValue(1 - value.value, low, high)
 
 
 def _cells_of(run: Result, group: OodGroup) -> list[OodCell]:

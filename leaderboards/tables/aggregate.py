@@ -13,6 +13,8 @@ from leaderboards.analysis.alarm_rates import calibration_of, stated_rate
 from leaderboards.analysis.gain import gain, naive_auroc
 from leaderboards.boards import boards
 from leaderboards.schema import IMAGE, MetricValue, OodCell, Result
+from leaderboards.tables.assumptions import COLUMNS as INTERVAL_COLUMNS
+from leaderboards.tables.assumptions import interval_columns
 from leaderboards.tables.levels import LEVELS, RANDOM, Level
 from lsood.io import unknown
 
@@ -39,7 +41,8 @@ def rows(results: Sequence[Result], level: str = IMAGE) -> pd.DataFrame:
         (95 % interval, one seed) or <metric>_std (population, several seeds), n_images, n_in, n_out and further counts
         of the first seed, seeds (with metrics), protocol, ind, ind_origin, ood_origin, ood_fingerprint, network,
         network_metric, checkpoint (one seed), run_id (of the board), settings of the level, fit_seconds,
-        score_seconds, failure, and <block>_failure. What was not recorded is empty.
+        score_seconds, intervals, block_length and blocks (see `leaderboards.tables.assumptions`), failure, and
+        <block>_failure. What was not recorded is empty.
 
     Raises:
         ValueError: unknown level.
@@ -67,6 +70,7 @@ def _rows(results: Sequence[Result], board: str, about: Level) -> pd.DataFrame:
     counts = [name for name in table if name.startswith("n_")]
     metrics = [f"{column.name}{end}" for column in about.columns for end in ENDS]
     numbers = [*metrics, "naive", "gain", "threshold", "stated_rate", "fit_seconds", "score_seconds"]
+    numbers += ["block_length", "blocks"]
     table = table.astype(dict.fromkeys(counts, "Int64") | dict.fromkeys(numbers, float))
     leading = [view.leading for view in about.views]
     part = ["part"] if about.means is not None else []
@@ -107,7 +111,7 @@ def _columns(level: Level) -> list[str]:
         *("seeds", "protocol", "ind", "ind_origin", "ood_origin", "network", "network_metric", "checkpoint"),
         *("ood_fingerprint", "run_id"),
         *level.settings,
-        *("fit_seconds", "score_seconds", "failure"),
+        *("fit_seconds", "score_seconds", *INTERVAL_COLUMNS, "failure"),
         *(failure_column(view.block) for view in level.views if view.block),
     ]
 
@@ -148,6 +152,7 @@ def _row(members: Members, level: Level, board: str) -> dict[str, Any]:
         **{name: run.settings.get(name) for name in level.settings},
         "fit_seconds": _mean(r.cost.fit_seconds for r, _ in members),
         "score_seconds": _mean(r.cost.score_seconds for r, _ in members),
+        **interval_columns([c for _, c in members]),
         "failure": _first(c.failure for _, c in members),
         **blocks,
     }
@@ -191,7 +196,9 @@ def over_seeds(members: Sequence[Mapping[str, MetricValue]], metrics: Iterable[s
     for metric in metrics:
         known = [values[metric] for values in members if metric in values]
         if len(known) == 1:
-            ends = (known[0].value, known[0].low, known[0].high)
+            ends = tuple(
+                math.nan if end is None else end for end in (known[0].value, known[0].low, known[0].high)
+            )
             columns |= {f"{metric}{end}": value for end, value in zip(ENDS, ends, strict=False)}
         elif known:
             each = [v.value for v in known]

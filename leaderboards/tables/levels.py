@@ -140,10 +140,10 @@ IMAGES = Level(
     sizes="{n_in} / {n_out} images",
     note="AUPR depends on the numbers of in-distribution and OoD images. Intervals are 95 %: closed forms, see "
     "Intervals in docs/methods.md (earlier results: DeLong for AUROC, of length 0 at AUROC 0 and 1, and bootstrap over "
-    "images). If anomalies were generated on the in-distribution test images, images count by their source, and the "
-    "metrics other than AUROC have a bootstrap over source images.",
+    "images). If anomalies were generated on the in-distribution test images, images count by their source, and frames "
+    "of a sequence by blocks; metrics other than AUROC then have a bootstrap.",
     strata_note="By kind and severity: AUROC of the images of a kind or severity against all in-distribution images; "
-    "intervals by bootstrap over source images. Cells with fewer than 5 images are blank. 50 is chance: the anomaly "
+    "intervals as in the tables above. Cells with fewer than 5 images are blank. 50 is chance: the anomaly "
     "is missed. Below 50 anomalous images score lower than normal ones.",
 )
 PIXEL_LEVEL = Level(
@@ -157,7 +157,7 @@ PIXEL_LEVEL = Level(
     note="The pixels of all images with an anomaly mask are pooled, at the network's input size, without ignored "
     "pixels; exact for float16 scores. AP depends on the share of anomalous pixels, which is the AP of a random score. "
     "sIoU, PPV and F1 comp. are computed on components at the threshold of F1*, as in SegmentMeIfYouCan. Intervals are "
-    "95 %, by bootstrap over source images.",
+    "95 %, Wilson's with the variance of a bootstrap over source images.",
     strata_note="By kind and severity: AP over the pixels of the images of a kind or severity. AP depends on the share "
     "of anomalous pixels: compare methods on one kind, not kinds with each other. Cells with fewer than 5 images are "
     "blank.",
@@ -186,7 +186,7 @@ OBJECTS = Level(
     sizes="{n_in} / {n_out} detections of confidence {confidence:g}",
     note="OoD rows are the detections on OoD images. A detection finds one object, by IoU ≥ 0.5; R_U, missed and "
     "classified as known add up to 100. A-OSE is a count. The threshold for flagging comes from detections on "
-    "in-distribution validation images. Intervals are 95 %, by bootstrap over images.",
+    "in-distribution validation images. Intervals are 95 %, Wilson's with the variance of a bootstrap over images.",
     counts=("unknown", "flagged", "taken", "missed"),
     settings=("confidence",),
     best=True,

@@ -12,6 +12,7 @@ from leaderboards.analysis.gain import has_naive
 from leaderboards.analysis.significance import TIED, tied_with_best, untested
 from leaderboards.schema import IMAGE, Result
 from leaderboards.tables.aggregate import POOLED, TABLE, failure_column, groups, rows
+from leaderboards.tables.assumptions import assumptions
 from leaderboards.tables.levels import ARROWS, GAIN, Column, Level, View
 from leaderboards.tables.text import failed, figure, reason, title_of, value
 
@@ -46,7 +47,7 @@ class Section:
     Attributes:
         rows: of `leaderboards.tables.aggregate.rows`, the best first. means: the same as means over images.
         tied: methods that do not differ significantly from the best.
-        untested: methods that could not be compared with it.
+        untested: {why: methods that could not be compared with it}.
     """
 
     level: Level
@@ -54,7 +55,7 @@ class Section:
     rows: pd.DataFrame
     means: pd.DataFrame
     tied: set[str]
-    untested: list[str]
+    untested: dict[str, list[str]]
 
     @property
     def ood(self) -> tuple[str, str]:
@@ -120,18 +121,16 @@ class Section:
 
     @property
     def remarks(self) -> list[str]:
-        """Sentences below the table: the stated false-alarm rate, methods that were not compared, and why rows lack
-        the metrics of a block.
+        """Sentences below the table: the stated false-alarm rate, methods that were not compared, what intervals
+        assume, and why rows lack the metrics of a block.
         """
         found = []
         for rate, images in sorted({*zip(self.rows["stated_rate"], self.rows["calibration"], strict=True)}):
             if images:
                 found.append(f"Thresholds are set for {100 * rate:.3g} % false alarms, on {images}.")
-        if self.untested:
-            names = ", ".join(self.untested)
-            found.append(
-                f"Not compared with the best, because their scores are on different images: {names}."
-            )
+        for why, names in self.untested.items():
+            found.append(f"Not compared with the best, because {why}: {', '.join(names)}.")
+        found += assumptions(self.rows[self.rows["method"] != self.level.reference])
         for block in (view.block for view in self.level.views if view.block):
             reasons = self.rows.loc[self.rows["failure"].isna(), failure_column(block)].dropna()
             found += [f"No {block} metrics: {text}." for text in sorted(set(reasons))]
@@ -149,7 +148,7 @@ def sections(
     table, found = rows(results, level.name), []
     compared = pairs is not None and len(pairs) > 0 and level.name == IMAGE
     for title, part in groups(table, level.name):
-        tied, left = (tied_with_best(pairs, part), untested(pairs, part)) if compared else (set(), [])
+        tied, left = (tied_with_best(pairs, part), untested(pairs, part)) if compared else (set(), {})
         means = table.iloc[:0]
         if level.means is not None:
             first = part.iloc[0]

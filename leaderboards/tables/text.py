@@ -36,7 +36,7 @@ def value(row: Any, column: Column) -> float:
 
 def figure(row: Any, column: Column, interval: bool = False) -> str:
     """A figure of a row: percent with one decimal, a count without; "" for none. With ``interval``: "97.1 [96.0, 98.2]"
-    for one seed, "97.1 ± 0.4" for several.
+    for one seed, "97.1 ± 0.4" for several, "97.1" where there is none.
     """
     found = value(row, column)
     if pd.isna(found):
@@ -52,6 +52,8 @@ def figure(row: Any, column: Column, interval: bool = False) -> str:
     if pd.notna(std := row[f"{column.name}_std"]):
         return f"{text} ± {scale * std:.{digits}f}"
     low, high = (scale * row[f"{column.name}_{end}"] for end in ("low", "high"))
+    if pd.isna(low):
+        return text
     return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
 
 

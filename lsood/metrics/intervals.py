@@ -1,9 +1,10 @@
-"""95 % intervals of every metric of rows: closed forms where images are independent; where several were made from one,
-Wilson's with DeLong's variance for AUROC and a bootstrap over source images for the others.
+"""95 % intervals of every metric of rows: closed forms where images are independent; else DeLong's variance over blocks
+for AUROC and a block bootstrap for the others, both as Wilson's interval with the number of images they stand for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,24 +13,53 @@ from scipy.stats import rankdata
 
 from lsood.metrics.comparison import delong_covariance
 from lsood.metrics.curve import Array, Curve, check_scores
-from lsood.metrics.proportions import effective_number, wilson_effective
-from lsood.metrics.resampling import RESAMPLES, Sources, blocks, image_draws, source_weights
+from lsood.metrics.metric import Metric
+from lsood.metrics.proportions import score_effective, wilson_effective
+from lsood.metrics.resampling import RESAMPLES, Blocks, alone, chunks
 from lsood.metrics.table import ROWS, names
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric's value and its 95 % interval."""
+    """A metric's value and its 95 % interval; None: it has none, see `lsood.metrics.resampling.Blocks.too_few`."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
     @classmethod
-    def of(cls, value: float, draws: Array) -> Estimate:
-        """With the percentile interval of resampled values (R,)."""
-        low, high = np.quantile(draws, [0.025, 0.975])
-        return cls(float(value), float(low), float(high))
+    def of(cls, value: float, draws: Array, metric: Metric, blocks: Blocks, scale: float = 1.0) -> Estimate:
+        """From resampled values (R,) of a metric: their variance in `lsood.metrics.proportions.wilson_effective` on the
+        metric's range, or in ``score_effective`` where it has no upper bound, M the units of the smaller side.
+
+        Args:
+            scale: of a count, the images that it is counted on.
+        """
+        if blocks.too_few or len(draws) < 2:
+            return cls(float(value), None, None)
+        units, degrees = blocks.fewest, blocks.degrees
+        width = scale if metric.highest is None else metric.highest - metric.lowest
+        variance = float(draws.var(ddof=1)) / width**2 * units / max(units - 1, 1)
+        interval = score_effective if metric.highest is None else wilson_effective
+        ends = interval((value - metric.lowest) / width, variance, units, degrees=degrees)
+        low, high = (metric.lowest + float(end) * width for end in ends)
+        return cls(float(value), min(low, float(value)), max(high, float(value)))
+
+
+def estimates(
+    values: Mapping[str, Array],
+    draws: Mapping[str, Sequence[Array]],
+    metrics: Mapping[str, Metric],
+    blocks: Blocks,
+) -> dict[str, Estimate]:
+    """{metric: estimate} of values (1,) and their resamples, in parts; those that are not finite do not count."""
+    found = {}
+    for name, parts in draws.items():
+        drawn = np.concatenate([np.zeros(0), *parts])
+        scale = len(blocks.sides[-1]) if metrics[name].count else 1.0
+        value = float(values[name][0])
+        found[name] = Estimate.of(value, drawn[np.isfinite(drawn)], metrics[name], blocks, scale)
+    return found
 
 
 def delong_variance(scores_in: ArrayLike, scores_out: ArrayLike) -> float:
@@ -47,7 +77,7 @@ def delong_variance(scores_in: ArrayLike, scores_out: ArrayLike) -> float:
 
 
 def delong_interval(
-    scores_in: ArrayLike, scores_out: ArrayLike, level: float = 0.95, sources: Sources | None = None
+    scores_in: ArrayLike, scores_out: ArrayLike, level: float = 0.95, blocks: Blocks | None = None
 ) -> tuple[float, float]:
     """Interval of the AUROC: Wilson's (1927) for a share, with the number of images that DeLong's variance stands for.
 
@@ -59,24 +89,26 @@ def delong_interval(
     Args:
         scores_in, scores_out: (N,), (M,) anomaly scores.
         level: nominal coverage.
-        sources: N and M names of the images' sources, where images are not independent: V is then that of
-            `lsood.metrics.comparison.delong_covariance`, and a side counts (sum n_s)^2 / sum n_s^2 images, n_s those of
-            source s (Kish 1965).
+        blocks: of the N and M images, where these are not independent: V is then that of
+            `lsood.metrics.comparison.delong_covariance`, with Student's quantile for blocks of frames, and M are the
+            units of the smaller side.
 
     Raises:
         ValueError: scores that no metric is defined for (see `lsood.metrics.points.check_scores`).
     """
     x, y = check_scores(scores_in, scores_out)
-    value = float(Curve.of(x, y).auroc()[0])
-    if sources is None:
+    value, degrees = float(Curve.of(x, y).auroc()[0]), np.inf
+    if blocks is None:
         images, variance = float(min(len(x), len(y))), delong_variance(x, y)
     else:
-        images = min(effective_number(side) for side in sources)
-        alone = min(len(set(side)) for side in sources) < 2
-        variance = float("nan") if alone else float(delong_covariance(x[None], y[None], sources)[1][0, 0])
+        images, degrees = blocks.fewest, blocks.degrees
+        try:
+            variance = max(float(delong_covariance(x[None], y[None], blocks)[1][0, 0]), 0.0)
+        except ValueError:  # one block on a side
+            variance = float("nan")
     if np.isnan(variance):
         variance = value * (1 - value) / images
-    low, high = wilson_effective(value, variance, images, level)
+    low, high = wilson_effective(value, variance, images, level, degrees)
     return float(low), float(high)
 
 
@@ -91,7 +123,7 @@ def evaluate(
     threshold: float,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    sources: Sources | None = None,
+    blocks: Blocks | None = None,
 ) -> dict[str, Estimate]:
     """Every metric with its 95 % interval.
 
@@ -99,31 +131,31 @@ def evaluate(
         scores_in, scores_out: (N,), (M,) anomaly scores.
         threshold: for accuracy, MCC and F1; from in-distribution validation scores, see
             `lsood.metrics.points.threshold_at`.
-        resamples, seed: of the percentile bootstrap, of metrics that have no closed form or whose images share sources.
-        sources: N and M names of the images' sources. Where they repeat (an anomalous image and its clean
-            original share one), images are not independent: sources are drawn, each with all its images.
+        resamples, seed: of the bootstrap, where images are not independent or a metric has no closed form.
+        blocks: of the N and M images where these are not independent; blocks that are too few give no interval.
 
     Raises:
         ValueError: scores that no metric is defined for (see `lsood.metrics.points.check_scores`).
     """
     x, y = check_scores(scores_in, scores_out)
     curve = Curve.of(x, y)
-    values = {name: float(v[0]) for name, v in row_metrics(curve, threshold).items()}
-    shared = sources if sources is not None and len({*sources[0], *sources[1]}) < len(x) + len(y) else None
-    found = {"auroc": Estimate(values["auroc"], *delong_interval(x, y, sources=shared))}
-    if shared is None:
-        for name in values:
-            if (interval := ROWS[name].interval) is not None:
-                found[name] = Estimate(values[name], *interval(curve, threshold))
-    random = np.random.default_rng(seed)
+    values = row_metrics(curve, threshold)
+    if blocks is not None and blocks.too_few:
+        return {name: Estimate(float(v[0]), None, None) for name, v in values.items()}
+    apart = blocks is None or blocks.independent
+    ends = delong_interval(x, y, blocks=None if apart else blocks)
+    found = {"auroc": Estimate(float(values["auroc"][0]), *ends)}
+    for name in values if apart else ():
+        if (interval := ROWS[name].interval) is not None:
+            low, high = interval(curve, threshold)
+            found[name] = Estimate(float(values[name][0]), float(low[0]), float(high[0]))
     draws: dict[str, list[Array]] = {name: [] for name in values if name not in found}
-    for count in blocks(resamples, len(x) + len(y)) if draws else ():
-        if shared is None:
-            w_in, w_out = image_draws(random, count, len(x)), image_draws(random, count, len(y))
-        else:
-            w_in, w_out = source_weights(random, count, shared)
-        drawn = Curve.of(x, y, w_in, w_out)
-        for name in draws:
-            draws[name].append(ROWS[name].of(drawn, threshold))
-    found |= {name: Estimate.of(values[name], np.concatenate(columns)) for name, columns in draws.items()}
+    if draws:
+        blocks = blocks or alone(len(x), len(y))
+        random = np.random.default_rng(seed)
+        for count in chunks(resamples, len(x) + len(y)):
+            drawn = Curve.of(x, y, *blocks.weights(random, count))
+            for name, parts in draws.items():
+                parts.append(ROWS[name].of(drawn, threshold))
+        found |= estimates(values, draws, ROWS, blocks)
     return {name: found[name] for name in values}

@@ -19,8 +19,9 @@ class Metric:
         about: one clause for the notes below tables.
         compute: (curve, threshold) -> (R,), one value per resample; None: computed elsewhere together with others.
         count: a count, not a share in [0, 1] that tables show in percent.
-        interval: (curve of the images, each once; threshold) -> 95 % interval in closed form, for independent images;
-            None: bootstrap.
+        interval: (curve of R draws of images, each once; threshold) -> 95 % intervals (R,), (R,) in closed form, of
+            independent images; None: bootstrap, as where images depend on each other.
+        lowest, highest: bounds of its values; None: no upper one.
     """
 
     name: str
@@ -30,7 +31,9 @@ class Metric:
     about: str
     compute: Callable[[Curve, float], Array] | None = None
     count: bool = False
-    interval: Callable[[Curve, float], tuple[float, float]] | None = None
+    interval: Callable[[Curve, float], tuple[Array, Array]] | None = None
+    lowest: float = 0.0
+    highest: float | None = 1.0
 
     def of(self, curve: Curve, threshold: float) -> Array:
         """(R,) values for a curve."""

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from lsood.metrics.curve import Array, check_scores
 from lsood.metrics.intervals import Estimate, delong_interval
-from lsood.metrics.resampling import RESAMPLES, Sources, blocks, source_weights
+from lsood.metrics.resampling import RESAMPLES, Blocks, chunks
+from lsood.metrics.table import ROWS
 
 SMALLEST_STRATUM = 5
 Name = TypeVar("Name")
@@ -22,21 +23,20 @@ def evaluate_strata(
     scores_in: ArrayLike,
     scores_out: ArrayLike,
     strata: Mapping[Name, Sequence[int]],
-    sources: Sources,
+    blocks: Blocks,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[Name, dict[str, Estimate]]:
     """AUROC and FPR95 (OoD positive; keys "auroc", "fpr95") with 95 % intervals, for every stratum of at least
     5 OoD images.
 
-    AUROC: `lsood.metrics.intervals.delong_interval` with the images' sources. FPR95: all strata share one sort and one
-    set of resamples; the percentile bootstrap draws source images with replacement, each with all images made from it;
-    resamples without an image of the stratum do not count.
+    AUROC: `lsood.metrics.intervals.delong_interval` over blocks. FPR95: all strata share one sort and one set of
+    resamples of the blocks; resamples without an image of the stratum do not count.
 
     Args:
         scores_in, scores_out: (N,), (M,) anomaly scores.
         strata: indices into ``scores_out``; they may overlap.
-        sources: N and M names of the images' sources.
+        blocks: of the N and M images.
 
     Raises:
         ValueError: scores that no metric is defined for (see `lsood.metrics.points.check_scores`).
@@ -47,18 +47,18 @@ def evaluate_strata(
     once = np.ones((1, len(x))), np.ones((1, len(y)))
     values = _block(x, members, at_or_above, above, *once)
     random = np.random.default_rng(seed)
-    draws: dict[Name, list[Array]] = {name: [] for name in members}
-    for count in blocks(resamples, len(x) + 3 * len(y)):
-        drawn = _block(x, members, at_or_above, above, *source_weights(random, count, sources))
+    draws: dict[Name, list[Array]] = {name: [np.zeros(0)] for name in members}
+    for count in chunks(resamples, len(x) + 3 * len(y)) if not blocks.too_few else ():
+        drawn = _block(x, members, at_or_above, above, *blocks.weights(random, count))
         for name, columns in drawn.items():
             draws[name].append(columns[1])
-    found = {}
-    for name in members:
-        rate = np.concatenate(draws[name])
+    found, every = {}, np.arange(len(x))
+    for name, rows in members.items():
         first, second = values[name][:, 0]
-        owners = sources[0], [sources[1][i] for i in members[name]]
-        interval = delong_interval(x, y[members[name]], sources=owners)
-        found[name] = {"auroc": Estimate(float(first), *interval), "fpr95": Estimate.of(second, rate)}
+        own = blocks.take(every, rows)
+        low, high = (None, None) if own.too_few else delong_interval(x, y[rows], blocks=own)
+        rate = Estimate.of(second, np.concatenate(draws[name]), ROWS["fpr95"], own)
+        found[name] = {"auroc": Estimate(float(first), low, high), "fpr95": rate}
     return found
 
 

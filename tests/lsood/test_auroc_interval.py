@@ -7,7 +7,8 @@ from scipy.stats import norm
 from lsood import evaluate
 from lsood.metrics.comparison import delong_covariance
 from lsood.metrics.intervals import delong_interval
-from lsood.metrics.proportions import effective_number, wilson, wilson_effective
+from lsood.metrics.proportions import wilson, wilson_effective
+from lsood.metrics.resampling import Blocks
 from lsood.metrics.strata import evaluate_strata
 
 SPREADS = {"equal": (1.0, 1.0), "OoD twice": (1.0, 2.0), "in-distribution twice": (2.0, 1.0)}
@@ -86,7 +87,7 @@ def test_perfect_and_reversed_rankings_have_a_bound(n_in, n_out):
 def test_one_image_on_a_side():
     low, high = delong_interval([0.0, 1.0, 2.0], [3.0])
     assert low == pytest.approx(1 / (1 + 1.959964**2), abs=1e-6) and high == 1
-    low, high = delong_interval([0.0, 1.0, 2.0], [1.5], sources=(["a", "b", "c"], ["a"]))
+    low, high = delong_interval([0.0, 1.0, 2.0], [1.5], blocks=Blocks.of((["a", "b", "c"], ["a"])))
     assert 0 < low < 2 / 3 < high < 1
 
 
@@ -102,11 +103,11 @@ def test_many_images_give_delongs_normal_interval():
 def test_images_of_one_source_do_not_count_twice():
     """Ten copies of ten images, all in the right order: ten images' bound, in every place that takes sources."""
     scores_in, scores_out = np.repeat(np.arange(10.0), 10), np.repeat(np.arange(20.0, 30), 10)
-    sources = [f"a{i // 10}" for i in range(100)], [f"b{i // 10}" for i in range(100)]
+    blocks = Blocks.of(([f"a{i // 10}" for i in range(100)], [f"b{i // 10}" for i in range(100)]))
     bound = wilson(1.0, 10)
-    assert delong_interval(scores_in, scores_out, sources=sources) == pytest.approx(bound)
-    whole = evaluate(scores_in, scores_out, 15.0, resamples=5, sources=sources)["auroc"]
-    part = evaluate_strata(scores_in, scores_out, {"all": range(100)}, sources, 5)["all"]["auroc"]
+    assert delong_interval(scores_in, scores_out, blocks=blocks) == pytest.approx(bound)
+    whole = evaluate(scores_in, scores_out, 15.0, resamples=5, blocks=blocks)["auroc"]
+    part = evaluate_strata(scores_in, scores_out, {"all": range(100)}, blocks, 5)["all"]["auroc"]
     assert (whole.low, whole.high) == (part.low, part.high) == pytest.approx(bound)
 
 
@@ -116,18 +117,12 @@ def test_clustered_intervals_cover():
     """
     random, held = np.random.default_rng(1), 0
     shift = norm.ppf(0.98) * (2 * (1 + 0.05**2)) ** 0.5
-    sources = np.repeat(np.arange(30), 4).astype(str), np.repeat(np.arange(30, 60), 4).astype(str)
+    blocks = Blocks.of((np.repeat(np.arange(30), 4).astype(str), np.repeat(np.arange(30, 60), 4).astype(str)))
     for _ in range(400):
         scores = [np.repeat(random.normal(at, 1, 30), 4) + random.normal(0, 0.05, 120) for at in (0.0, shift)]
-        low, high = delong_interval(*scores, sources=sources)
+        low, high = delong_interval(*scores, blocks=blocks)
         held += low <= 0.98 <= high
     assert held / 400 >= 0.93
-
-
-def test_effective_number():
-    assert effective_number(["a", "b", "c"]) == 3
-    assert effective_number(["a", "a", "b", "b"]) == 2
-    assert effective_number(["a"] * 9 + ["b"]) == pytest.approx(100 / 82)
 
 
 @pytest.mark.parametrize(("share", "n"), [(0.0, 5), (1.0, 5), (0.3, 7.5), (1 / 3, 1e6)])

@@ -5,8 +5,9 @@ import pytest
 
 from lsood.metrics.comparison import Comparison, compare, delong_covariance, delong_test, holm
 from lsood.metrics.curve import Curve
-from lsood.metrics.intervals import delong_variance, source_weights
+from lsood.metrics.intervals import delong_variance
 from lsood.metrics.points import auroc
+from lsood.metrics.resampling import Blocks
 
 
 def two_methods(n, m, seed=0, shift=(1.0, 0.7), ties=False):
@@ -70,7 +71,7 @@ def test_pairing_matters_and_signs_and_order_are_right():
     assert better.difference > 0 and worse == Comparison(-better.difference, -better.z, better.p)
     aurocs, covariance = delong_covariance(scores_in, scores_out)
     covariance[0, 1] = covariance[1, 0] = 0
-    assert compare(aurocs, covariance, 0, 1).p > better.p
+    assert compare(aurocs, covariance, 0, 1, 400).p > better.p
 
 
 def test_a_monotone_map_changes_nothing():
@@ -82,7 +83,14 @@ def test_a_monotone_map_changes_nothing():
 def test_two_perfect_methods_do_not_differ_and_perfect_and_inverted_do():
     low, high = np.arange(5.0), np.arange(10.0, 14)
     assert delong_test(low, high, low**2, high**2).p == 1
-    assert delong_test(low, high, high[:1].repeat(5) + low, np.zeros(4)) == Comparison(1.0, np.inf, 0.0)
+    found = delong_test(low, high, high[:1].repeat(5) + low, np.zeros(4))
+    assert found == Comparison(1.0, np.inf, 2.0**-8), (
+        "2 of the 2^9 exchanges of the methods' scores are as far apart"
+    )
+    one_source = Blocks.of(([f"s{i // 2}" for i in range(5)], [f"t{i // 2}" for i in range(4)]))
+    assert delong_test(low, high, high[:1].repeat(5) + low, np.zeros(4), one_source).p == 2.0**-4, (
+        "of 5 sources"
+    )
 
 
 def test_sources_shared_by_both_sides_equal_the_bootstrap_over_sources():
@@ -95,15 +103,15 @@ def test_sources_shared_by_both_sides_equal_the_bootstrap_over_sources():
         np.repeat(scene, copies, axis=1) + 0.5 + common + 0.4 * random.normal(size=(2, images * copies))
     )
     names = [f"image{i}" for i in range(images)]
-    sources = (names, list(np.repeat(names, copies)))
-    _, covariance = delong_covariance(scores_in, scores_out, sources)
-    w_in, w_out = source_weights(np.random.default_rng(1), 2000, sources)
+    blocks = Blocks.of((names, list(np.repeat(names, copies))))
+    _, covariance = delong_covariance(scores_in, scores_out, blocks)
+    w_in, w_out = blocks.weights(np.random.default_rng(1), 2000)
     draws = np.stack(
         [Curve.of(a, b, w_in, w_out).auroc() for a, b in zip(scores_in, scores_out, strict=True)]
     )
     np.testing.assert_allclose(covariance, np.cov(draws), rtol=0.12)
     spread = np.std(draws[0] - draws[1])
-    found = delong_test(scores_in[0], scores_out[0], scores_in[1], scores_out[1], sources)
+    found = delong_test(scores_in[0], scores_out[0], scores_in[1], scores_out[1], blocks)
     assert abs(found.difference / found.z) == pytest.approx(spread, rel=0.1)
     _, independent = delong_covariance(scores_in, scores_out)
     assert independent[0, 0] > 1.5 * covariance[0, 0], "a clean image and its anomalous copies move together"
@@ -111,11 +119,11 @@ def test_sources_shared_by_both_sides_equal_the_bootstrap_over_sources():
 
 def test_sources_without_repeats_change_nothing():
     scores_in, scores_out = two_methods(30, 20)
-    names = [f"a{i}" for i in range(30)], [f"b{i}" for i in range(20)]
-    for plain, named in zip(
-        delong_covariance(scores_in, scores_out), delong_covariance(scores_in, scores_out, names), strict=True
+    named = Blocks.of(([f"a{i}" for i in range(30)], [f"b{i}" for i in range(20)]))
+    for plain, of_blocks in zip(
+        delong_covariance(scores_in, scores_out), delong_covariance(scores_in, scores_out, named), strict=True
     ):
-        np.testing.assert_allclose(plain, named, rtol=1e-12)
+        np.testing.assert_allclose(plain, of_blocks, rtol=1e-12)
 
 
 def test_holm_equals_its_definition():
@@ -136,7 +144,7 @@ def test_holm_equals_its_definition():
         (([0, 1], [1, 2], [0, 1], [1]), "2 and 1 OoD scores"),
         (([0, 1], [1, 2], [0, np.nan], [1, 2]), "NaN"),
         (([0, 1], [2], [0, 1], [2]), "two images on each side"),
-        (([0, 1], [1, 2], [0, 1], [1, 2], (["a"], ["b", "c"])), "sources name 1 and 2"),
+        (([0, 1], [1, 2], [0, 1], [1, 2], Blocks.of((["a"], ["b", "c"]))), "blocks name 1 and 2"),
     ],
 )
 def test_bad_input(arguments, said):

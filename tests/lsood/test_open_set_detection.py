@@ -13,6 +13,7 @@ from lsood.metrics.open_set.detection_set import DetectionSet
 from lsood.metrics.open_set.evaluation import OPEN_SET_METRICS, Outcomes, evaluate_open_set, separation
 from lsood.metrics.open_set.image_bootstrap import Counts, curve, levels
 from lsood.metrics.open_set.wilderness import Wilderness
+from lsood.metrics.resampling import Blocks
 
 BOX = np.array([0.0, 0.0, 10.0, 10.0])
 
@@ -320,7 +321,7 @@ def test_separation_draws_whole_images():
     scores_in = random.normal(0, 1, 40)[known.image]  # objects of an image say the same
     scores_out = 1 + random.normal(0, 1, 40)[ood.image]
     found = separation(known, scores_in, ood, scores_out, 0.5)
-    alone = separation(known, scores_in, ood, scores_out, 0.5, sources=None, chosen=ood.on_unknown)
+    alone = separation(known, scores_in, ood, scores_out, 0.5, chosen=ood.on_unknown)
     assert found["auroc"].value != alone["auroc"].value
     low, high = delong_interval(scores_in, scores_out)
     assert found["auroc"].high - found["auroc"].low > 1.2 * (high - low)
@@ -334,8 +335,10 @@ def test_separation_agrees_with_the_bootstrap_over_sources():
     ]
     scores = [random.normal(shift, 1, len(side.boxes)) for shift, side in enumerate(sides)]
     owners = [[side.keys[i] for i in side.image] for side in sides]
-    mine = separation(sides[0], scores[0], sides[1], scores[1], 0.7, sources=(sides[0].keys, sides[1].keys))
-    theirs = evaluate(*scores, 0.7, sources=tuple(owners))
+    mine = separation(
+        sides[0], scores[0], sides[1], scores[1], 0.7, blocks=Blocks.of((sides[0].keys, sides[1].keys))
+    )
+    theirs = evaluate(*scores, 0.7, blocks=Blocks.of(tuple(owners)))
     assert {n: (e.value, e.low, e.high) for n, e in mine.items()} == {
         n: pytest.approx((e.value, e.low, e.high), abs=1e-12) for n, e in theirs.items()
     }

@@ -22,6 +22,7 @@ from lsood.metrics.pixel.histogram import (
     to_float16,
 )
 from lsood.metrics.pixel.pixel_set import PixelSet
+from lsood.metrics.resampling import Blocks
 from lsood.probes.image import PIXEL_SCORES, PixelMaps
 
 
@@ -115,22 +116,22 @@ def test_a_tally_equals_the_whole_set_at_once_and_survives_the_disk(tmp_path):
     kept = labels != 255
     truth = expected(labels[kept], maps[:, 1][kept].astype(float))
     sources = [f"s{i}" for i in range(6)]
-    found = made.estimates("b", sources)
+    found = made.estimates("b", Blocks.of([sources]))
     for name, value in truth.items():
         assert found[name].value == pytest.approx(value, abs=1e-12)
         assert found[name].low < value < found[name].high
-    count, means = made.image_means("b", sources)
+    count, means = made.image_means("b", Blocks.of([sources]))
     assert count == 5
     each = [expected(labels[i][kept[i]], maps[i, 1][kept[i]].astype(float))["ap"] for i in range(6) if i != 4]
     assert means["ap"].value == pytest.approx(np.mean(each), abs=1e-12)
-    part = made.estimates("b", sources, rows=[0, 4, 5])
+    part = made.estimates("b", Blocks.of([sources]), rows=[0, 4, 5])
     both = kept[[0, 5]]
     assert part["ap"].value == pytest.approx(
         expected(labels[[0, 5]][both], maps[[0, 5], 1][both].astype(float))["ap"], abs=1e-12
     )
     made.save(tmp_path)
     again = PixelSet.load(tmp_path)
-    assert again.estimates("b", sources) == found and again.keys == made.keys
+    assert again.estimates("b", Blocks.of([sources])) == found and again.keys == made.keys
     path = tmp_path / "pixels.safetensors"
     path.write_bytes(path.read_bytes()[:-3] + b"xyz")
     assert PixelSet.load(tmp_path) is None and PixelSet.load(tmp_path / "none") is None
@@ -139,10 +140,10 @@ def test_a_tally_equals_the_whole_set_at_once_and_survives_the_disk(tmp_path):
 def test_intervals_draw_sources_not_images():
     """Copies of every image under one source say nothing new: the interval does not shrink."""
     maps, labels = frames(8, shift=0.5)
-    few = tallied(maps, labels).estimates("a", [f"s{i}" for i in range(8)])["ap"]
+    few = tallied(maps, labels).estimates("a", Blocks.of([[f"s{i}" for i in range(8)]]))["ap"]
     copies = tallied(np.tile(maps, (6, 1, 1, 1)), np.tile(labels, (6, 1, 1)))
-    honest = copies.estimates("a", [f"s{i % 8}" for i in range(48)])["ap"]
-    naive = copies.estimates("a", [f"s{i}" for i in range(48)])["ap"]
+    honest = copies.estimates("a", Blocks.of([[f"s{i % 8}" for i in range(48)]]))["ap"]
+    naive = copies.estimates("a", Blocks.of([[f"s{i}" for i in range(48)]]))["ap"]
     assert honest.value == pytest.approx(few.value)
     assert honest.high - honest.low == pytest.approx(few.high - few.low, rel=0.35)
     assert naive.high - naive.low < 0.6 * (honest.high - honest.low)
@@ -152,8 +153,8 @@ def test_a_set_without_one_class_has_no_metrics():
     maps, labels = frames()
     made = tallied(maps, np.where(labels == 1, 255, labels).astype(np.uint8))
     with pytest.raises(ValueError, match="no pixels of one of the classes"):
-        made.estimates("a", ["s"] * 6)
-    assert made.image_means("a", ["s"] * 6) == (0, {})
+        made.estimates("a", Blocks.of([["s"] * 6]))
+    assert made.image_means("a", Blocks.of([["s"] * 6])) == (0, {})
     assert len(made.scores["a"].threshold) == 0
 
 

@@ -30,13 +30,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lsood.metrics.curve import Curve, check_scores
-from lsood.metrics.intervals import Estimate, delong_interval, row_metrics
+from lsood.metrics.intervals import Estimate, delong_interval, estimates, row_metrics
 from lsood.metrics.open_set.box_matching import Array, Rows
 from lsood.metrics.open_set.detection_set import UNKNOWN, DetectionSet
-from lsood.metrics.open_set.image_bootstrap import LEVELS, Counts, curve, image_weights, levels
+from lsood.metrics.open_set.image_bootstrap import LEVELS, Counts, curve, levels
 from lsood.metrics.open_set.wilderness import Wilderness
-from lsood.metrics.resampling import RESAMPLES, Sources
-from lsood.metrics.table import OPEN_SET, names
+from lsood.metrics.resampling import RESAMPLES, Blocks, alone, chunks
+from lsood.metrics.table import OPEN_SET, ROWS, names
 
 OPEN_SET_METRICS = names(OPEN_SET)
 Flags = NDArray[np.bool_]
@@ -151,13 +151,13 @@ def evaluate_open_set(
     threshold: float,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    sources: Sources | None = None,
+    blocks: Blocks | None = None,
 ) -> dict[str, Estimate]:
     """Every name in OPEN_SET_METRICS with a 95 % interval; "wi" is left out where no detection on the known side
     claims a class.
 
-    The percentile bootstrap draws images of each side with replacement; resamples without an unknown object do not
-    count.
+    The bootstrap draws images of each side, or blocks of them, each with all its objects; resamples without an unknown
+    object do not count. Intervals from it: `lsood.metrics.intervals.Estimate.of`.
 
     Args:
         known, known_scores: detections on the in-distribution test images and their (N,) anomaly scores.
@@ -165,8 +165,7 @@ def evaluate_open_set(
         threshold: a detection is flagged when its score is above it; from in-distribution validation images, see
             `lsood.metrics.points.threshold_at`.
         resamples, seed: of the bootstrap.
-        sources: names of the source images of both sides' images, where several were made from one; default the keys,
-            each side apart.
+        blocks: of the images of both sides; default independent images.
 
     Raises:
         ValueError: scores that are not finite or of another number; no unknown object.
@@ -177,17 +176,15 @@ def evaluate_open_set(
     once = np.ones((1, len(known.keys))), np.ones((1, len(ood.keys)))
     values = outcomes.metrics(once[1], exact=True) | wilderness.impact(*once)
     draws: dict[str, list[Array]] = {name: [] for name in values if np.isfinite(values[name][0])}
-    cells = len(known.boxes) + LEVELS
-    for w_known, w_ood in image_weights((known.keys, ood.keys), cells, resamples, seed, sources):
+    blocks = blocks or alone(len(known.keys), len(ood.keys))
+    random, cells = np.random.default_rng(seed), len(known.boxes) + LEVELS + len(known.keys) + len(ood.keys)
+    for count in chunks(resamples, cells) if not blocks.too_few else ():
+        w_known, w_ood = blocks.weights(random, count)
         there = w_ood[:, outcomes.image].any(1)
         drawn = outcomes.metrics(w_ood[there]) | wilderness.impact(w_known[there], w_ood[there])
         for name, columns in draws.items():
-            columns.append(drawn[name][np.isfinite(drawn[name])])
-    found = {name: np.concatenate(columns) for name, columns in draws.items()}
-    return {
-        name: Estimate.of(values[name][0], drawn if len(drawn) else values[name])
-        for name, drawn in found.items()
-    }
+            columns.append(drawn[name])
+    return estimates(values, draws, OPEN_SET, blocks)
 
 
 def separation(
@@ -199,15 +196,15 @@ def separation(
     chosen: Flags | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    sources: Sources | None = None,
+    blocks: Blocks | None = None,
 ) -> dict[str, Estimate]:
     """Every name in `lsood.metrics.table.ROWS` with a 95 % interval: the detections on an OoD set's images against
     those on in-distribution images (VOS, Du et al., ICLR 2022). AUROC's interval is
-    `lsood.metrics.intervals.delong_interval` with images as sources; for the others the bootstrap draws images and sees
-    no more than 1000 levels of the score. Values are exact.
+    `lsood.metrics.intervals.delong_interval` with the images' blocks; for the others the bootstrap draws these, and
+    sees no more than 1000 levels of the score. Values are exact.
 
     Args:
-        known, known_scores, ood, ood_scores, threshold, resamples, seed, sources: see `evaluate_open_set`.
+        known, known_scores, ood, ood_scores, threshold, resamples, seed, blocks: see `evaluate_open_set`.
         chosen: (N,) which detections of the OoD set count; default all, which is right where its images hold no known
             object; ``ood.on_unknown`` where they do.
 
@@ -224,15 +221,18 @@ def separation(
         Counts.of(known.image, scores_in, at, len(known.keys)),
         Counts.of(ood.image[chosen], scores_out[chosen], at, len(ood.keys)),
     )
+    images = blocks or alone(len(known.keys), len(ood.keys))
+    detections = images.take(known.image, ood.image[chosen])
     draws: dict[str, list[Array]] = {name: [] for name in values}
-    for weights in image_weights((known.keys, ood.keys), 4 * len(at), resamples, seed, sources):
-        drawn = curve(*sides, at, *weights)
+    random, cells = np.random.default_rng(seed), 4 * len(at) + len(known.keys) + len(ood.keys)
+    for count in chunks(resamples, cells) if not detections.too_few else ():
+        drawn = curve(*sides, at, *images.weights(random, count))
         there = (drawn.n_in > 0) & (drawn.n_out > 0)
         whole = Curve(drawn.scores, drawn.hits[there], drawn.alarms[there])
         for name, column in row_metrics(whole, threshold).items():
             draws[name].append(column)
-    found = {name: Estimate.of(v[0], np.concatenate(draws[name])) for name, v in values.items()}
-    images = sources or ([f"in {key}" for key in known.keys], [f"out {key}" for key in ood.keys])
-    owners = [images[0][i] for i in known.image], [images[1][i] for i in ood.image[chosen]]
-    interval = delong_interval(scores_in, scores_out[chosen], sources=owners)
-    return found | {"auroc": Estimate(found["auroc"].value, *interval)}
+    found = estimates(values, draws, ROWS, detections)
+    if not detections.too_few:
+        interval = delong_interval(scores_in, scores_out[chosen], blocks=detections)
+        found["auroc"] = Estimate(found["auroc"].value, *interval)
+    return found

@@ -4,7 +4,6 @@ drawn, each with all its objects. An image's objects are counted once per level 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from lsood.metrics.curve import Array, Curve
-from lsood.metrics.resampling import Sources, blocks, source_weights
 
 LEVELS = 1000
 Rows = NDArray[np.int64]
@@ -53,25 +51,3 @@ class Counts:
 def curve(scores_in: Counts, scores_out: Counts, at: Array, w_in: Array, w_out: Array) -> Curve:
     """The curve of resamples that draw the images of each side so often, (R, I) and (R, J)."""
     return Curve(at[::-1], scores_out.above(w_out), scores_in.above(w_in))
-
-
-def image_weights(
-    sides: tuple[Sequence[str], Sequence[str]],
-    cells: int,
-    resamples: int,
-    seed: int,
-    sources: Sources | None,
-) -> Iterator[list[Array]]:
-    """Blocks of (R, I), (R, J): how often each image of both sides is drawn.
-
-    Args:
-        sides: I and J keys of images. cells: numbers that a resample needs further.
-        sources: I and J names of the images' sources, drawn for both sides together; default each image of each
-            side by itself.
-    """
-    random = np.random.default_rng(seed)
-    for count in blocks(resamples, cells + len(sides[0]) + len(sides[1])):
-        if sources is not None:
-            yield source_weights(random, count, sources)
-        else:
-            yield [source_weights(random, count, [side])[0] for side in sides]

@@ -28,6 +28,7 @@ METRICS = (
         "lower",
         3,
         "A-OSE per unknown object; above 100 where objects are detected several times",
+        highest=None,
     ),
     Metric(
         "aose",
@@ -36,6 +37,7 @@ METRICS = (
         4,
         "number of detections on unknown objects that are not flagged but claim a known class",
         count=True,
+        highest=None,
     ),
     Metric(
         "wi",
@@ -43,6 +45,7 @@ METRICS = (
         "lower",
         5,
         "wilderness impact: these errors per detection kept on in-distribution images, each class at 80 % recall",
+        highest=None,
     ),
     Metric("missed", "missed", "lower", 6, "share of unknown objects that no detection finds"),
     Metric(

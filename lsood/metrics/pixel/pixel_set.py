@@ -5,7 +5,7 @@ Kept per image, so that pools of any images (a kind of anomaly, a bootstrap resa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from itertools import pairwise
@@ -20,12 +20,12 @@ from scipy.sparse import csr_array
 
 from lsood.io import log, one_line, read_index, sha256, write_atomic, write_index
 from lsood.metrics.curve import Array
-from lsood.metrics.intervals import Estimate
+from lsood.metrics.intervals import Estimate, estimates
 from lsood.metrics.pixel.components import component_metrics
 from lsood.metrics.pixel.histogram import curve, curve_metrics
-from lsood.metrics.resampling import blocks, source_weights
+from lsood.metrics.resampling import RESAMPLES, Blocks, chunks
+from lsood.metrics.table import PIXELS
 
-RESAMPLES = 200
 VERSION = 3
 
 
@@ -100,18 +100,30 @@ class PixelSet:
     images: NDArray[np.int64]
     scores: dict[str, PixelScore]
 
-    def estimates(
-        self,
-        score: str,
-        sources: Sequence[str],
-        rows: Sequence[int] | None = None,
-        resamples: int = RESAMPLES,
-    ) -> dict[str, Estimate]:
-        """Pooled metrics of a score with 95 % intervals by a bootstrap over source images: of the pixels,
-        and of the components where there are any.
+    def blocks(
+        self, score: str, sources: Sequence[str], sequences: Mapping[str, str] | None = None
+    ) -> Blocks:
+        """The images in blocks, as the autocorrelation of their mean pixel asks for.
 
         Args:
-            sources: N names of the images' sources.
+            sources: N names of the images' sources. sequences: {source: its sequence}.
+        """
+        of = self.scores[score]
+        pixels = np.bincount(of.entry_image, of.normal + of.anomalous, len(self.keys))
+        level = of._levels[1] * (of.normal + of.anomalous)
+        means = np.bincount(of.entry_image, level, len(self.keys)) / np.maximum(pixels, 1)
+        there = np.flatnonzero(pixels).tolist()
+        owners = [sources[i] for i in there]
+        return Blocks.fitting([means[there]], [sources], sequences, [owners])
+
+    def estimates(
+        self, score: str, blocks: Blocks, rows: Sequence[int] | None = None, resamples: int = RESAMPLES
+    ) -> dict[str, Estimate]:
+        """Pooled metrics of a score with 95 % intervals by a bootstrap over blocks of images: of the pixels, and of the
+        components where there are any.
+
+        Args:
+            blocks: of the N images, see :meth:`blocks`.
             rows: positions of the images to pool; default all.
 
         Raises:
@@ -126,25 +138,29 @@ class PixelSet:
         if not len(values["ap"]):
             raise ValueError("no pixels of one of the classes")
         values |= of.component_metrics(once)
-        random = np.random.default_rng(0)
+        random, own = np.random.default_rng(0), blocks.take(chosen)
         draws: dict[str, list[Array]] = {name: [] for name in values}
-        for count in blocks(resamples, 4 * max(len(of._levels[0]), len(of.ppv))):
-            weights = np.zeros((count, len(self.keys)))
-            weights[:, chosen] = source_weights(random, count, [[sources[i] for i in chosen]])[0]
+        for count in chunks(resamples, 4 * max(len(of._levels[0]), len(of.ppv))) if not own.too_few else ():
+            (drawn,) = own.weights(random, count)
+            weights = np.zeros((len(drawn), len(self.keys)))
+            weights[:, chosen] = drawn
             for name, column in (of.metrics(weights) | of.component_metrics(weights)).items():
                 draws[name].append(column)
-        return {name: Estimate.of(values[name][0], np.concatenate(draws[name])) for name in values}
+        return estimates(values, draws, PIXELS, own)
 
     def image_means(
-        self, score: str, sources: Sequence[str], resamples: int = RESAMPLES
+        self, score: str, blocks: Blocks, resamples: int = RESAMPLES
     ) -> tuple[int, dict[str, Estimate]]:
         """The mean over images that have pixels of both classes, and how many they are."""
         images, values = self.scores[score].per_image()
         if not len(images):
             return 0, {}
-        (weights,) = source_weights(np.random.default_rng(0), resamples, [[sources[i] for i in images]])
-        means = {name: weights @ v / weights.sum(1) for name, v in values.items()}
-        return len(images), {name: Estimate.of(values[name].mean(), means[name]) for name in values}
+        own = blocks.take(images)
+        (weights,) = own.weights(np.random.default_rng(0), resamples)
+        means = {name: [weights @ v / weights.sum(1)] for name, v in values.items()}
+        return len(images), estimates(
+            {n: v.mean(keepdims=True) for n, v in values.items()}, means, PIXELS, own
+        )
 
     def joined(self, other: PixelSet | None) -> PixelSet:
         """With another's scores of the same images beside these."""

@@ -9,7 +9,7 @@ import numpy as np
 from lsood.metrics.closed_forms import Decisions, Interval, decisions_interval
 from lsood.metrics.curve import Array, Curve
 from lsood.metrics.metric import Metric
-from lsood.metrics.proportions import wilson
+from lsood.metrics.proportions import clopper_pearson
 
 
 def _accuracy(tp: Array, fp: Array, n_out: Array, n_in: Array) -> Array:
@@ -43,8 +43,8 @@ def _false_alarm_rate(curve: Curve, threshold: float) -> Array:
 
 
 def _false_alarm_interval(curve: Curve, threshold: float) -> Interval:
-    low, high = wilson(_false_alarm_rate(curve, threshold), curve.n_in)
-    return float(low[0]), float(high[0])
+    _, fp, _, _ = curve.at(threshold)
+    return clopper_pearson(fp, curve.n_in)
 
 
 ACCURACY = Metric(
@@ -64,6 +64,7 @@ MCC = Metric(
     "Matthews correlation at the threshold",
     partial(_value, _mcc),
     interval=partial(_interval, _mcc, -1.0),
+    lowest=-1.0,
 )
 F1 = Metric(
     "f1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lsood.metrics.closed_forms import Interval, decisions_interval
+from lsood.metrics.closed_forms import Interval, decisions_interval, worst_decisions
 from lsood.metrics.curve import Array, Curve
 from lsood.metrics.metric import Metric
 
@@ -14,11 +14,14 @@ def _right(tp: Array, fp: Array, n_out: Array, n_in: Array) -> Array:
 
 
 def _interval(curve: Curve, threshold: float) -> Interval:
-    """At the best threshold, as if it were given; on few images the error itself is too low on average."""
-    best = (curve.alarms / curve.n_in - curve.hits / curve.n_out).argmin()
-    tp, fp = curve.hits[:, best], curve.alarms[:, best]
-    low, high = decisions_interval(_right, tp, fp, curve.n_out, curve.n_in, 0.0)
-    return 1 - high, min(1 - low, 0.5)
+    """At the best threshold. The low end is as if that were given. The high end has both rates at their bad ends, since
+    the best of many thresholds looks better than it is.
+    """
+    best = (curve.alarms / curve.n_in[:, None] - curve.hits / curve.n_out[:, None]).argmin(1)
+    rows = np.arange(len(best))
+    found = curve.hits[rows, best], curve.alarms[rows, best], curve.n_out, curve.n_in
+    _, high = decisions_interval(_right, *found, 0.0)
+    return np.maximum(1 - high, 0.0), np.minimum(1 - worst_decisions(_right, *found), 0.5)
 
 
 def _detection_error(curve: Curve, threshold: float) -> Array:
@@ -34,4 +37,5 @@ DETECTION_ERROR = Metric(
     "lowest mean of miss rate and false-alarm rate over all thresholds",
     _detection_error,
     interval=_interval,
+    highest=0.5,
 )

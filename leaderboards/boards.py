@@ -170,9 +170,10 @@ def origins(results: Sequence[Result]) -> list[str]:
 
     def text(run: Result) -> str:
         env: Environment = run.environment
+        later = f"; metrics computed again from the scores: {run.rescored}" if run.rescored else ""
         return (
             f"version {run.version}, commit {run.git or 'unknown'}, torch {env.torch}, Lightning {env.lightning}, "
-            f"Python {env.python}, {env.device}, {env.threads} threads"
+            f"Python {env.python}, {env.device}, {env.threads} threads{later}"
         )
 
     return sorted({text(run) for run in results})

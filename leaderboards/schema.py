@@ -184,6 +184,7 @@ class Result:
         n_fit: rows it was fitted on; None: not recorded.
         settings: of the method and of the run; "image_size" is (H, W) of the network's input.
         run_id: of `leaderboards.run_identity` when the result was written; "" where it was not recorded.
+        rescored: version and commit that computed the metrics from the stored scores, where that was done later.
     """
 
     level: str
@@ -204,4 +205,5 @@ class Result:
     git: str | None
     n_fit: int | None = None
     run_id: str = ""
+    rescored: str = ""
     schema: int = SCHEMA

@@ -12,12 +12,29 @@ from torch import Tensor
 from benchmarks.levels.base import Level, MethodScores
 from benchmarks.pipeline.strata import anomaly_info, figures, strata_of
 from leaderboards.analysis.dependence import image_blocks, intervals_of
-from leaderboards.schema import IMAGE, OodCell
+from leaderboards.schema import IMAGE, Intervals, MetricValue, OodCell, Stratum
 from lsood.extraction.activations import Activations
 from lsood.extraction.measurement import Measurement
 from lsood.metrics.intervals import evaluate
 from lsood.probes.base import Probe
 from lsood.probes.image import standard_probes
+
+
+def measures(
+    scores_in: pd.DataFrame, scores_out: pd.DataFrame, threshold: float, paired: bool
+) -> tuple[dict[str, MetricValue], list[Stratum], Intervals]:
+    """Metrics, the same by kind and severity, and what their intervals rest on.
+
+    Args:
+        scores_in, scores_out: of one method, as :meth:`ImageLevel.frame` makes them.
+        paired: whether anomalies were drawn on the in-distribution test images themselves.
+
+    Raises:
+        ValueError: scores that are not finite, or all equal.
+    """
+    blocks = image_blocks(scores_in, scores_out, paired)
+    found = evaluate(scores_in["score"], scores_out["score"], threshold, blocks=blocks)
+    return figures(found), strata_of(scores_in, scores_out, blocks), intervals_of(blocks)
 
 
 @dataclass
@@ -49,7 +66,9 @@ class ImageLevel(Level):
         scores_in, scores_out, failure = method.scores_in, method.scores_out, method.failure
         n_in = len(self.data.sets["test"]) if scores_in is None else len(scores_in)
         n_out = len(self.data.ood_sets[ood]) if scores_out is None else len(scores_out)
-        metrics, strata, intervals = {}, [], None
+        metrics: dict[str, MetricValue] = {}
+        strata: list[Stratum] = []
+        intervals: Intervals | None = None
         if (
             failure is None
             and scores_in is not None
@@ -57,10 +76,9 @@ class ImageLevel(Level):
             and method.threshold is not None
         ):
             try:
-                blocks = image_blocks(scores_in, scores_out, self._paired(ood))
-                found = evaluate(scores_in["score"], scores_out["score"], method.threshold, blocks=blocks)
-                metrics, strata = figures(found), strata_of(scores_in, scores_out, blocks)
-                intervals = intervals_of(blocks)
+                metrics, strata, intervals = measures(
+                    scores_in, scores_out, method.threshold, self._paired(ood)
+                )
             except ValueError as error:
                 failure = str(error)
         elif failure is None:

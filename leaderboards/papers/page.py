@@ -11,7 +11,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from leaderboards.boards import boards, cautions, differences
+from leaderboards.boards import boards, cautions, differences, origins
 from leaderboards.papers.reproduction import NOT_COMPARABLE, Cell, Measured, cells, seconds, tally
 from leaderboards.papers.tables import PROTOCOLS, Caveat, PaperTable
 from leaderboards.schema import Result
@@ -142,13 +142,7 @@ def _origins(results: Sequence[Result]) -> dict[str, Any]:
         "sets": sorted(sets),
         "networks": sorted(networks),
         "commands": sorted({r.command for r in results}),
-        "environments": sorted(
-            {
-                f"version {r.version}, commit {r.git or 'unknown'}, torch {r.environment.torch}, "
-                f"Python {r.environment.python}, {r.environment.device}, {r.environment.threads} threads"
-                for r in results
-            }
-        ),
+        "environments": origins(results),
     }
 
 

@@ -24,7 +24,7 @@ GAIN_NOTE = (
 )
 GENERAL_NOTE = (
     "Scores: higher = more anomalous. Figures are percentages. With several seeds: mean and population standard "
-    "deviation. Thresholds are set on in-distribution validation images."
+    "deviation."
 )
 
 

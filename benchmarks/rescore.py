@@ -34,7 +34,7 @@ def rescored(result: Result, scores: pd.DataFrame, by: str) -> Result:
     from benchmarks.levels.image import measures
     from leaderboards.analysis.dependence import on_test_images
 
-    parts = dict(list(scores.groupby("set", sort=False)))
+    parts = dict(list(with_sequences(scores, result.ind.name).groupby("set", sort=False)))
 
     def of(cell: OodCell) -> OodCell:
         if cell.failure is not None or result.threshold is None:
@@ -47,6 +47,25 @@ def rescored(result: Result, scores: pd.DataFrame, by: str) -> Result:
         return dataclasses.replace(cell, metrics=metrics, strata=strata, intervals=intervals)
 
     return dataclasses.replace(result, ood=[of(cell) for cell in result.ood], rescored=by)
+
+
+def with_sequences(scores: pd.DataFrame, ind: str) -> pd.DataFrame:
+    """Scores with the column sequence, which earlier versions did not store: of images of the in-distribution set, and
+    of anomalies drawn on these, where their keys tell it.
+    """
+    from datamodules.registry import DATAMODULES
+    from leaderboards.analysis.dependence import on_test_images
+
+    if "sequence" in scores or ind not in DATAMODULES:
+        return scores
+    own = scores["set"].isin(["ind-val", "ind-test"]) | scores["set"].map(
+        lambda name: on_test_images(ind, name)
+    )
+    keys = scores["source"].fillna(scores["key"]) if "source" in scores else scores["key"]
+    known = [
+        DATAMODULES[ind].sequence_of(key) if of_ind else None for key, of_ind in zip(keys, own, strict=True)
+    ]
+    return scores.assign(sequence=known) if any(known) else scores
 
 
 @app.command(epilog="Example: python -m benchmarks.rescore --results runs/cityscapes/results")
@@ -70,7 +89,7 @@ def main(
         for path, result in folder.results.items():
             scores = folder.scores(path) if result.level == IMAGE else None
             if scores is not None:
-                save_result(rescored(result, scores, by), results, scores)
+                save_result(rescored(result, scores, by), results, with_sequences(scores, result.ind.name))
                 done += 1
         typer.echo(
             f"{done} of {len(folder.results)} results computed again; make their page with leaderboards.build"

@@ -89,7 +89,14 @@ class Data:
                 return len(self.keys)
 
         return Images(
-            name=name, keys=keys, sources=keys, fingerprint=name, origin="miniature", masked=False, boxed=True
+            name=name,
+            keys=keys,
+            sources=keys,
+            fingerprint=name,
+            origin="miniature",
+            masked=False,
+            boxed=True,
+            left_out=(),
         )
 
     def _loader(self, name):

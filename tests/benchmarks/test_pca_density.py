@@ -83,7 +83,7 @@ def test_the_command_writes_table_figure_and_how_they_were_made(few_images, tmp_
     assert np.allclose(table["lared"], table["sklearn_brute"])
     how = json.loads((tmp_path / "pca-density.json").read_text())
     assert how["dimensions"] == 1024 and how["sets"]["fit"] == {
-        "origin": "miniature", "fingerprint": how["sets"]["fit"]["fingerprint"], "images": 40
+        "origin": "miniature", "fingerprint": how["sets"]["fit"]["fingerprint"], "images": 40, "left_out": [],
     }  # fmt: skip
     assert how["network"]["name"] == "lenet" and how["network"]["options"]["epochs"] == 1
     assert (tmp_path / "pca-density.png").read_bytes()[:4] == b"\x89PNG"

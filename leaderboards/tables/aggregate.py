@@ -71,9 +71,7 @@ def _rows(results: Sequence[Result], board: str, about: Level) -> pd.DataFrame:
     metrics = [f"{column.name}{end}" for column in about.columns for end in ENDS]
     numbers = [*metrics, "naive", "gain", "threshold", "stated_rate", "fit_seconds", "score_seconds"]
     numbers += ["block_length", "blocks"]
-    table = table.astype(
-        dict.fromkeys(counts, "Int64") | dict.fromkeys(numbers, float)
-    ).copy()  # in few blocks
+    table = table.astype(dict.fromkeys(counts, "Int64") | dict.fromkeys(numbers, float)).copy()
     leading = [view.leading for view in about.views]
     part = ["part"] if about.means is not None else []
     table = table.assign(last=table["method"] == about.reference).sort_values(

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from datamodules.formats.listing import composed, files_below, image_files
 from datamodules.formats.scalabel import read_json
 from datamodules.imagesets.boxed import BoxedSet, Size
 from datamodules.imagesets.boxes import Boxes, boxes_of
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.origin import MARKER, origin_of
+from lsood.images.listing import composed, files_below, image_files
 from lsood.io import log
 
 Labelled = dict[str, tuple[Boxes, Size | None]]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datamodules.formats.labels import IGNORE, lookup, read_ids
-from datamodules.formats.listing import image_files, same_name
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
+from lsood.images.listing import image_files, same_name
 from lsood.io import log
 
 MASK_IDS = lookup({0: 0, 1: 1, IGNORE: IGNORE})

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datamodules.formats.listing import composed
 from datamodules.imagesets.boxes import Boxes, boxes_of
+from lsood.images.listing import composed
 
 SIDES = ("x1", "y1", "x2", "y2")
 

@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from datamodules.formats.listing import composed, image_files, same_name
 from datamodules.imagesets.boxed import BoxedSet, Size
 from datamodules.imagesets.boxes import Boxes, boxes_of
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.origin import origin_of
+from lsood.images.listing import composed, image_files, same_name
 
 PUBLISHED = 5823
 SIDES = ("xmin", "ymin", "xmax", "ymax")

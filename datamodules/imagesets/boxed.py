@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from datamodules.formats.headers import header_of
 from datamodules.formats.labels import turned_with
-from datamodules.formats.reading import read_image
 from datamodules.imagesets.base import Item, fingerprint_of
 from datamodules.imagesets.boxes import NO_BOXES, Boxes, inside
 from datamodules.imagesets.files import FileSet
+from lsood.images.headers import header_of
+from lsood.images.reading import read_image
 from lsood.io import log, one_line
 
 Size = tuple[int, int]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamodules.formats.listing import image_files
 from datamodules.imagesets.anomalous import AnomalousSet
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet
@@ -13,6 +12,7 @@ from datamodules.imagesets.generated import GeneratedSet
 from datamodules.imagesets.subset import capped
 from datamodules.ood.base import Host, OODSet, OODSource, unknown_images
 from datamodules.registry import ANOMALIES, DATAMODULES, FOLDER, GENERATED, OOD_SETS
+from lsood.images.listing import image_files
 
 
 def derived(name: str) -> OODSource:

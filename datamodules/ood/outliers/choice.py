@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from datamodules.formats.listing import image_files
 from datamodules.imagesets.arrays import ArraySet
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet
@@ -13,6 +12,7 @@ from datamodules.locate import find, missing
 from datamodules.ood.outliers.clashes import dropped, reason_against
 from datamodules.ood.outliers.dead_leaves import dead_leaves
 from datamodules.registry import DATAMODULES, FOLDER, OUTLIER_SETS, check_names
+from lsood.images.listing import image_files
 from lsood.io import log, unknown
 
 DEAD_LEAVES = "dead-leaves"

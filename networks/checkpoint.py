@@ -85,7 +85,7 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
         FileNotFoundError: no such file.
         ValueError: not readable, holding code, or of another architecture; one line that says where.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     expected = network.state_dict()
     state = _without_prefix(_state(_read(path), path), expected)
     if difference := _difference(state, expected):
@@ -102,7 +102,7 @@ def save_weights(network: nn.Module, path: str | Path, checksum: bool = False) -
     Raises:
         ValueError: the name does not end in .safetensors.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.suffix != ".safetensors":
         raise ValueError(f"weights are saved as .safetensors, got {path}")
     state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}

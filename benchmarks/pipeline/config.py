@@ -8,11 +8,12 @@ from pathlib import Path
 from anomalies.variants import SEVERITY_CHOICES
 from datamodules.imagesets.left_out import MAX_BAD
 from lsood.choices import PRECISIONS, PROTOCOLS, REDUCTIONS
+from lsood.io import expanded
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of ``python -m benchmarks.run``, checked.
+    """The options of ``python -m benchmarks.run``, checked, with a leading ``~`` of paths replaced.
 
     Attributes:
         false_alarm_rate: that thresholds are set for; None: 5 %, or the smallest that the validation images can give.
@@ -61,6 +62,9 @@ class Settings:
     command: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "out", self.out.expanduser())
+        object.__setattr__(self, "data_root", expanded(self.data_root))
+        object.__setattr__(self, "checkpoints", tuple(path.expanduser() for path in self.checkpoints))
         if not self.ood:
             raise ValueError("--ood needs at least one OoD set; see --list")
         if unknown := [p for p in self.protocols if p not in PROTOCOLS]:

@@ -18,7 +18,7 @@ from datamodules.imagesets.left_out import split_usable
 from lsood.images.depth import warn_of_depth
 from lsood.images.headers import header_of
 from lsood.images.listing import key_of, same_name
-from lsood.images.reading import image_shape, read_image
+from lsood.images.reading import image_shape, read_image, refuse_turned_tiff
 from lsood.io import one_line
 
 SMALL = 256 * 2**20
@@ -103,10 +103,11 @@ class FileSet(ImageSet):
     def fault(self, index: int) -> str | None:
         path = self.files[index]
         try:
-            if self.labels is None:
-                header_of(path)
-            else:
+            header = header_of(path)
+            if self.labels is not None:
                 check_pair(path, self.labels.of(path))
+            if header.kind == "TIFF" and self._stored(index):
+                refuse_turned_tiff(path, header)
         except (ValueError, OSError) as error:
             return one_line(error)
         return None

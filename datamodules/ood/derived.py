@@ -34,7 +34,7 @@ class FolderImages:
 
     def located(self, data: Host) -> ImageSet:
         """All of them; raises FileNotFoundError: no folder. ValueError: no images."""
-        folder = Path(self.name.removeprefix(FOLDER))
+        folder = Path(self.name.removeprefix(FOLDER)).expanduser()
         if not folder.is_dir():
             raise FileNotFoundError(f"{self.name}: {folder} is no folder")
         return FileSet(self.name, folder, image_files(folder), "official")
@@ -50,7 +50,7 @@ class GeneratedImages:
     name: str
 
     def open(self, data: Host) -> ImageSet:
-        folder = Path(self.name.removeprefix(GENERATED))
+        folder = Path(self.name.removeprefix(GENERATED)).expanduser()
         images = GeneratedSet(self.name, folder, data.root, data.task_handler.boxed)
         return capped(images, data.limit, data.seed)
 

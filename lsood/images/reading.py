@@ -37,16 +37,27 @@ def read_with_header(path: Path, stored: bool = False) -> tuple[Image, Header]:
     """As `read_image`, and the file's header."""
     data, header = content_of(path)
     tiff = header.kind == "TIFF"
-    if tiff and stored and header.orientation != 1:
-        raise ValueError(
-            f"{path} is a TIFF file with orientation {header.orientation}, and has labels: which pixels they "
-            "belong to is not known; save it as PNG in the orientation of its labels"
-        )
+    if stored:
+        refuse_turned_tiff(path, header)
     flags = cv2.IMREAD_COLOR
     if stored and header.orientation != 1:
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     image: Any = cv2.cvtColor(decoded(path, data, flags), cv2.COLOR_BGR2RGB)
     return (turned(image, header.orientation) if tiff and header.orientation != 1 else image), header
+
+
+def refuse_turned_tiff(path: Path, header: Header) -> None:
+    """Raise ValueError for a TIFF file with an orientation that has labels: some tools turn it when reading, others do
+    not.
+
+    Args:
+        header: of the file.
+    """
+    if header.kind == "TIFF" and header.orientation != 1:
+        raise ValueError(
+            f"{path} is a TIFF file with orientation {header.orientation}, and has labels: which pixels they "
+            "belong to is not known; save it as PNG in the orientation of its labels"
+        )
 
 
 def image_shape(path: Path, stored: bool = False) -> tuple[int, int]:

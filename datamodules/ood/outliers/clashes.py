@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from datamodules.registry import FOLDER, GENERATED
 
 ROAD_VEHICLES = ("pickup_truck", "bus", "streetcar", "tractor")
 CARS = ("automobile", "truck")
@@ -30,7 +33,18 @@ def clash(outliers: str, other: str) -> str | None:
     other = other.removesuffix("-anomalies")
     if other == outliers or (outliers, other) == ("mnist", "mnist-noise"):
         return "it is the same set"
+    if (here := _place(outliers)) is not None and (there := _place(other)) is not None:
+        if here == there:
+            return "it is the same set"
+        if here.is_relative_to(there) or there.is_relative_to(here):
+            return "one folder lies in the other"
     return SHARED.get((outliers, other)) or SHARED.get((other, outliers))
+
+
+def _place(name: str) -> Path | None:
+    """The folder that a name such as "folder:~/x" states, links resolved; None: it states none."""
+    stated = next((name.removeprefix(kind) for kind in (FOLDER, GENERATED) if name.startswith(kind)), None)
+    return None if stated is None else Path(stated).expanduser().resolve()
 
 
 def reason_against(outliers: str, ind: str, ood: Sequence[str]) -> str | None:

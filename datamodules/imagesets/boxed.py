@@ -99,8 +99,11 @@ class BoxedSet(FileSet):
         content = hashlib.sha256()
         for found in self.objects:
             content.update(found.boxes.tobytes() + found.classes.tobytes() + repr(found.names).encode())
-            if found.left_out:
-                content.update(repr(found.left_out).encode())
+            left_out = found.left_out
+            if left_out.names:
+                content.update(
+                    b"".join(part.tobytes() for part in left_out[:3]) + repr(left_out.names).encode()
+                )
         return fingerprint_of(super().fingerprint, content.hexdigest())
 
 

@@ -42,6 +42,13 @@ def test_options_of_runs(home):
     )
 
 
+def test_thresholds_never_come_from_a_folder_under_test(home):
+    for name in ("folder:~/x", f"folder:{home}/x/", f"folder:{home}/x/y", f"generated:{home}"):
+        with pytest.raises(ValueError, match="this set is under test"):
+            Settings("mnist", (f"folder:{home}/x",), calibrate_on=name)
+    Settings("mnist", (f"folder:{home}/x",), calibrate_on="folder:~/z")
+
+
 def test_data_sets(home, monkeypatch):
     write("fashion-mnist", home / "data", sizes={"train": 50, "test": 10})
     for i in range(2):

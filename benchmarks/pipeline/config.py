@@ -7,6 +7,7 @@ from pathlib import Path
 
 from anomalies.variants import SEVERITY_CHOICES
 from datamodules.imagesets.left_out import MAX_BAD
+from datamodules.ood.outliers.clashes import one_place
 from lsood.choices import PRECISIONS, PROTOCOLS, REDUCTIONS
 from lsood.io import expanded
 
@@ -105,7 +106,8 @@ class Settings:
         if self.calibrate_on is not None:
             if self.calibrate_share is not None:
                 raise ValueError("--calibrate-share and --calibrate-on exclude each other; name one of them")
-            if self.calibrate_on in (self.ind, *self.ood):
+            tested = (self.ind, *self.ood)
+            if self.calibrate_on in tested or any(one_place(self.calibrate_on, name) for name in tested):
                 raise ValueError(
                     f"--calibrate-on {self.calibrate_on}: this set is under test; --calibrate-share takes thresholds "
                     "from a part of the in-distribution test set"

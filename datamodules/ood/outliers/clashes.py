@@ -33,12 +33,17 @@ def clash(outliers: str, other: str) -> str | None:
     other = other.removesuffix("-anomalies")
     if other == outliers or (outliers, other) == ("mnist", "mnist-noise"):
         return "it is the same set"
-    if (here := _place(outliers)) is not None and (there := _place(other)) is not None:
-        if here == there:
-            return "it is the same set"
-        if here.is_relative_to(there) or there.is_relative_to(here):
-            return "one folder lies in the other"
+    if reason := one_place(outliers, other):
+        return reason
     return SHARED.get((outliers, other)) or SHARED.get((other, outliers))
+
+
+def one_place(first: str, second: str) -> str | None:
+    """Why two names such as "folder:~/x" and "generated:/home/me/x" state the same images; None where they do not."""
+    here, there = _place(first), _place(second)
+    if here is None or there is None or not (here.is_relative_to(there) or there.is_relative_to(here)):
+        return None
+    return "it is the same set" if here == there else "one folder lies in the other"
 
 
 def _place(name: str) -> Path | None:

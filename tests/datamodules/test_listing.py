@@ -9,6 +9,7 @@ import pytest
 
 from datamodules.formats.folders import folder_set
 from datamodules.imagesets.check import check_files
+from datamodules.imagesets.left_out import LeftOut
 from datamodules.ind.camvid import CamVidDataModule
 from datamodules.miniature.files import save_image
 from lsood.images.listing import image_files, same_name
@@ -45,8 +46,8 @@ def test_a_link_back_ends_and_links_to_nothing_are_said(tmp_path, caplog):
         assert names(tmp_path) == ["a/x.png", "gone.png"]
     assert "1 links to folders that are read under another name are not followed, e.g. a/back" in caplog.text
     assert "1 links lead to nothing; images there, if any, are missing, e.g. night" in caplog.text
-    with pytest.raises(ValueError, match=r"gone\.png does not exist"):
-        check_files([folder_set("x", tmp_path, None)])
+    with pytest.raises(ValueError, match=r"gone\.png does not exist; all are listed above"):
+        check_files([folder_set("x", tmp_path, None)], LeftOut())
 
 
 def test_a_folder_that_is_reached_twice_counts_once(tmp_path):
@@ -112,8 +113,8 @@ def test_a_name_that_is_not_utf8_is_read_and_escaped(tmp_path):
     assert images.keys == [images.read(0).key] == ["sub/caf\\xe9.png"] and len(images.fingerprint) == 64
     images.files[0].unlink()
     with pytest.raises(ValueError) as error:
-        check_files([images])
-    assert one_line(error.value).endswith("sub/caf\\xe9.png does not exist")
+        check_files([images], LeftOut())
+    assert one_line(error.value).endswith("sub/caf\\xe9.png does not exist; all are listed above")
 
 
 def test_a_folder_that_cannot_be_read_is_no_empty_folder(tmp_path):

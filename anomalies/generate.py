@@ -14,11 +14,10 @@ from anomalies.sets.claim import claim
 from anomalies.sets.console import console, progress
 from anomalies.sets.engine import ENGINES
 from anomalies.sets.generation import Outcome, generate
-from anomalies.sets.listing import expanded, shown
 from anomalies.sets.plan import Plan
 from anomalies.sets.source import SourceSpec, default_recipe
 from anomalies.sets.summary.report import described, finish
-from lsood.io import BAD_USAGE, FAILED, reporting
+from lsood.io import BAD_USAGE, FAILED, expanded, reporting, shown
 
 LISTED = 20
 DATA, ANOMALY, OUTPUT, RUN = "Data", "Anomalies", "Output", "Execution"

@@ -17,10 +17,10 @@ from anomalies.registry import ANOMALIES
 from anomalies.scene import Scene
 from anomalies.sets.codec import encode_png
 from anomalies.sets.console import console, progress
-from anomalies.sets.listing import shown
 from anomalies.sets.reading import read_image
 from anomalies.sets.summary.sheet import outlined, sheet
-from lsood.io import BAD_USAGE, reporting, write_bytes
+from lsood.images.depth import warn_of_depth
+from lsood.io import BAD_USAGE, reporting, shown, write_bytes
 
 KEY = "preview"
 CLEAN = "clean"
@@ -105,6 +105,7 @@ def main(
         if out.resolve() == image.resolve():
             raise ValueError(f"--out {out} is the image itself: choose another file")
         pixels, _ = read_image(image)
+        warn_of_depth(f"--image {shown(image)}", [image])
         page = preview(pixels, chosen, seed=seed, width=width, outlines=outlines, watch=watch)
         write_bytes(out, encode_png(np.ascontiguousarray(page)))
     console.print(f"{shown(out)}: {len(chosen.entries)} kinds", markup=False, soft_wrap=True)

@@ -16,10 +16,9 @@ import typer
 from anomalies.sets import engine
 from anomalies.sets.arrays import problems_of_arrays
 from anomalies.sets.console import console, progress
-from anomalies.sets.listing import expanded, shown
 from anomalies.sets.manifest import TABLE, Record
 from anomalies.sets.stored import StoredSet, others
-from lsood.io import BAD_USAGE, FAILED, reporting
+from lsood.io import BAD_USAGE, FAILED, expanded, reporting, shown
 
 LISTED = 20
 DATA, RUN = "Data", "Execution"

@@ -28,7 +28,7 @@ from leaderboards.papers.page import newest_run, rich_table, view, write
 from leaderboards.papers.reproduction import cells, tally
 from leaderboards.papers.tables import PROTOCOLS, PaperTable
 from leaderboards.store import load_results
-from lsood.io import BAD_USAGE, FAILED, log, reporting, unknown
+from lsood.io import BAD_USAGE, FAILED, expanded, log, reporting, unknown
 from lsood.methods import chosen
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -174,6 +174,7 @@ def main(
     """
     to_terminal()
     with reporting(BAD_USAGE, debug):
+        data_root = expanded(data_root)
         if data_root is not None and not data_root.is_dir():
             raise FileNotFoundError(
                 f"--data-root {data_root} does not exist; name the folder that holds the data sets"

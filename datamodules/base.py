@@ -66,7 +66,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         limit: int | None = None,
     ) -> None:
         super().__init__()
-        self.root = None if root is None or miniature else Path(root)
+        self.root = None if root is None or miniature else Path(root).expanduser()
         if self.root is not None and not self.root.is_dir():
             raise FileNotFoundError(
                 f"data root {self.root} does not exist; name the folder that holds {self.name}"

@@ -31,7 +31,7 @@ class Place(Protocol):
 
 def cache_dir() -> Path:
     """Folder for miniatures, trained networks and activations: $LSOOD_CACHE, else ~/.cache/lsood-bench."""
-    return Path(os.environ.get("LSOOD_CACHE") or Path.home() / ".cache" / "lsood-bench")
+    return Path(os.environ.get("LSOOD_CACHE") or "~/.cache/lsood-bench").expanduser()
 
 
 def find(root: Path, candidates: Iterable[str], is_there: Callable[[Path], bool]) -> Path | None:

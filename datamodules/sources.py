@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from anomalies import Scene
 from anomalies.sets.source import SourceImage
 from datamodules.formats.labels import IGNORE, OUT_OF_RANGE, read_label, read_labelled
-from datamodules.formats.reading import read_image
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.subset import Subset
 from datamodules.registry import DATAMODULES
+from lsood.images.reading import read_image
 
 ANY_ID = np.where(np.arange(256) == OUT_OF_RANGE, IGNORE, np.arange(256)).astype(np.uint8)
 

@@ -95,7 +95,7 @@ def main(
 ) -> None:
     """Write leaderboard.md, leaderboard.html, CSV files and figures from a folder of results."""
     with reporting(FAILED, debug):
-        for path in build(results, out):
+        for path in build(results.expanduser(), out.expanduser()):
             typer.echo(str(path))
 
 

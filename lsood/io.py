@@ -238,6 +238,25 @@ def _digest(content: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 
 
+def shown(text: Path | str) -> str:
+    """A path or message as text that can be printed and stored: bytes of a name that are not UTF-8 become ``\\xe9``."""
+    return re.sub("[\ud800-\udfff]", _escaped, str(text))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def expanded(path: Path | None) -> Path | None:
+    """A path with a leading ``~`` replaced, which no shell does after ``--out=`` or in quotes.
+
+    Raises:
+        RuntimeError: a user who has no home folder.
+    """
+    return None if path is None else path.expanduser()
+
+
 def slug(text: str) -> str:
     """A name as it stands in file names: letters, digits, "-" and "_", with "_" for everything else."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)
@@ -265,8 +284,8 @@ def one_line(error: BaseException) -> str:
     """The message of an error in one line; for system errors without one what the system says, and the file."""
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{where}"
-    return " ".join(str(error).split()) or type(error).__name__
+        return shown(f"{error.strerror}{where}")
+    return shown(" ".join(str(error).split())) or type(error).__name__
 
 
 def reason(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from torch import Tensor, nn
 
 from lsood.io import write_atomic, write_checked
 
-PREFIXES = ("network.", "model.", "module.")
-SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".th", ".tar", ".bin")
+NESTED = ("state_dict", "model_state_dict", "model", "network", "net")
+"""Names under which training scripts store the state dict."""
+_PREFIX = re.compile(r"(?:(?:module|model|_orig_mod|network|net)\.)+")
+LISTED = 10
 
 
 def _read(path: Path) -> Any:
@@ -23,9 +27,10 @@ def _read(path: Path) -> Any:
         raise ValueError(f"checkpoint {path} is a folder; name a file in it ({', '.join(SUFFIXES)})")
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint {path} does not exist")
-    if path.suffix not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise ValueError(f"checkpoint {path} must end in one of {', '.join(SUFFIXES)}")
-    if path.suffix == ".safetensors":
+    if suffix == ".safetensors":
         try:
             return load_file(path)
         except SafetensorError as error:
@@ -43,51 +48,67 @@ def _read(path: Path) -> Any:
 
 
 def _state(content: Any, path: Path) -> dict[str, Tensor]:
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if (
-        not isinstance(content, dict)
-        or not content
-        or not all(isinstance(v, Tensor) for v in content.values())
-    ):
-        raise ValueError(f"checkpoint {path} holds no state dict")
-    return content
+    while isinstance(content, dict):
+        if content and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items()):
+            return content
+        content = next((content[name] for name in NESTED if isinstance(content.get(name), dict)), None)
+    raise ValueError(f"checkpoint {path} holds no state dict, nor one under {', '.join(NESTED)}")
 
 
 def _without_prefix(state: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state under the names of the network, where a wrapper put a prefix before them."""
-    for prefix in PREFIXES:
+    """The state under the names of the network, where wrappers put prefixes before them."""
+    best = state
+    for prefix in sorted({p for name in state for p in _prefixes(name)}, key=len):
         stripped = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        if len(stripped.keys() & expected.keys()) > len(state.keys() & expected.keys()):
-            return stripped
-    return state
+        if len(stripped.keys() & expected.keys()) > len(best.keys() & expected.keys()):
+            best = stripped
+    return best
 
 
-def _difference(state: dict[str, Tensor], expected: dict[str, Tensor]) -> str | None:
-    if missing := [name for name in expected if name not in state]:
-        return f"it has no {missing[0]!r} ({len(missing)} missing)"
-    if extra := [name for name in state if name not in expected]:
-        return f"unknown {extra[0]!r} ({len(extra)} too many)"
-    for name, tensor in state.items():
-        if tensor.shape != expected[name].shape:
-            return f"{name!r} has shape {tuple(tensor.shape)} instead of {tuple(expected[name].shape)}"
-    return None
+def _prefixes(name: str) -> list[str]:
+    """What wrappers may have put before a name: "module._orig_mod.x" to "module." and "module._orig_mod."."""
+    found = _PREFIX.match(name)
+    parts = found[0].split(".")[:-1] if found else []
+    return [".".join(parts[: i + 1]) + "." for i in range(len(parts))]
+
+
+def _difference(state: dict[str, Tensor], expected: dict[str, Tensor]) -> str:
+    """What of a state does not fit the network; "": nothing."""
+    missing = [name for name in expected if name not in state]
+    left_over = [name for name in state if name not in expected]
+    shapes = [
+        f"{name} is {tuple(tensor.shape)} instead of {tuple(expected[name].shape)}"
+        for name, tensor in state.items()
+        if name in expected and tensor.shape != expected[name].shape
+    ]
+    found = {"missing": missing, "left over": left_over, "other shapes": shapes}
+    return "; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in found.items() if names)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
 
 
 def load_weights(network: nn.Module, path: str | Path) -> None:
     """Load weights into a network.
 
-    Accepts .safetensors, or a torch file (.pt, .pth, .ckpt) of a state dict, {"state_dict": ...} or a
-    Lightning checkpoint (a common prefix of the names, such as ``network.``, is dropped; entries beside the
-    network, such as metrics, are left out). When an error is raised the network is as before.
+    Accepts .safetensors, or a torch file (one of `SUFFIXES`, in any letter case) of a state dict, alone or under one of
+    the names `NESTED`, such as a Lightning checkpoint. What wrappers put before all names (``module.``, ``model.``,
+    ``_orig_mod.``, ``network.``, ``net.``, and several of them) is dropped; entries beside the network, such as
+    metrics, are left out; batches counted by normalisation layers, which old files lack, are taken from the network.
+    When an error is raised the network is as before.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not readable, holding code, or of another architecture; one line that says where.
+        ValueError: not readable, holding code, or of another architecture; one line that says where, with the first
+            names that are missing, left over or of another shape.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     expected = network.state_dict()
     state = _without_prefix(_state(_read(path), path), expected)
+    counts = {name: tensor for name, tensor in expected.items() if name.endswith("num_batches_tracked")}
+    if state.keys() & expected.keys():
+        state = counts | state
     if difference := _difference(state, expected):
         raise ValueError(f"checkpoint {path} is not of this {type(network).__name__}: {difference}")
     network.load_state_dict(state)
@@ -102,7 +123,7 @@ def save_weights(network: nn.Module, path: str | Path, checksum: bool = False) -
     Raises:
         ValueError: the name does not end in .safetensors.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.suffix != ".safetensors":
         raise ValueError(f"weights are saved as .safetensors, got {path}")
     state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}

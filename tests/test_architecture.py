@@ -13,12 +13,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = {"lsood.io", "lsood.registry"}
+IMAGES = "lsood.images"
 MAY_IMPORT = {
     "lsood": set(),
-    "anomalies": SHARED,
+    "anomalies": {IMAGES, *SHARED},
     "networks": {"lsood"},
     "baselines": {"lsood"},
-    "datamodules": {"anomalies", *SHARED},
+    "datamodules": {"anomalies", IMAGES, *SHARED},
     "leaderboards": {"lsood.metrics", *SHARED},
     "benchmarks": {"anomalies", "baselines", "datamodules", "leaderboards", "lsood", "networks"},
 }

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from anomalies.sets.layouts import MAPS, Layout
-from anomalies.sets.listing import walk
 from anomalies.sets.manifest import HEADER, PARTS
 from anomalies.sets.plan import CLEAN, Plan, read_header
 from anomalies.sets.records import stays_inside
 from anomalies.sets.source import Source
+from lsood.images.listing import folders_below
 from lsood.io import TEMPORARY, write_bytes
 
 
@@ -50,9 +50,8 @@ def check_place(plan: Plan, folder: Path) -> None:
     images = plan.source.images
     if images is None:
         return
-    _, places = walk(images)
-    real = folder.resolve()
-    if any(place in places for place in real.parents):
+    places = folders_below(images)
+    if any(place in places for place in folder.resolve().parents):
         raise ValueError(
             f"--out {folder} lies in --images {images}, where its images would be taken for clean ones: "
             "choose a folder outside"

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.base import Image
-from anomalies.sets.reading import SIGNATURE, check_png, size_of
+from lsood.images.headers import PNG_SIGNATURE
+from lsood.images.reading import content_of, decoded
 
 fast_deflate: Any = None
 if find_spec("isal"):
@@ -30,6 +31,7 @@ QUALITY = 95
 FORMATS = ("png", "jpg", "webp")
 FILTER_NONE, FILTER_SUB = 0, 1
 COLOUR_TYPES = {1: 0, 3: 2}
+ENCODED = Path("encoded image")
 
 
 @dataclass(frozen=True)
@@ -75,23 +77,21 @@ def read_stored(path: Path, channels: int) -> Image:
     """An image file of a set, (H, W, channels) uint8, RGB or grey.
 
     Raises:
-        ValueError: not there, damaged, or truncated.
+        FileNotFoundError: not there. ValueError: damaged, or truncated.
     """
-    data = _bytes(path)
-    try:
-        return _decoded(data, channels)
-    except cv2.error:
-        raise ValueError(f"{path} cannot be read as an image: truncated or damaged") from None
+    data, _ = content_of(path)
+    return _decoded(data, channels, path)
 
 
 def read_map(path: Path) -> NDArray[Any]:
     """A mask or map, (H, W) uint8 or uint16.
 
     Raises:
-        ValueError: not there, damaged, or truncated.
+        FileNotFoundError: not there. ValueError: damaged, or truncated.
     """
-    content = cv2.imdecode(_bytes(path), cv2.IMREAD_UNCHANGED)
-    if content is None or content.ndim != 2:
+    data, _ = content_of(path)
+    content = decoded(path, data, cv2.IMREAD_UNCHANGED)
+    if content.ndim != 2:
         raise ValueError(f"{path} cannot be read as a map of one channel")
     return content
 
@@ -117,7 +117,7 @@ def encode_png(array: NDArray[Any]) -> bytes:
         filtered[:, 1:] = rows
     header = struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[channels], 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", _deflated(filtered, picture)), (b"IEND", b""))
-    return b"".join((SIGNATURE, *(part for name, data in chunks for part in _chunk(name, data))))
+    return b"".join((PNG_SIGNATURE, *(part for name, data in chunks for part in _chunk(name, data))))
 
 
 def _deflated(rows: NDArray[np.uint8], picture: bool) -> bytes:
@@ -134,16 +134,6 @@ def _chunk(name: bytes, data: bytes) -> tuple[bytes, ...]:
     return struct.pack(">I", len(data)), name, data, struct.pack(">I", crc32(data, zlib.crc32(name)))
 
 
-def _bytes(path: Path) -> NDArray[np.uint8]:
-    size_of(path)
-    data = np.fromfile(path, dtype=np.uint8)
-    if data[:8].tobytes() == SIGNATURE:
-        check_png(path, data)
-    return data
-
-
-def _decoded(data: NDArray[np.uint8], channels: int) -> Image:
-    image: Any = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
-    if image is None:
-        raise cv2.error("no image")
+def _decoded(data: NDArray[np.uint8], channels: int, path: Path = ENCODED) -> Image:
+    image: Any = decoded(path, data, cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
     return image[..., None] if channels == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from anomalies.base import SEVERITIES
-from anomalies.sets.reading import LARGEST
+from lsood.images.headers import LARGEST
 
 STATUS = ("ok", "failed", "skipped")
 MAPS = ("mask", "kind", "alpha", "instances", "soiling", "label")

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from anomalies.base import UNKNOWN, Image
 from anomalies.recipe import Recipe
 from anomalies.scene import Scene
-from anomalies.sets.listing import SUFFIXES, key_of, shown, walk
 from anomalies.sets.reading import read_image
-from lsood.io import unknown
+from lsood.images.depth import warn_of_depth
+from lsood.images.listing import SUFFIXES, image_files, key_of
+from lsood.io import shown, unknown
 
 GROUP = "anomalies.sources"
 
@@ -205,7 +206,8 @@ def _folder(folder: Path) -> FolderSource:
         raise ValueError(f"--images {folder} is a file: name the folder that holds it")
     if not folder.is_dir():
         raise FileNotFoundError(f"--images {folder}: no such folder")
-    files, _ = walk(folder)
+    files = image_files(folder)
     if not files:
         raise ValueError(f"--images {folder}: holds no images ({', '.join(sorted(SUFFIXES))})")
+    warn_of_depth(f"--images {shown(folder)}", files)
     return FolderSource(folder, files)

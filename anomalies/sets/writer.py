@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from anomalies.drawing import AnomalousImage, draw, draw_series
 from anomalies.sets.codec import encode_png
 from anomalies.sets.layouts import Layout
-from anomalies.sets.listing import shown
 from anomalies.sets.manifest import Record, pixel_hash
 from anomalies.sets.outputs import describe, maps_of, updated_labels
 from anomalies.sets.plan import CLEAN, Plan, Variant, generator_version
 from anomalies.sets.source import Source, SourceImage, scene_of
 from anomalies.validity import Unusable
-from lsood.io import write_bytes
+from lsood.io import shown, write_bytes
 
 Task = tuple[int, frozenset[str]]
 Series = dict[int | None, dict[str, AnomalousImage]]

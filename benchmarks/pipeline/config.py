@@ -7,12 +7,14 @@ from pathlib import Path
 
 from anomalies.variants import SEVERITY_CHOICES
 from datamodules.imagesets.left_out import MAX_BAD
+from datamodules.ood.outliers.clashes import one_place
 from lsood.choices import PRECISIONS, PROTOCOLS, REDUCTIONS
+from lsood.io import expanded
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of ``python -m benchmarks.run``, checked.
+    """The options of ``python -m benchmarks.run``, checked, with a leading ``~`` of paths replaced.
 
     Attributes:
         false_alarm_rate: that thresholds are set for; None: 5 %, or the smallest that the validation images can give.
@@ -61,6 +63,9 @@ class Settings:
     command: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "out", self.out.expanduser())
+        object.__setattr__(self, "data_root", expanded(self.data_root))
+        object.__setattr__(self, "checkpoints", tuple(path.expanduser() for path in self.checkpoints))
         if not self.ood:
             raise ValueError("--ood needs at least one OoD set; see --list")
         if unknown := [p for p in self.protocols if p not in PROTOCOLS]:
@@ -101,7 +106,8 @@ class Settings:
         if self.calibrate_on is not None:
             if self.calibrate_share is not None:
                 raise ValueError("--calibrate-share and --calibrate-on exclude each other; name one of them")
-            if self.calibrate_on in (self.ind, *self.ood):
+            tested = (self.ind, *self.ood)
+            if self.calibrate_on in tested or any(one_place(self.calibrate_on, name) for name in tested):
                 raise ValueError(
                     f"--calibrate-on {self.calibrate_on}: this set is under test; --calibrate-share takes thresholds "
                     "from a part of the in-distribution test set"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from benchmarks.tasks.base import Task
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from benchmarks.levels.base import Level
     from benchmarks.pipeline.config import Settings
@@ -67,12 +67,14 @@ class Detection(Task):
 
 def mean_average_precision(objects: ObjectSet, keys: Sequence[str]) -> dict[str, float]:
     """{"map": COCO's mean average precision over IoU .5 to .95, "map50": at .5}, in [0, 1], on the images that the keys
-    name; {} where no object of a known class is labelled on them. Objects of no class do not count.
+    name; {} where no object of a known class is labelled on them. Objects of no class do not count,
+    detections of a class on a crowd of that class neither.
     """
     from torchmetrics.detection import MeanAveragePrecision
 
-    from lsood.extraction.objects import rows_of
+    from lsood.extraction.objects import known_objects, rows_of
 
+    targets = objects.targets(keys)
     metric = MeanAveragePrecision(box_format="xyxy")
     found = objects.found
     rows = rows_of(found, keys)
@@ -81,14 +83,9 @@ def mean_average_precision(objects: ObjectSet, keys: Sequence[str]) -> dict[str,
             {"boxes": found["box"][r], "scores": found["score"][r], "labels": found["predicted"][r]}
             for r in rows
         ],
-        [_known(target) for target in objects.targets(keys)],
+        [known_objects(target) for target in targets],
     )
-    if not bool((objects.truth["labels"] >= 0).any()):
+    if not any(bool((target["labels"] >= 0).any()) for target in targets):
         return {}
     values = metric.compute()
     return {"map": float(values["map"]), "map50": float(values["map_50"])}
-
-
-def _known(target: dict[str, Tensor]) -> dict[str, Tensor]:
-    known = target["labels"] >= 0
-    return {name: value[known] for name, value in target.items()}

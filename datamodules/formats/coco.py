@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from datamodules.formats.listing import composed, files_below, image_files
 from datamodules.formats.scalabel import read_json
 from datamodules.imagesets.boxed import BoxedSet, Size
 from datamodules.imagesets.boxes import Boxes, boxes_of
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.origin import MARKER, origin_of
+from lsood.images.listing import composed, files_below, image_files
 from lsood.io import log
 
 Labelled = dict[str, tuple[Boxes, Size | None]]
@@ -134,7 +134,7 @@ def _shared(file: Path, parts: list[str]) -> int:
 
 def read_coco(path: Path) -> Labelled:
     """{file name: (objects, all of class -1; (H, W) the file states)} of every image, also of those without objects.
-    Objects with iscrowd are left out, as the official evaluation ignores them.
+    Objects with iscrowd are no targets, see `datamodules.imagesets.boxes.Regions`.
 
     Raises:
         FileNotFoundError: no such file. ValueError: damaged JSON, an entry without what it needs, an object of an
@@ -154,7 +154,7 @@ def read_coco(path: Path) -> Labelled:
         if len(names) < len(content["categories"]):
             raise ValueError(f"{path} gives two categories the same id")
         objects: dict[Any, list[tuple[str, list[Any]]]] = {key: [] for key in images}
-        crowds: dict[Any, list[str]] = {key: [] for key in images}
+        crowds: dict[Any, list[tuple[str, list[Any], bool]]] = {key: [] for key in images}
         for entry in content["annotations"]:
             image, category = entry["image_id"], entry["category_id"]
             if image not in images:
@@ -162,7 +162,7 @@ def read_coco(path: Path) -> Labelled:
             if category not in names:
                 raise ValueError(f"{path}: image {files[image]} has the unknown category {category!r}")
             if entry.get("iscrowd"):
-                crowds[image].append(names[category])
+                crowds[image].append((names[category], _corners(entry["bbox"]), True))
             else:
                 objects[image].append((names[category], _corners(entry["bbox"])))
     except (KeyError, TypeError) as error:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datamodules.formats.labels import IGNORE, lookup, read_ids
-from datamodules.formats.listing import image_files, same_name
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
+from lsood.images.listing import image_files, same_name
 from lsood.io import log
 
 MASK_IDS = lookup({0: 0, 1: 1, IGNORE: IGNORE})
+SHOWN = 3
 
 
 def folder_set(name: str, folder: Path, published: int | None) -> FileSet:
@@ -68,26 +69,39 @@ def with_masks(
 
 
 def check_masks(name: str, masks: list[Path]) -> None:
-    """Looks for an anomalous pixel, mask by mask until one has any; if none has, a warning is given. Masks that cannot
-    be read are left to the reading.
+    """What 255 means in masks of 0, 1 and 255: ignore, as a mask that holds both 1 and 255 shows. Looks at mask by mask
+    until one does; a warning is given where none marks an anomalous pixel. Masks that cannot be read are left to the
+    reading.
 
     Raises:
-        ValueError: no mask marks an anomalous pixel by 1, but some have pixels of 255: these masks hold 0 and 255,
-            where 255 would be ignored.
+        ValueError: no mask holds both, but some hold 255: it may stand for anomalous pixels there.
     """
-    ignored = None
+    ones: list[Path] = []
+    whites: list[Path] = []
     for mask in masks:
         try:
             ids = read_ids(mask)
         except (OSError, ValueError):
             continue
-        if (ids == 1).any():
+        one, white = bool((ids == 1).any()), bool((ids == IGNORE).any())
+        if one and white:
             return
-        if ignored is None and (ids == IGNORE).any():
-            ignored = mask
-    if ignored is not None:
+        if one:
+            ones.append(mask)
+        elif white:
+            whites.append(mask)
+    if whites:
+        other = f"{len(ones)} hold 1, {_named(ones)}" if ones else "none holds 1"
         raise ValueError(
-            f"{name}: no pixel of its {len(masks)} masks is marked 1 (anomalous), and 255 means ignore, e.g. in "
-            f"{ignored}; write 1 for anomalous pixels, 255 only for those that must not count"
+            f"{name}: {len(whites)} of its {len(masks)} masks hold 255 and no 1, {_named(whites)}; {other}: 255 means "
+            "ignore, and may stand for anomalous here; write 1 for anomalous pixels and 255 only for those that must "
+            "not count, in at least one mask beside pixels of 1"
         )
-    log.warning("%s: none of its %d masks marks an anomalous pixel (1), e.g. %s", name, len(masks), masks[0])
+    if not ones:
+        log.warning(
+            "%s: none of its %d masks marks an anomalous pixel (1), e.g. %s", name, len(masks), masks[0]
+        )
+
+
+def _named(masks: list[Path]) -> str:
+    return ", ".join(str(mask) for mask in masks[:SHOWN]) + (", ..." if len(masks) > SHOWN else "")

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from datamodules.formats.headers import GREY, PALETTE, header_of
-from datamodules.formats.reading import Image, content_of, decoded, image_shape, read_image
+from lsood.images.headers import header_of
+from lsood.images.reading import Image, content_of, decoded, image_shape, read_image
 
 OUT_OF_RANGE = 254
 IGNORE = 255
@@ -36,7 +36,7 @@ def read_labelled(path: Path, label_path: Path, classes: NDArray[np.uint8]) -> t
         classes: (256,) training id of every id in the file; 254 marks an id that must not occur.
 
     Raises:
-        FileNotFoundError: no image, or no label. ValueError: see `datamodules.formats.reading.read_image` and
+        FileNotFoundError: no image, or no label. ValueError: see `lsood.images.reading.read_image` and
             `read_label`.
     """
     if not label_path.is_file():
@@ -100,7 +100,7 @@ def read_ids(path: Path) -> Image:
         FileNotFoundError: no such file. ValueError: unreadable, several channels, or more than 8 bits.
     """
     data, header = content_of(path)
-    if header.colour == PALETTE:
+    if header.mode == "P" or header.bits == 1:
         try:
             with Pillow.open(io.BytesIO(data.tobytes())) as image:
                 return np.array(image, dtype=np.uint8)
@@ -109,6 +109,6 @@ def read_ids(path: Path) -> Image:
     ids = decoded(path, data, cv2.IMREAD_UNCHANGED)
     if ids.ndim != 2 or ids.dtype != np.uint8:
         raise ValueError(f"label {path} must be single-channel 8-bit, got {ids.shape} {ids.dtype}")
-    if header.colour == GREY and header.bits < 8:
+    if header.mode == "L" and header.bits < 8:
         return ids // np.uint8(255 // (2**header.bits - 1))
     return ids

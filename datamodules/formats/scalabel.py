@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datamodules.formats.listing import composed
 from datamodules.imagesets.boxes import Boxes, boxes_of
+from lsood.images.listing import composed
 
 SIDES = ("x1", "y1", "x2", "y2")
 
@@ -20,7 +20,7 @@ def read_scalabel(
     ignored: Collection[str] = (),
 ) -> dict[str, Boxes]:
     """Objects by image name; frames without labels have none. Labels without a box (lanes, areas) are skipped. Objects
-    with the attribute "crowd" are left out, as the official evaluation ignores them.
+    with the attribute "crowd" are no targets, see `datamodules.imagesets.boxes.Regions`.
 
     Args:
         class_names: the categories there may be.
@@ -46,7 +46,7 @@ def read_scalabel(
             )
         objects = _objects(frame.get("labels") or [], where, class_names, renamed or {}, ignored)
         plain = [(category, sides) for category, sides, crowd in objects if not crowd]
-        crowds = [category for category, _, crowd in objects if crowd]
+        crowds = [label for label in objects if label[2]]
         found[name] = boxes_of(plain, where, class_names, crowds)
     return found
 

@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from datamodules.formats.listing import composed, image_files, same_name
 from datamodules.imagesets.boxed import BoxedSet, Size
 from datamodules.imagesets.boxes import Boxes, boxes_of
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.origin import origin_of
+from lsood.images.listing import composed, image_files, same_name
 
 PUBLISHED = 5823
 SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -57,7 +57,7 @@ def read_voc(path: Path, image: Path) -> tuple[Boxes, Size | None]:
     """Objects of an annotation file, all of class -1, and the (H, W) it states for its image.
 
     VOC counts pixels from 1 and includes the last one: xmin 1, xmax 32 is 0 to 32 here. Objects marked difficult are
-    left out, as the official evaluation ignores them.
+    no targets, see `datamodules.imagesets.boxes.Regions`.
 
     Raises:
         FileNotFoundError: no such file. ValueError: not whole, with a DTD or entities, or an object without name
@@ -73,7 +73,7 @@ def read_voc(path: Path, image: Path) -> tuple[Boxes, Size | None]:
             raise ValueError(f"{path} has an object without a name")
         x1, y1, x2, y2 = (_number(found.findtext(f"bndbox/{side}"), path, name) for side in SIDES)
         if (found.findtext("difficult") or "").strip() == "1":
-            difficult.append(name)
+            difficult.append((name, (x1 - 1, y1 - 1, x2, y2), False))
         else:
             objects.append((name, (x1 - 1, y1 - 1, x2, y2)))
     height, width = (root.findtext(f"size/{side}") or "" for side in ("height", "width"))

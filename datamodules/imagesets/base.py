@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.formats.reading import Image
 from datamodules.imagesets.boxes import Boxes
+from lsood.images.reading import Image
 from lsood.io import one_line
 
 Target = int | NDArray[np.uint8] | Boxes | None

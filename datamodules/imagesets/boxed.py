@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from datamodules.formats.headers import header_of
 from datamodules.formats.labels import turned_with
-from datamodules.formats.reading import read_image
 from datamodules.imagesets.base import Item, fingerprint_of
 from datamodules.imagesets.boxes import NO_BOXES, Boxes, inside
 from datamodules.imagesets.files import FileSet
+from lsood.images.headers import header_of
+from lsood.images.reading import read_image
 from lsood.io import log, one_line
 
 Size = tuple[int, int]
@@ -99,8 +99,11 @@ class BoxedSet(FileSet):
         content = hashlib.sha256()
         for found in self.objects:
             content.update(found.boxes.tobytes() + found.classes.tobytes() + repr(found.names).encode())
-            if found.left_out:
-                content.update(repr(found.left_out).encode())
+            left_out = found.left_out
+            if left_out.names:
+                content.update(
+                    b"".join(part.tobytes() for part in left_out[:3]) + repr(left_out.names).encode()
+                )
         return fingerprint_of(super().fingerprint, content.hexdigest())
 
 

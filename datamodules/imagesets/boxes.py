@@ -14,6 +14,30 @@ UNKNOWN = -1
 THINNEST = 0.01
 
 
+class Regions(NamedTuple):
+    """Objects of one image that official evaluations count neither as found nor as missed, detections of their class on
+    them neither as right nor as wrong. They are no targets.
+
+    Attributes:
+        boxes: (R, 4) float32, as of `Boxes`. classes: (R,) int64, as of `Boxes`.
+        crowd: (R,) bool, several objects in one box (COCO, BDD100K): a detection lies on it by the share of its own
+            area; else a difficult object (VOC), by IoU.
+        names: R names as they stand in the file.
+    """
+
+    boxes: NDArray[np.float32]
+    classes: NDArray[np.int64]
+    crowd: NDArray[np.bool_]
+    names: tuple[str, ...] = ()
+
+    def cut(self, limits: NDArray[np.float32]) -> Regions:
+        """Cut off at the edges of the image; x y x y of its lower right corner."""
+        return self._replace(boxes=np.clip(self.boxes, 0, limits))
+
+
+NO_REGIONS = Regions(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool))
+
+
 class Boxes(NamedTuple):
     """Objects of one image.
 
@@ -22,14 +46,13 @@ class Boxes(NamedTuple):
             32 x 32 image is 0 0 32 32.
         classes: (M,) int64 index into the in-distribution class names, -1 for an object that is none of them.
         names: M names as they stand in the file.
-        left_out: names of the objects beside them that official evaluations count neither as found nor as missed: a
-            crowd in one box (COCO, BDD100K), a difficult object (VOC). They are no targets.
+        left_out: crowds and difficult objects beside them.
     """
 
     boxes: NDArray[np.float32]
     classes: NDArray[np.int64]
     names: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    left_out: Regions = NO_REGIONS
 
     def where(self, kept: NDArray[np.bool_]) -> Boxes:
         """Some of the objects; (M,) bool."""
@@ -55,7 +78,7 @@ def boxes_of(
     objects: Sequence[tuple[str, Sequence[Any]]],
     where: str,
     class_names: Sequence[str] = (),
-    left_out: Sequence[str] = (),
+    left_out: Sequence[tuple[str, Sequence[Any], bool]] = (),
 ) -> Boxes:
     """Boxes from pairs of a name and four numbers x1 y1 x2 y2.
 
@@ -64,13 +87,14 @@ def boxes_of(
     Args:
         where: file and image, for messages.
         class_names: of the in-distribution set; other names get the class -1.
-        left_out: names of further objects that count neither as found nor as missed.
+        left_out: name, four numbers, and whether it is a crowd, of objects that count neither as found nor as missed.
 
     Raises:
         ValueError: a coordinate that is no finite number, or a box whose right or lower side lies before its
             left or upper one.
     """
-    for name, values in objects:
+    regions = [(name, values) for name, values, _ in left_out]
+    for name, values in (*objects, *regions):
         numbers = [isinstance(v, int | float) and not isinstance(v, bool) for v in values]
         if len(numbers) != 4 or not all(numbers) or not all(map(math.isfinite, values)):
             raise ValueError(f"{where}: the box of {name!r} must be four finite numbers, got {list(values)}")
@@ -79,12 +103,15 @@ def boxes_of(
                 f"{where}: the box of {name!r} has a negative width or height (x1 y1 x2 y2): {list(values)}"
             )
     index = {name: i for i, name in enumerate(class_names)}
-    return Boxes(
-        np.asarray([values for _, values in objects], dtype=np.float32).reshape(-1, 4),
-        np.asarray([index.get(name, UNKNOWN) for name, _ in objects], dtype=np.int64),
-        tuple(name for name, _ in objects),
-        tuple(left_out),
-    )
+
+    def columns(some: Sequence[tuple[str, Sequence[Any]]]) -> tuple[Any, Any, tuple[str, ...]]:
+        boxes = np.asarray([values for _, values in some], dtype=np.float32).reshape(-1, 4)
+        classes = np.asarray([index.get(name, UNKNOWN) for name, _ in some], dtype=np.int64)
+        return boxes, classes, tuple(name for name, _ in some)
+
+    boxes, classes, names = columns(regions)
+    crowd = np.asarray([is_crowd for *_, is_crowd in left_out], dtype=bool)
+    return Boxes(*columns(objects), Regions(boxes, classes, crowd, names))
 
 
 def inside(objects: Boxes, height: int, width: int) -> Boxes:
@@ -94,4 +121,4 @@ def inside(objects: Boxes, height: int, width: int) -> Boxes:
     limits = np.array([width, height, width, height], dtype=np.float32)
     cut = np.clip(objects.boxes, 0, limits)
     kept = np.asarray((cut[:, 2:] - cut[:, :2]).min(axis=1) >= THINNEST)
-    return objects._replace(boxes=cut).where(kept)
+    return objects._replace(boxes=cut, left_out=objects.left_out.cut(limits)).where(kept)

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.formats.headers import GREY, header_of
 from datamodules.formats.labels import check_pair, read_labelled, turned_with
-from datamodules.formats.listing import same_name
-from datamodules.formats.reading import image_shape, read_image
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
 from datamodules.imagesets.contents import digests
 from datamodules.imagesets.left_out import split_usable
+from lsood.images.depth import warn_of_depth
+from lsood.images.headers import header_of
+from lsood.images.listing import key_of, same_name
+from lsood.images.reading import image_shape, read_image, refuse_turned_tiff
 from lsood.io import one_line
 
 SMALL = 256 * 2**20
@@ -65,15 +66,16 @@ class FileSet(ImageSet):
         if not files:
             raise ValueError(f"{name}: no images in {root}")
         self.used, gone = split_usable(files)
-        self.left_out = [files[i].relative_to(root).as_posix() for i in gone]
+        self.left_out = [key_of(files[i], root) for i in gone]
         self.name, self.root, self.labels = name, root, labels
         self.files = [files[i] for i in self.used]
         self.origin = "subset" if gone and origin == "official" else origin
-        self.keys = [path.relative_to(root).as_posix() for path in self.files]
+        self.keys = [key_of(path, root) for path in self.files]
         self.masked, self.labelled = labels is not None and labels.anomaly, labels is not None
         self._shapes: dict[int, tuple[int, int]] = {}
         if labels is not None:
             _check_partners(self.files, labels)
+        warn_of_depth(name, self.files)
 
     def shape(self, index: int) -> tuple[int, int]:
         if index not in self._shapes:
@@ -101,10 +103,11 @@ class FileSet(ImageSet):
     def fault(self, index: int) -> str | None:
         path = self.files[index]
         try:
-            if self.labels is None:
-                header_of(path)
-            else:
+            header = header_of(path)
+            if self.labels is not None:
                 check_pair(path, self.labels.of(path))
+            if header.kind == "TIFF" and self._stored(index):
+                refuse_turned_tiff(path, header)
         except (ValueError, OSError) as error:
             return one_line(error)
         return None
@@ -134,11 +137,11 @@ class FileSet(ImageSet):
         return content.hexdigest()
 
     def _read_anew(self) -> list[str]:
-        """What of the set earlier versions read otherwise: labelled images with an EXIF orientation, labels of
-        less than 8 bits. Values of such a set that were cached then must not be taken for those of today.
+        """What of the set earlier versions read otherwise: labelled images with an EXIF orientation, turned TIFF files,
+        labels of less than 8 bits. Values of such a set that were cached then must not be taken for those of today.
         """
         if self.labels is None:
-            return []
+            return [f"{self.keys[i]} turned" for i, path in enumerate(self.files) if _is_turned_tiff(path)]
         notes = []
         for key, path in zip(self.keys, self.files, strict=True):
             label = self.labels.of(path)
@@ -148,9 +151,16 @@ class FileSet(ImageSet):
                 continue  # reading it says what is wrong
             if image.orientation != 1 and not turned_with(path, ids.shape(stored=True)):
                 notes.append(f"{key} as stored")
-            if ids.colour == GREY and ids.bits < 8:
+            if ids.mode == "L" and ids.bits < 8:
                 notes.append(f"label of {key} has {ids.bits} bits")
         return notes
+
+
+def _is_turned_tiff(path: Path) -> bool:
+    try:
+        return path.suffix.lower() in (".tif", ".tiff") and header_of(path).orientation != 1
+    except (OSError, ValueError):
+        return False  # reading it says what is wrong
 
 
 def _check_partners(files: Sequence[Path], labels: Labels) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
-from datamodules.formats.listing import composed, image_files
 from datamodules.formats.scalabel import read_scalabel
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.boxed import BoxedSet
 from datamodules.imagesets.boxes import Boxes
 from datamodules.imagesets.origin import origin_of
 from datamodules.imagesets.subset import hold_out
+from lsood.images.listing import composed, image_files
 from lsood.io import log
 
 BOX_CLASSES = (

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
 from datamodules.formats.labels import IGNORE, lookup
-from datamodules.formats.listing import image_files
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
 from datamodules.imagesets.subset import hold_out
 from datamodules.ind.cityscapes import CLASSES
+from lsood.images.listing import image_files
 
 CLASS_IDS = lookup({i: i for i in range(19)} | {IGNORE: IGNORE})
 PUBLISHED = {"train": 7000, "val": 1000}

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from datamodules.base import BenchmarkDataModule
 from datamodules.formats.labels import IGNORE, lookup
-from datamodules.formats.listing import image_files
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
+from lsood.images.listing import image_files
 
 CLASSES = "sky building pole road pavement tree sign fence car pedestrian bicyclist".split()
 CLASS_IDS = lookup({i: i for i in range(11)} | {11: IGNORE})

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
 from datamodules.formats.labels import IGNORE, lookup
-from datamodules.formats.listing import image_files
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
 from datamodules.imagesets.subset import hold_out
+from lsood.images.listing import image_files
 
 CLASSES = (
     "road sidewalk building wall fence pole traffic_light traffic_sign vegetation terrain sky "

@@ -11,13 +11,13 @@ from typing import ClassVar
 import numpy as np
 
 from datamodules.base import BenchmarkDataModule
-from datamodules.formats.listing import image_files
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.origin import origin_of
 from datamodules.imagesets.subset import Subset
 from datamodules.loading.augment import shift
 from datamodules.loading.samples import Augment
+from lsood.images.listing import image_files
 
 CLASSES = (
     "limit_20 limit_30 limit_50 limit_60 limit_70 limit_80 end_of_limit_80 limit_100 limit_120 no_overtaking "

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
 from datamodules.formats.labels import lookup
-from datamodules.formats.listing import image_files
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
 from datamodules.imagesets.subset import Subset
+from lsood.images.listing import image_files
 
 CLASSES = "void road lanemarks curb person rider vehicles bicycle motorcycle traffic_sign".split()
 CLASS_IDS = lookup({i: i for i in range(10)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,13 +16,18 @@ def flip(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return image.flip(-1), target.flip(-1) if target.ndim == 2 else target
 
 
-def flip_boxes(image: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Mirror left-right every second time; (C, H, W) image with {"boxes": (M, 4) x1 y1 x2 y2, ...}."""
+def flip_boxes(image: Tensor, target: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+    """Mirror left-right every second time; (C, H, W) image with {"boxes": (M, 4) x1 y1 x2 y2, ...} and such regions."""
     if torch.rand(()) < 0.5:
         return image, target
-    x1, y1, x2, y2 = target["boxes"].unbind(1)
     width = image.shape[-1]
-    return image.flip(-1), target | {"boxes": torch.stack([width - x2, y1, width - x1, y2], dim=1)}
+
+    def mirrored(some: dict[str, Any]) -> dict[str, Any]:
+        x1, y1, x2, y2 = some["boxes"].unbind(1)
+        regions = {"regions": mirrored(some["regions"])} if "regions" in some else {}
+        return some | {"boxes": torch.stack([width - x2, y1, width - x1, y2], dim=1)} | regions
+
+    return image.flip(-1), mirrored(target)
 
 
 def shift(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

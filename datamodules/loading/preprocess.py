@@ -11,8 +11,8 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from datamodules.formats.reading import Image
 from datamodules.imagesets.base import fingerprint_of
+from lsood.images.reading import Image
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamodules.formats.listing import image_files
 from datamodules.imagesets.anomalous import AnomalousSet
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet
@@ -13,6 +12,7 @@ from datamodules.imagesets.generated import GeneratedSet
 from datamodules.imagesets.subset import capped
 from datamodules.ood.base import Host, OODSet, OODSource, unknown_images
 from datamodules.registry import ANOMALIES, DATAMODULES, FOLDER, GENERATED, OOD_SETS
+from lsood.images.listing import image_files
 
 
 def derived(name: str) -> OODSource:
@@ -34,7 +34,7 @@ class FolderImages:
 
     def located(self, data: Host) -> ImageSet:
         """All of them; raises FileNotFoundError: no folder. ValueError: no images."""
-        folder = Path(self.name.removeprefix(FOLDER))
+        folder = Path(self.name.removeprefix(FOLDER)).expanduser()
         if not folder.is_dir():
             raise FileNotFoundError(f"{self.name}: {folder} is no folder")
         return FileSet(self.name, folder, image_files(folder), "official")
@@ -50,7 +50,7 @@ class GeneratedImages:
     name: str
 
     def open(self, data: Host) -> ImageSet:
-        folder = Path(self.name.removeprefix(GENERATED))
+        folder = Path(self.name.removeprefix(GENERATED)).expanduser()
         images = GeneratedSet(self.name, folder, data.root, data.task_handler.boxed)
         return capped(images, data.limit, data.seed)
 

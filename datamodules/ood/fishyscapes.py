@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from datamodules.formats.folders import with_masks
-from datamodules.formats.listing import composed, image_files
 from datamodules.ood.base import OODSet
+from lsood.images.listing import composed, image_files
 
 END = "_labels.png"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from datamodules.formats.listing import image_files
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.origin import origin_of
 from datamodules.ood.base import OODSet
 from datamodules.ood.download import from_torchvision
+from lsood.images.listing import image_files
 
 TAKEN, PUBLISHED = 10_000, 13_180
 

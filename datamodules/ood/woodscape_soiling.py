@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from datamodules.formats.labels import lookup
-from datamodules.formats.listing import image_files
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
 from datamodules.ood.base import OODSet
+from lsood.images.listing import image_files
 
 SOILED = lookup({0: 0, 1: 1, 2: 1, 3: 1})
 """Anomalous is where the lens is not clear: transparent, semi-transparent or opaque soiling."""

@@ -15,6 +15,13 @@ from lsood.metrics.open_set.detection_set import DetectionSet
 from lsood.probes.objects import image_of, object_keys
 
 FOUND, TRUTH = "objects", "truth"
+LEFT_OUT = "left_out"
+OBJECT, DIFFICULT, CROWD = range(3)
+NOTHING = {
+    "box": torch.empty(0, 4),
+    "labels": torch.empty(0, dtype=torch.int64),
+    LEFT_OUT: torch.empty(0, dtype=torch.int64),
+}
 
 
 @dataclass
@@ -23,8 +30,9 @@ class ObjectSet:
 
     Attributes:
         found: a row per kept detection with what `lsood.probes.objects` measure; keys "<image key>#<i>", best first.
-        truth: a row per labelled object, "box" (T, 4) float32 in pixels of the network's input and "labels" (T,)
-            int64, -1 for one of no class.
+        truth: a row per labelled object, "box" (T, 4) float32 in pixels of the network's input, "labels" (T,) int64, -1
+            for one of no class, and "left_out" (T,) int64: 0 for an object that counts, 1 for a difficult one, 2 for a
+            crowd.
     """
 
     found: Activations
@@ -51,10 +59,19 @@ class ObjectSet:
         """The same without detections of less class probability."""
         return ObjectSet(self.found.select((self.found["score"] >= least).nonzero()[:, 0]), self.truth)
 
-    def targets(self, keys: Sequence[str]) -> list[dict[str, Tensor]]:
-        """{"boxes", "labels"} of every image, by its key."""
+    def targets(self, keys: Sequence[str]) -> list[dict[str, Any]]:
+        """{"boxes", "labels", "regions": {"boxes", "labels", "crowd"}} of every image, by its key."""
         rows = rows_of(self.truth, keys)
-        return [{"boxes": self.truth["box"][r], "labels": self.truth["labels"][r]} for r in rows]
+        left_out = self.truth.get(LEFT_OUT, torch.zeros(len(self.truth.ids), dtype=torch.int64))
+
+        def columns(chosen: Tensor) -> dict[str, Tensor]:
+            return {"boxes": self.truth["box"][chosen], "labels": self.truth["labels"][chosen]}
+
+        return [
+            columns(r[left_out[r] == OBJECT])
+            | {"regions": columns(beside := r[left_out[r] != OBJECT]) | {"crowd": left_out[beside] == CROWD}}
+            for r in rows
+        ]
 
     def on(self, keys: Sequence[str]) -> DetectionSet:
         """Detections and labelled objects of the images that the keys name, as open-set metrics want them."""
@@ -65,6 +82,16 @@ class ObjectSet:
         )
 
 
+def known_objects(target: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The objects of known classes of a target {"boxes", "labels", "regions"}, regions of known classes as crowds,
+    as torchmetrics' ``MeanAveragePrecision`` takes them: {"boxes", "labels", "iscrowd"}.
+    """
+    rows = _rows(target)
+    known = rows["labels"] >= 0
+    crowd = (rows[LEFT_OUT] != OBJECT).long()
+    return {"boxes": rows["box"][known], "labels": rows["labels"][known], "iscrowd": crowd[known]}
+
+
 def rows_of(objects: Activations, keys: Sequence[str]) -> list[Tensor]:
     """Row indices (int64) of every image's objects, by its key."""
     own: dict[str, list[int]] = {key: [] for key in keys}
@@ -72,6 +99,18 @@ def rows_of(objects: Activations, keys: Sequence[str]) -> list[Tensor]:
         if image_of(key) in own:
             own[image_of(key)].append(row)
     return [torch.tensor(rows, dtype=torch.int64) for rows in own.values()]
+
+
+def _rows(target: Mapping[str, Any]) -> dict[str, Tensor]:
+    """A row per object of an image, those that do not count last."""
+    found = {"box": target["boxes"].float(), "labels": target["labels"]}
+    found[LEFT_OUT] = torch.full_like(target["labels"], OBJECT)
+    if "regions" not in target:
+        return found
+    regions = target["regions"]
+    kind = torch.where(regions["crowd"], CROWD, DIFFICULT).to(target["labels"])
+    beside = {"box": regions["boxes"].float(), "labels": regions["labels"], LEFT_OUT: kind}
+    return {name: torch.cat([values, beside[name]]) for name, values in found.items()}
 
 
 @dataclass
@@ -86,7 +125,7 @@ class ObjectTally:
     def add(
         self,
         objects: Mapping[str, Tensor],
-        targets: Sequence[Mapping[str, Tensor]],
+        targets: Sequence[Mapping[str, Any]],
         keys: Sequence[str],
         chosen: Sequence[int],
     ) -> None:
@@ -100,17 +139,10 @@ class ObjectTally:
         place = objects["place"]
         rows = torch.cat([torch.empty(0, dtype=torch.int64), *((place == i).nonzero()[:, 0] for i in chosen)])
         self.found.append({name: value[rows] for name, value in objects.items() if name != "place"})
-        self.truth.append(
-            {
-                "box": torch.cat([torch.empty(0, 4), *(targets[i]["boxes"].float() for i in chosen)]),
-                "labels": torch.cat(
-                    [torch.empty(0, dtype=torch.int64), *(targets[i]["labels"] for i in chosen)]
-                ),
-            }
-        )
+        self.truth.append(concatenate([NOTHING, *(_rows(targets[i]) for i in chosen)]))
         for i in chosen:
             self.found_keys += object_keys(keys[i], int((place == i).sum()))
-            self.truth_keys += object_keys(keys[i], len(targets[i]["labels"]))
+            self.truth_keys += object_keys(keys[i], len(_rows(targets[i])["labels"]))
 
     def finish(self, metadata: Mapping[str, Any]) -> ObjectSet:
         """The whole set without what is among "failed" in ``metadata``; at least one batch was added."""

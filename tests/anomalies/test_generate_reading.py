@@ -10,7 +10,7 @@ from PIL import ImageOps
 
 from anomalies.sets.codec import encode_png, read_map, read_stored
 from anomalies.sets.reading import read_image
-from datamodules.formats.reading import read_image as benchmark_reads
+from lsood.images.reading import read_image as benchmark_reads
 
 BLOCKS = np.random.default_rng(0).integers(0, 256, (6, 9, 3))
 PIXELS = np.kron(BLOCKS, np.ones((10, 10, 1))).astype(np.uint8)

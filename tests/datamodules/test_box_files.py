@@ -12,6 +12,7 @@ from datamodules.imagesets.boxed import BoxedSet
 from datamodules.imagesets.boxes import NO_BOXES, boxes_of
 from datamodules.ind.bdd100k import read_boxes
 from datamodules.ind.gtsrb import read_classes
+from datamodules.loading.preprocess import Preprocess
 from datamodules.miniature.files import save_image
 from datamodules.tasks.detection import Detection
 
@@ -82,26 +83,42 @@ def test_crowds_and_difficult_objects_are_no_targets(tmp_path):
     content["annotations"].append(content["annotations"][0] | {"iscrowd": 1})
     content["annotations"][0]["iscrowd"] = 0
     found = read_coco(write(tmp_path / "c.json", content))["a.jpg"][0]
-    assert found.names == found.left_out == ("dog",) and found.boxes.tolist() == [[1, 2, 10, 11]]
+    assert found.names == found.left_out.names == ("dog",) and found.boxes.tolist() == [[1, 2, 10, 11]]
+    assert found.left_out.boxes.tolist() == [[1, 2, 10, 11]] and found.left_out.crowd.tolist() == [True]
+    assert found.left_out.classes.tolist() == [-1]
     labels = [{"category": "car", "attributes": {"crowd": crowd}, "box2d": BOX} for crowd in (True, False)]
     frames = read_boxes(write(tmp_path / "b.json", [{"name": "a.jpg", "labels": labels}]))
-    assert frames["a.jpg"].names == frames["a.jpg"].left_out == ("car",)
-    assert frames["a.jpg"].boxes.shape == (1, 4)
+    left_out = frames["a.jpg"].left_out
+    assert frames["a.jpg"].names == left_out.names == ("car",) and left_out.crowd.tolist() == [True]
+    assert frames["a.jpg"].boxes.shape == (1, 4) and left_out.classes.tolist() == [2]
     one = "<object><name>{}</name><difficult>{}</difficult><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>"  # fmt: skip # noqa: E501
     text = "<annotation>" + one.format("dog", 1) + one.format("cow", 0) + "</annotation>"
     found = read_voc(write(tmp_path / "v.xml", text), tmp_path / "v.jpg")[0]
-    assert found.names == ("cow",) and found.left_out == ("dog",)
+    assert found.names == ("cow",) and found.left_out.names == ("dog",)
+    assert found.left_out.boxes.tolist() == [[0, 0, 9, 9]] and found.left_out.crowd.tolist() == [False]
+    wrong = one.format("dog", 1).replace("<ymax>9", "<ymax>-4")
+    with pytest.raises(ValueError, match="the box of 'dog' has a negative width or height"):
+        read_voc(write(tmp_path / "v.xml", f"<annotation>{wrong}</annotation>"), tmp_path / "v.jpg")
 
 
 def test_an_object_left_out_still_makes_its_image_known(tmp_path):
     files = [image(tmp_path / f"{i}.png") for i in range(2)]
-    objects = [boxes_of([], "x", left_out=["Person"]), NO_BOXES]
+    person = ("Person", (0, 0, 99, 2), True)
+    objects = [boxes_of([], "x", left_out=[person]), NO_BOXES]
     images = BoxedSet("x", tmp_path, files, "official", objects, tmp_path)
     assert Detection.without_known(images, "bdd100k", ["person"]).keys == ["1.png"]
     plain = BoxedSet("x", tmp_path, files, "official", [NO_BOXES] * 2, tmp_path)
     assert plain.fingerprint != images.fingerprint
+    moved = [boxes_of([], "x", left_out=[("Person", (0, 0, 2, 2), True)]), NO_BOXES]
+    assert BoxedSet("x", tmp_path, files, "official", moved, tmp_path).fingerprint != images.fingerprint
     kept = objects[0].with_unknown([[0, 0, 4, 4]], ["cone"])
-    assert kept.left_out == ("Person",) and kept.where(np.array([False])).left_out == ("Person",)
+    assert kept.left_out.names == ("Person",) and kept.where(np.array([False])).left_out.names == ("Person",)
+    height, width = images.shape(0)
+    target = Detection.target_of(
+        images.read(0), Preprocess((2 * height, 2 * width), (0,) * 3, (1,) * 3, 3, True)
+    )
+    assert target["regions"]["boxes"].tolist() == [[0, 0, 2 * width, 4]] and not len(target["boxes"])
+    assert target["regions"]["crowd"].tolist() == [True]
 
 
 # COCO folders

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from datamodules.formats.coco import coco_boxed, read_coco
-from datamodules.formats.reading import image_shape, read_image
 from datamodules.formats.voc import read_voc, voc_boxed
 from datamodules.imagesets.boxes import UNKNOWN, boxes_of, inside
 from datamodules.ind.bdd100k import BDD100kDataModule, read_boxes
 from datamodules.miniature.files import save_image
+from lsood.images.reading import image_shape, read_image
 
 LABEL = {"category": "car", "box2d": {"x1": 1, "y1": 2, "x2": 5, "y2": 6}}
 

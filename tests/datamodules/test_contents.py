@@ -6,10 +6,10 @@ import shutil
 import pytest
 
 from datamodules.formats.folders import MASK_IDS
-from datamodules.formats.listing import image_files
 from datamodules.imagesets import contents, files
 from datamodules.imagesets.contents import digests, reading_everything
 from datamodules.imagesets.files import FileSet, Labels
+from lsood.images.listing import image_files
 from lsood.io import sha256
 
 

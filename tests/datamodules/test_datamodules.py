@@ -23,7 +23,6 @@ from datamodules import (
 )
 from datamodules.formats.cifar import read_batch
 from datamodules.formats.idx import read_idx
-from datamodules.formats.reading import read_image
 from datamodules.imagesets.arrays import ArraySet
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.subset import hold_out
@@ -31,6 +30,7 @@ from datamodules.ind.woodscape import split_frames
 from datamodules.loading.preprocess import Preprocess
 from datamodules.loading.samples import SampleDataset
 from datamodules.miniature import write
+from lsood.images.reading import read_image
 
 SIZES = {
     "cityscapes": {"train": 12, "val": 4},

@@ -1,5 +1,6 @@
 """Image and label files as people have them: orientation, depth, palettes, bytes behind the end, sizes."""
 
+import io
 import json
 import logging
 import struct
@@ -10,16 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.formats import reading
-from datamodules.formats.headers import LARGEST, header_of
 from datamodules.formats.labels import IGNORE, lookup, read_ids, read_label, read_labelled
-from datamodules.formats.reading import image_shape, read_image
 from datamodules.imagesets.boxed import BoxedSet
 from datamodules.imagesets.boxes import boxes_of
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.ind.bdd100k import BDD100kDataModule
 from datamodules.ind.camvid import CLASS_IDS, CamVidDataModule, label_of
 from datamodules.sources import DataSetSource
+from lsood.images import reading
+from lsood.images.headers import LARGEST, header_of
+from lsood.images.reading import image_shape, read_image
 
 ALL_IDS = lookup({i: i for i in range(254)} | {255: 255})
 
@@ -218,21 +219,22 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch, suff
             read(path)
 
 
-def test_16_bit_images_that_fill_fewer_bits_are_said_once(tmp_path, caplog):
+@pytest.mark.parametrize("suffix", [".png", ".tiff", ".ppm"])
+def test_16_bit_files_that_hold_fewer_bits_are_said_once_per_set(tmp_path, caplog, suffix):
     full = np.arange(8 * 9 * 3, dtype=np.uint16).reshape(8, 9, 3) * 300
     with caplog.at_level(logging.WARNING, logger="lsood-bench"):
-        for suffix in (".png", ".tiff"):
-            cv2.imwrite(str(tmp_path / f"full{suffix}"), full)
-            read_image(tmp_path / f"full{suffix}")
-        assert not caplog.text
-        for i, suffix in enumerate((".png", ".tiff")):
-            folder = tmp_path / f"dark{i}"
+        for bits, divisor in ((16, 1), (14, 4), (12, 16), (10, 70), (8, 256)):
+            folder = tmp_path / f"bits{bits}"
             folder.mkdir()
-            for name in "ab":
-                cv2.imwrite(str(folder / f"{name}{suffix}"), full // 16)
-                read_image(folder / f"{name}{suffix}")
-    assert caplog.text.count("is a 16-bit file whose values fill 12 bits") == 2
-    assert "a.png" in caplog.text and "16 times too dark" in caplog.text
+            for i in range(20):
+                # Dark images alone say nothing: the brightest that are looked at count.
+                cv2.imwrite(str(folder / f"{i:02d}{suffix}"), full // divisor // (1 if i % 6 == 0 else 9))
+            for _ in range(2):
+                FileSet(f"set-{suffix}-{bits}", tmp_path, sorted(folder.iterdir()), "official")
+    assert "set-{suffix}-16" not in caplog.text and len(caplog.records) == 4
+    for bits, times in ((14, 4), (12, 16), (10, 64), (8, 256)):
+        assert f"set-{suffix}-{bits}: 16-bit files such as" in caplog.text
+        assert f"hold values of {bits} bits: their images come out {times} times too dark" in caplog.text
 
 
 def test_channels_beside_the_colours_are_refused(tmp_path):
@@ -271,3 +273,75 @@ def test_a_labelled_pair_of_two_sizes_is_refused(tmp_path):
         images.read(0)
     with pytest.raises(FileNotFoundError, match=r"0\.jpg has no label: .*none\.png does not exist"):
         read_labelled(images.files[0], tmp_path / "none.png", ALL_IDS)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff", ".bmp"])
+def test_files_of_one_bit_hold_0_and_1(tmp_path, suffix):
+    ids = np.zeros((8, 9), bool)
+    ids[2:5, 3:] = True
+    Image.fromarray(ids).save(tmp_path / f"l{suffix}")
+    assert np.array_equal(read_ids(tmp_path / f"l{suffix}"), ids)
+    assert header_of(tmp_path / f"l{suffix}").bits == 1
+
+
+WHOLE = [
+    (".jpg", {"quality": 90}), (".jpg", {"progressive": True}), (".jpg", {"exif": True}), (".png", {}), (".webp", {}),
+    (".webp", {"lossless": True}), (".bmp", {}), (".ppm", {}), (".tiff", {}), (".tiff", {"compression": "tiff_lzw"}),
+    (".tiff", {"big_tiff": True}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("suffix", "options"), WHOLE, ids=str)
+def test_a_cut_file_is_found_by_its_structure_and_bytes_after_the_end_do_not_matter(
+    tmp_path, suffix, options
+):
+    pixels = np.kron(np.random.default_rng(0).integers(0, 256, (12, 16, 3)), np.ones((4, 4, 1))).astype(
+        np.uint8
+    )
+    if "exif" in options:  # a thumbnail has an end of its own
+        thumbnail = io.BytesIO()
+        Image.fromarray(pixels[:8, :8]).save(thumbnail, "JPEG")
+        note = Image.Exif()
+        note[37500] = thumbnail.getvalue() + b"\xff\xd9"
+        options = {"exif": note.tobytes()}
+    path = tmp_path / f"x{suffix}"
+    Image.fromarray(pixels).save(path, **options)
+    whole, shape = path.read_bytes(), (48, 64)
+    for behind in (b"", bytes(4096), b"behind\xff\xd8\xff"):
+        path.write_bytes(whole + behind)
+        assert image_shape(path) == read_image(path).shape[:2] == shape
+    last = [] if suffix == ".tiff" else [1, 2]  # a TIFF file may end in notes
+    for lost in (*last, len(whole) // 10, len(whole) // 2, len(whole) - 40):
+        path.write_bytes(whole[:-lost])
+        for read in (header_of, read_image):
+            with pytest.raises(ValueError, match=r"x\.\w+ (is truncated|cannot be read as an image)"):
+                read(path)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_file_whose_rest_was_never_written_is_found(tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) // 2))
+    with pytest.raises(ValueError, match=r"truncated|damaged"):
+        read_image(path)
+    if suffix == ".jpg":
+        with pytest.raises(ValueError, match=r"is truncated: its end is missing; copy or download it again"):
+            header_of(path)
+
+
+def test_a_jpeg_of_several_scans_with_anything_between_them_is_whole(tmp_path):
+    """Segments between two scans may hold the bytes of an end marker."""
+    path = tmp_path / "x.jpg"
+    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(path, progressive=True)
+    data = path.read_bytes()
+    second = data.index(b"\xff\xda", data.index(b"\xff\xda") + 2)
+    second = data.rindex(b"\xff\xc4", 0, second) if b"\xff\xc4" in data[:second] else second
+    comment = b"\xff\xfe\x00\x06ab\xff\xd9"
+    with_comment = data[:second] + comment + data[second:]
+    path.write_bytes(with_comment + b"behind")
+    assert header_of(path).width == 64
+    path.write_bytes(with_comment[:-2] + b"behind")
+    with pytest.raises(ValueError, match="truncated"):
+        header_of(path)

@@ -63,18 +63,45 @@ def test_two_masks_of_a_frame_and_two_frames_of_a_mask_are_refused(tmp_path):
         FISHYSCAPES.load(tmp_path)
 
 
+def semantic(root, name, values, dtype=np.uint8):
+    """A frame, and a mask whose columns hold values from left to right."""
+    frame(root, name)
+    (root / "labels_masks").mkdir(parents=True, exist_ok=True)
+    ids = np.repeat(np.asarray(values, dtype), 64 // len(values))
+    Image.fromarray(np.tile(ids, (48, 1))).save(root / "labels_masks" / f"{name}_labels_semantic.png")
+
+
 def test_masks_of_0_and_255_are_refused(tmp_path):
-    for i in range(3):
-        frame(tmp_path, f"f{i}")
-        mask(tmp_path, f"f{i}_labels_semantic", value=255, folder="labels_masks")
+    for i in range(5):
+        semantic(tmp_path, f"f{i}", (0, 255))
     with pytest.raises(
         ValueError,
-        match=r"road-anomaly-21: no pixel of its 3 masks is marked 1 \(anomalous\), and 255 means ignore, "
-        r"e\.g\. in .*f0_labels_semantic\.png; write 1",
+        match=r"road-anomaly-21: 5 of its 5 masks hold 255 and no 1, .*f0_labels_semantic\.png, .*f1_\S+, .*f2_\S+, "
+        r"\.\.\.; none holds 1: 255 means ignore, and may stand for anomalous here; write 1",
     ):
         ROAD_ANOMALY.load(tmp_path)
-    mask(tmp_path, "f2_labels_semantic", folder="labels_masks")
-    assert len(ROAD_ANOMALY.load(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool])
+def test_masks_of_0_and_1_beside_masks_of_0_and_255_are_refused(tmp_path, dtype):
+    """Frames without an anomaly but with ignored pixels, or another convention: nobody knows."""
+    semantic(tmp_path, "f0", (0, 1), dtype)
+    semantic(tmp_path, "f1", (0, 255))
+    semantic(tmp_path, "f2", (0, 1, 1, 1), dtype)
+    semantic(tmp_path, "f3", (0, 0))
+    with pytest.raises(
+        ValueError, match=r"1 of its 4 masks hold 255 and no 1, .*f1_\S+; 2 hold 1, .*f0_\S+, .*f2_"
+    ):
+        ROAD_ANOMALY.load(tmp_path)
+
+
+@pytest.mark.parametrize("rest", [(0, 255), (0, 1), (255, 255), (0, 0)])
+def test_one_mask_with_1_and_255_settles_what_255_means(tmp_path, rest):
+    semantic(tmp_path, "f0", rest)
+    semantic(tmp_path, "f1", (0, 1, 255, 0))
+    images = ROAD_ANOMALY.load(tmp_path)
+    assert np.unique(images.read(1).anomaly).tolist() == [0, 1, 255]
+    assert np.unique(images.read(0).anomaly).tolist() == sorted(set(rest))
 
 
 def test_masks_of_one_bit_mark_what_is_1(tmp_path):

@@ -54,6 +54,21 @@ def test_a_clash_is_named(root, ind, ood, name, message):
         outliers_for(ind, root, ood, name)
 
 
+def test_one_folder_under_two_names_clashes(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "frames" / "night").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("frames")
+    for outliers, ood, message in (
+        ("folder:~/frames", f"folder:{tmp_path}/frames", "it is the same set"),
+        (f"folder:{tmp_path}/link/", "folder:~/frames", "it is the same set"),
+        ("folder:~/frames", "folder:~/link/night", "one folder lies in the other"),
+        ("folder:~/frames/night", "generated:~/frames", "one folder lies in the other"),
+    ):
+        with pytest.raises(ValueError, match=f"clash with the OoD set under test {ood}: {message}"):
+            outliers_for("cifar10", root, [ood], outliers)
+    assert clash("folder:~/frames", "folder:~/frames2") is None
+
+
 def test_the_choice_passes_over_what_clashes_and_drops_shared_classes(root):
     classes = CIFAR100DataModule.class_names
     grey = outliers_for("fashion-mnist", root, ["mnist"])

@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import safetensors
+import safetensors.torch
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
@@ -39,16 +40,67 @@ def test_round_trip_of_weights_and_outputs(tmp_path, name):
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["weights.safetensors"]
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt"])
-@pytest.mark.parametrize("prefix", ["", "network.", "model.", "module."])
-def test_torch_files_with_and_without_a_wrapper(tmp_path, suffix, prefix):
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt", ".th", ".pth.tar", ".bin", ".PTH"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "network.",
+        "model.",
+        "module.",
+        "_orig_mod.",
+        "net.",
+        "module._orig_mod.",
+        "_orig_mod.module.model.",
+    ],
+)
+def test_torch_files_as_training_scripts_write_them(tmp_path, suffix, prefix):
     network, path = lenet(), tmp_path / f"weights{suffix}"
     state = {prefix + name: tensor for name, tensor in network.state_dict().items()}
-    for content in (state, {"state_dict": state, "epoch": 3}):
+    beside = {"epoch": 3, "best_acc": 0.9, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}}
+    contents = [state, {**beside, "model": {"state_dict": state}}]
+    contents += [
+        {**beside, name: state} for name in ("state_dict", "model", "model_state_dict", "net", "network")
+    ]
+    for content in contents:
         torch.save(content, path)
         again = lenet()
         load_weights(again, path)
         assert weights_hash(again) == weights_hash(network)
+
+
+def test_safetensors_in_capitals_and_with_prefixes(tmp_path):
+    network, again = lenet(), lenet()
+    state = {f"module.model.{name}": tensor for name, tensor in network.state_dict().items()}
+    safetensors.torch.save_file(state, tmp_path / "W.SAFETENSORS")
+    load_weights(again, tmp_path / "W.SAFETENSORS")
+    assert weights_hash(again) == weights_hash(network)
+
+
+def test_a_prefix_that_is_a_name_of_the_network_stays(tmp_path):
+    """A part called "model" beside another one."""
+
+    def parts():
+        return nn.ModuleDict({"model": nn.Linear(2, 3), "head": nn.Linear(3, 1)})
+
+    network, again = parts(), parts()
+    for prefix in ("", "module.", "model."):
+        state = {prefix + name: tensor for name, tensor in network.state_dict().items()}
+        torch.save({"model": state}, tmp_path / "w.pt")
+        again = parts()
+        load_weights(again, tmp_path / "w.pt")
+        assert weights_hash(again) == weights_hash(network)
+
+
+def test_files_from_before_normalisation_counted_its_batches(tmp_path):
+    def layers():
+        return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+
+    network, again = layers(), layers()
+    state = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    torch.save(state, tmp_path / "w.th")
+    load_weights(again, tmp_path / "w.th")
+    assert weights_hash(again) == weights_hash(network)
 
 
 def test_the_training_state_of_fit_is_a_checkpoint_too(tmp_path):
@@ -95,25 +147,41 @@ def test_code_in_a_pickle_is_not_run(tmp_path, monkeypatch, protocol):
 def test_weights_of_another_architecture(tmp_path):
     path = tmp_path / "w.safetensors"
     save_weights(lenet(4), path)
-    refused(path, r"is not of this LeNet: 'fc2.bias' has shape \(4,\) instead of \(3,\)")
+    refused(
+        path, r"is not of this LeNet: 2 other shapes: fc2.bias is \(4,\) instead of \(3,\), fc2.weight is"
+    )
     save_weights(build("resnet18-small", 3), path)
-    refused(path, r"is not of this LeNet: it has no 'conv1.weight' \(8 missing\)")
+    refused(
+        path,
+        r"is not of this LeNet: 8 missing: conv1.weight, conv1.bias, .*fc2.bias; \d+ left over: (\S+, ){10}\.\.\.$",
+    )
     save_weights(nn.ModuleDict({**dict(lenet().named_children()), "more": nn.Linear(1, 1)}), path)
-    refused(path, r"is not of this LeNet: unknown 'more.bias' \(2 too many\)")
+    refused(path, r"is not of this LeNet: 2 left over: more.bias, more.weight$")
 
 
 def test_files_that_are_no_checkpoints(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_weights(lenet(), tmp_path / "none.pt")
     refused(tmp_path, "is a folder; name a file in it")
-    torch.save([1, 2], tmp_path / "list.pt")
-    refused(tmp_path / "list.pt", "holds no state dict")
+    for content in (
+        [1, 2],
+        {"epoch": 1},
+        {"model": 3},
+        {},
+        {"state_dict": {}},
+        {"model": {"optimizer": 1}},
+        {1: torch.ones(1)},
+    ):
+        torch.save(content, tmp_path / "other.pt")
+        refused(
+            tmp_path / "other.pt", "holds no state dict, nor one under state_dict, model_state_dict, model"
+        )
     (tmp_path / "junk.pt").write_bytes(b"junk")
     refused(tmp_path / "junk.pt", "junk.pt")
     (tmp_path / "empty.pt").touch()
     refused(tmp_path / "empty.pt", "cannot be read")
     (tmp_path / "weights.zip").touch()
-    refused(tmp_path / "weights.zip", "must end in one of .safetensors, .pt, .pth, .ckpt")
+    refused(tmp_path / "weights.zip", "must end in one of .safetensors, .pt, .pth, .ckpt, .th, .tar, .bin")
     with pytest.raises(ValueError, match=r"saved as .safetensors, got .*w\.pt"):
         save_weights(lenet(), tmp_path / "w.pt")
 

@@ -14,14 +14,13 @@ from anomalies.base import SEVERITIES
 from anomalies.difficulty.table import FEWEST, TOO_FEW
 from anomalies.sets.arrays import arrays_are_whole, write_arrays
 from anomalies.sets.codec import Codec
-from anomalies.sets.listing import shown
 from anomalies.sets.manifest import LINES, TABLE, Record
 from anomalies.sets.plan import HEADER, read_header
 from anomalies.sets.stored import StoredSet
 from anomalies.sets.summary.readme import README
 from anomalies.sets.summary.sheet import outlined, sheet
 from anomalies.sets.summary.tables import DIFFICULTY, difficulty, numbers
-from lsood.io import write_bytes
+from lsood.io import shown, write_bytes
 
 PREVIEW, STATISTICS, HARDNESS = "preview.jpg", "statistics.csv", "difficulty.csv"
 RECIPE, TEXT = "recipe.yaml", "README.md"

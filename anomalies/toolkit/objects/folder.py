@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from anomalies.base import Image
+from lsood.images.reading import content_of, decoded
 
 INDEX = "index.yaml"
 
@@ -64,9 +65,10 @@ def picture(path: Path, side: int) -> Image:
     Raises:
         ValueError: not an image, without transparency, or nothing opaque in it.
     """
-    bgra: Any = cv2.imdecode(np.frombuffer(path.read_bytes() or b"\0", np.uint8), cv2.IMREAD_UNCHANGED)
-    if bgra is None:
-        raise ValueError(f"folder_object: {path} is not an image that can be read")
+    try:
+        bgra: Any = decoded(path, content_of(path)[0], cv2.IMREAD_UNCHANGED)
+    except ValueError as error:
+        raise ValueError(f"folder_object: {error}") from None
     if bgra.dtype != np.uint8 or bgra.ndim != 3 or bgra.shape[2] != 4:
         raise ValueError(f"folder_object: {path} must be an 8-bit RGBA image, with a transparent background")
     if (bgra[..., 3] >= 128).sum() < 16:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from datamodules.formats.listing import image_files
 from datamodules.imagesets.arrays import ArraySet
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet
@@ -13,6 +12,7 @@ from datamodules.locate import find, missing
 from datamodules.ood.outliers.clashes import dropped, reason_against
 from datamodules.ood.outliers.dead_leaves import dead_leaves
 from datamodules.registry import DATAMODULES, FOLDER, OUTLIER_SETS, check_names
+from lsood.images.listing import image_files
 from lsood.io import log, unknown
 
 DEAD_LEAVES = "dead-leaves"
@@ -52,7 +52,8 @@ def outliers_for(
     check_names(ood)
     names = sorted([*OUTLIER_SETS, DEAD_LEAVES])
     known = f"outliers: {', '.join(names)}, {FOLDER}PATH"
-    folder = Path(name.removeprefix(FOLDER)) if name is not None and name.startswith(FOLDER) else None
+    named = name is not None and name.startswith(FOLDER)
+    folder = Path(str(name).removeprefix(FOLDER)).expanduser() if named else None
     if name is not None and folder is None and name not in names:
         raise unknown("outliers", name, names, f", {FOLDER}PATH")
     if choices is None:
@@ -64,6 +65,8 @@ def outliers_for(
     if name in clashes:
         raise ValueError(f"{clashes[name]}; {known}")
     if folder is not None:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{name}: {folder} is no folder")
         return FileSet(str(name), folder, image_files(folder), "official")
     if root is None or name == DEAD_LEAVES:
         origin = "official" if name == DEAD_LEAVES else "miniature"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from datamodules.registry import FOLDER, GENERATED
 
 ROAD_VEHICLES = ("pickup_truck", "bus", "streetcar", "tractor")
 CARS = ("automobile", "truck")
@@ -30,7 +33,23 @@ def clash(outliers: str, other: str) -> str | None:
     other = other.removesuffix("-anomalies")
     if other == outliers or (outliers, other) == ("mnist", "mnist-noise"):
         return "it is the same set"
+    if reason := one_place(outliers, other):
+        return reason
     return SHARED.get((outliers, other)) or SHARED.get((other, outliers))
+
+
+def one_place(first: str, second: str) -> str | None:
+    """Why two names such as "folder:~/x" and "generated:/home/me/x" state the same images; None where they do not."""
+    here, there = _place(first), _place(second)
+    if here is None or there is None or not (here.is_relative_to(there) or there.is_relative_to(here)):
+        return None
+    return "it is the same set" if here == there else "one folder lies in the other"
+
+
+def _place(name: str) -> Path | None:
+    """The folder that a name such as "folder:~/x" states, links resolved; None: it states none."""
+    stated = next((name.removeprefix(kind) for kind in (FOLDER, GENERATED) if name.startswith(kind)), None)
+    return None if stated is None else Path(stated).expanduser().resolve()
 
 
 def reason_against(outliers: str, ind: str, ood: Sequence[str]) -> str | None:

@@ -37,11 +37,36 @@ def iou(first: Array, second: Array) -> Array:
         >>> iou(np.array([[0.0, 0.0, 2.0, 2.0]]), np.array([[1.0, 0.0, 3.0, 2.0]])).round(3)
         array([0.333])
     """
-    sides = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
-    shared = np.maximum(sides[:, 0], 0) * np.maximum(sides[:, 1], 0)
-    areas = [(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) for boxes in (first, second)]
-    union = areas[0] + areas[1] - shared
+    shared = _shared(first, second)
+    union = _area(first) + _area(second) - shared
     return np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
+
+
+def covered(first: Array, second: Array) -> Array:
+    """(E,) share of the first boxes' area (E, 4) that lies in the second ones, in [0, 1]: what COCO takes for the
+    overlap of a detection with a crowd.
+    """
+    area = _area(first)
+    return np.divide(_shared(first, second), area, out=np.zeros_like(area), where=area > 0)
+
+
+def _shared(first: Array, second: Array) -> Array:
+    sides = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
+    return np.maximum(sides[:, 0], 0) * np.maximum(sides[:, 1], 0)
+
+
+def _area(boxes: Array) -> Array:
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def pairs_on_images(image: Rows, thing_image: Rows) -> tuple[Rows, Rows]:
+    """Rows (E,) of detections and of objects of every pair on one image, from the images (N,), (G,) they lie on."""
+    order = np.argsort(thing_image, kind="stable")
+    start = np.searchsorted(thing_image[order], image, "left")
+    count = np.searchsorted(thing_image[order], image, "right") - start
+    detection = np.repeat(np.arange(len(image)), count)
+    within = np.arange(len(detection)) - np.repeat(count.cumsum() - count, count)
+    return detection, order[np.repeat(start, count) + within]
 
 
 @dataclass(frozen=True)
@@ -59,12 +84,7 @@ class Overlaps:
     @classmethod
     def of(cls, boxes: Array, image: Rows, things: Array, thing_image: Rows) -> Overlaps:
         """From detections (N, 4) on images (N,) and objects (G, 4) on images (G,)."""
-        order = np.argsort(thing_image, kind="stable")
-        start = np.searchsorted(thing_image[order], image, "left")
-        count = np.searchsorted(thing_image[order], image, "right") - start
-        detection = np.repeat(np.arange(len(image)), count)
-        within = np.arange(len(detection)) - np.repeat(count.cumsum() - count, count)
-        thing = order[np.repeat(start, count) + within]
+        detection, thing = pairs_on_images(image, thing_image)
         values = iou(boxes[detection], things[thing])
         near = values >= LEAST_IOU
         return cls(detection[near], thing[near], values[near])

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lsood.metrics.open_set.box_matching import Array, Overlaps, Rows, box_array
+from lsood.metrics.open_set.box_matching import (
+    LEAST_IOU,
+    Array,
+    Overlaps,
+    Rows,
+    box_array,
+    covered,
+    iou,
+    pairs_on_images,
+)
 
 UNKNOWN = -1
 
@@ -24,6 +34,9 @@ class DetectionSet:
         object_image: (G,) each object's row in ``keys``, the objects of an image in the order of their boxes.
         object_boxes: (G, 4), in the pixels of ``boxes``.
         object_labels: (G,) class, -1 for an object of none of the K classes.
+        region_image, region_boxes, region_labels: (R,), (R, 4), (R,) likewise of crowds and difficult objects, which
+            count neither as found nor as missed.
+        region_crowd: (R,) which of them are crowds.
     """
 
     keys: tuple[str, ...]
@@ -34,12 +47,16 @@ class DetectionSet:
     object_image: Rows
     object_boxes: Array
     object_labels: Rows
+    region_image: Rows
+    region_boxes: Array
+    region_labels: Rows
+    region_crowd: NDArray[np.bool_]
 
     @classmethod
     def of(
         cls,
         keys: Sequence[str],
-        targets: Sequence[Mapping[str, ArrayLike]],
+        targets: Sequence[Mapping[str, Any]],
         owners: Sequence[str],
         boxes: ArrayLike,
         predicted: ArrayLike,
@@ -48,7 +65,8 @@ class DetectionSet:
         """From I images and N detections, arrays or tensors on the CPU.
 
         Args:
-            keys, targets: (I,) an image's name and its objects, {"boxes": (M, 4), "labels": (M,)}.
+            keys, targets: (I,) an image's name and its objects, {"boxes": (M, 4), "labels": (M,)}, where it has
+                crowds or difficult objects also "regions": {"boxes": (R, 4), "labels": (R,), "crowd": (R,) bool}.
             owners: (N,) the name of the image each detection lies on.
             boxes, predicted, confidence: (N, 4), (N,), (N,).
 
@@ -86,6 +104,7 @@ class DetectionSet:
             np.repeat(np.arange(len(keys)), [len(places) for places in things]),
             np.concatenate([np.zeros((0, 4)), *things]),
             np.concatenate([np.zeros(0, dtype=np.int64), *labels]),
+            *_regions(keys, targets),
         )
 
     @cached_property
@@ -104,6 +123,21 @@ class DetectionSet:
         pairs = self.overlaps.only(self.object_labels[self.overlaps.thing] == UNKNOWN)
         return np.isin(np.arange(len(self.boxes)), pairs.detection)
 
+    def on_region(self, labels: Rows) -> NDArray[np.bool_]:
+        """(N,) detections that lie on a crowd or a difficult object of the class that each claims: on a crowd by half
+        of their own area, as in COCO, on a difficult object by IoU >= .5, as in Pascal VOC. Where such a detection
+        finds no object, it is neither right nor wrong.
+
+        Args:
+            labels: (N,) the class each detection claims, -1: none.
+        """
+        detection, region = pairs_on_images(self.image, self.region_image)
+        same = self.region_labels[region] == labels[detection]
+        detection, region = detection[same], region[same]
+        boxes, regions = self.boxes[detection], self.region_boxes[region]
+        overlap = np.where(self.region_crowd[region], covered(boxes, regions), iou(boxes, regions))
+        return np.isin(np.arange(len(self.boxes)), detection[overlap >= LEAST_IOU])
+
     def ranks(self, *values: Array) -> Rows:
         """(N,) place of every detection when sorted by falling values, the first of them first; ties by image
         and box, so that the order in which detections are given plays no part.
@@ -112,3 +146,28 @@ class DetectionSet:
         ranks = np.empty(len(self.boxes), dtype=np.int64)
         ranks[np.lexsort(keys)] = np.arange(len(ranks))
         return ranks
+
+
+def _regions(
+    keys: Sequence[str], targets: Sequence[Mapping[str, Any]]
+) -> tuple[Rows, Array, Rows, NDArray[np.bool_]]:
+    """Images, boxes, classes and whether they are crowds of all regions.
+
+    Raises:
+        ValueError: other numbers of them, or boxes that `box_array` refuses.
+    """
+    rows = [(i, target["regions"]) for i, target in enumerate(targets) if "regions" in target]
+    boxes = [box_array(some["boxes"], f"regions of {keys[i]}") for i, some in rows]
+    labels = [np.asarray(some["labels"], dtype=np.int64).ravel() for _, some in rows]
+    crowds = [np.asarray(some["crowd"], dtype=bool).ravel() for _, some in rows]
+    for (i, _), places, names, crowd in zip(rows, boxes, labels, crowds, strict=True):
+        if not len(places) == len(names) == len(crowd):
+            raise ValueError(
+                f"{keys[i]}: {len(places)} boxes of regions, {len(names)} labels, {len(crowd)} crowds"
+            )
+    return (
+        np.repeat(np.array([i for i, _ in rows], dtype=np.int64), [len(places) for places in boxes]),
+        np.concatenate([np.zeros((0, 4)), *boxes]),
+        np.concatenate([np.zeros(0, dtype=np.int64), *labels]),
+        np.concatenate([np.zeros(0, dtype=bool), *crowds]),
+    )

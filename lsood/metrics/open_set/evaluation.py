@@ -14,6 +14,10 @@ aose: A-OSE (Miller et al., ICRA 2018), how many detections claiming a class ove
 nose: A-OSE / number of unknown objects; several detections on one object let it exceed 1.
 wi: wilderness impact (Dhamija et al., WACV 2020), see `lsood.metrics.open_set.wilderness`.
 
+A flagged detection that finds no object and lies on a crowd or a difficult object of no class (COCO's iscrowd, VOC's
+difficult) counts neither as right nor as wrong; for the wilderness impact the same holds for a detection of a class on
+a crowd of that class.
+
 Against FMIYC (Montoya et al. 2025) and ORE (Joseph et al., CVPR 2021), whose evaluation it builds on: they match in the
 order of the class's confidence and AP_U ranks flagged detections by it; here the OoD score orders both, so R_U and P_U
 are a point of the curve whose area is AP_U. They need IoU > .5 of boxes one pixel larger, give a detection only the
@@ -64,6 +68,7 @@ class Outcomes:
         image: (U,) row of the image each lies on. flagged, taken: (U,) found and flagged, classified as known;
             missed where neither.
         hit: (N,) detections that are the first to find an unknown object, in the order of their scores.
+        counted: (N,) all but those that find none and lie on a crowd or a difficult object of no class.
         owner, scores: (N,) row of the image each detection lies on, and its score.
         called_known: (N,) detections that claim a class and overlap an unknown object. threshold: flagged above it.
     """
@@ -72,6 +77,7 @@ class Outcomes:
     flagged: Flags
     taken: Flags
     hit: Flags
+    counted: Flags
     owner: Rows
     scores: Array
     called_known: Flags
@@ -92,11 +98,20 @@ class Outcomes:
         above = values > threshold
         hit = np.zeros(len(values), dtype=bool)
         hit[detection] = True
+        counted = hit | ~found.on_region(np.full(len(values), UNKNOWN))
         flagged = np.isin(found.unknown, thing[above[detection]])
         claimed = np.isin(found.unknown, pairs.thing[~above[pairs.detection]])
         image = found.object_image[found.unknown]
         return cls(
-            image, flagged, claimed & ~flagged, hit, found.image, values, found.on_unknown & ~above, threshold
+            image,
+            flagged,
+            claimed & ~flagged,
+            hit,
+            counted,
+            found.image,
+            values,
+            found.on_unknown & ~above,
+            threshold,
         )
 
     def counts(self) -> dict[str, int]:
@@ -113,7 +128,7 @@ class Outcomes:
             return weights @ np.bincount(image, minlength=weights.shape[1])
 
         total, found = drawn(self.image), drawn(self.image[self.flagged])
-        flagged = drawn(self.owner[self.scores > self.threshold])
+        flagged = drawn(self.owner[self.counted & (self.scores > self.threshold)])
         errors = drawn(self.owner[self.called_known])
         return {
             "unknown_recall": found / total,
@@ -132,7 +147,7 @@ class Outcomes:
             return np.zeros(len(weights))
         false, true = (
             Counts.of(self.owner[some], self.scores[some], at, weights.shape[1])
-            for some in (~self.hit, self.hit)
+            for some in (self.counted & ~self.hit, self.hit)
         )
         found = curve(false, true, at, weights, weights)
         precision = found.hits / np.maximum(found.hits + found.alarms, 1)

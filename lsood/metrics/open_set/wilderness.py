@@ -65,9 +65,10 @@ class Wilderness:
         rank = known.ranks(known.confidence)
         matched, _ = pairs.only(same & ~flagged[pairs.detection]).match(rank)
         true = np.isin(np.arange(len(rank)), matched)
+        counted = true | ~known.on_region(known.predicted)
         found = []
         for label in np.unique(known.object_labels[known.object_labels >= 0]):
-            rows = np.flatnonzero((known.predicted == label) & ~flagged)
+            rows = np.flatnonzero((known.predicted == label) & ~flagged & counted)
             rows = rows[np.argsort(rank[rows])]
             wrong = np.flatnonzero((ood.predicted == label) & errors)
             wrong = wrong[np.argsort(-ood.confidence[wrong], kind="stable")]

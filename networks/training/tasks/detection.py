@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
+from lsood.extraction.objects import known_objects
 from networks.models.detection.detector import Detector
 from networks.training.config import TrainingConfig
 from networks.training.module import TrainingModule
@@ -60,11 +61,7 @@ class DetectionModule(TrainingModule):
             {"boxes": d.boxes, "scores": d.scores, "labels": d.labels}
             for d in self.network.detect(batch["image"])
         ]
-        known = [
-            {name: target[name][target["labels"] >= 0] for name in ("boxes", "labels")}
-            for target in batch["target"]
-        ]
-        self.metric.update(found, known)
+        self.metric.update(found, [known_objects(target) for target in batch["target"]])
         self.log("val_loss", loss, batch_size=len(batch["image"]))
 
     def on_validation_epoch_end(self) -> None:

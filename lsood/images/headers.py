@@ -1,4 +1,6 @@
-"""What the first bytes of an image file say: size, orientation, depth; nothing is decoded."""
+"""What the header of an image file says: size, orientation, depth, mode, and whether its end is there; nothing is
+decoded.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,15 @@ from typing import BinaryIO, NamedTuple
 from PIL import Image as Pillow
 from PIL.ExifTags import Base
 
+from lsood.images.ends import check_end, largest_value, truncated
+from lsood.images.tiff import tags_of
+
 LARGEST = 2**26
 """Pixels of the largest image that is decoded: 64 megapixels."""
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, PALETTE = 0, 3
-_COLOURS = {2: 3, 5: 4, 6: 3, 8: 3}
-_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
+_TIFF_MODES = {2: ("RGB", 3), 3: ("P", 1), 5: ("CMYK", 4), 6: ("RGB", 3), 8: ("RGB", 3)}
+_CONVERTED = ("P", "PA", "LA", "RGBA", "CMYK")
 
 
 class Header(NamedTuple):
@@ -27,8 +32,9 @@ class Header(NamedTuple):
         orientation: EXIF's, 1 to 8; 1: as stored.
         kind: "PNG", "TIFF" or another name of Pillow's.
         bits: per sample, where the format lets it vary.
-        colour: PNG's colour type; -1 for other formats.
+        mode: as Pillow names it: "L", "P", "RGB", "RGBA", "CMYK", ...
         further: channels beside colours and alpha.
+        place: of the orientation's value in a TIFF file: offset and format for `struct`.
     """
 
     height: int
@@ -36,13 +42,21 @@ class Header(NamedTuple):
     orientation: int = 1
     kind: str = ""
     bits: int = 8
-    colour: int = -1
+    mode: str = ""
     further: int = 0
+    place: tuple[int, str] | None = None
 
     def shape(self, stored: bool = False) -> tuple[int, int]:
         """(H, W), turned as the orientation says unless ``stored``."""
         turned = self.orientation in (5, 6, 7, 8) and not stored
         return (self.width, self.height) if turned else (self.height, self.width)
+
+    @property
+    def conversions(self) -> tuple[str, ...]:
+        """What reading the file as 8-bit RGB or grey changes; () where nothing."""
+        if self.bits == 16:
+            return ("converted from 16 bits to 8",)
+        return (f"converted from {self.mode} to RGB",) if self.mode in _CONVERTED else ()
 
 
 def header_of(path: Path, data: bytes | None = None) -> Header:
@@ -52,8 +66,8 @@ def header_of(path: Path, data: bytes | None = None) -> Header:
         data: the file's content, where it was read already.
 
     Raises:
-        FileNotFoundError: no such file. ValueError: no image, a truncated PNG file, more than `LARGEST` pixels, or
-            channels that are neither colour nor alpha.
+        FileNotFoundError: no such file. ValueError: no image, a file that ends before its end, more than `LARGEST`
+            pixels, or channels that are neither colour nor alpha.
     """
     if data is None and not path.is_file():
         raise FileNotFoundError(f"{path} does not exist")
@@ -83,18 +97,25 @@ def _header(file: BinaryIO, path: Path) -> Header:
     if start == PNG_SIGNATURE:
         return _png(file, path)
     if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return _tiff(file, start)
+        return _tiff(file, path)
     file.seek(0)
     largest, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
     try:
         with Pillow.open(file) as image:
             (width, height), note = image.size, image.info.get("exif", b"")
-            return Header(height, width, _orientation(note), image.format or "")
-    except (OSError, ValueError) as error:
+            check_end(file, image, path)
+            return Header(height, width, _orientation(note), image.format or "", _bits(image), image.mode)
+    except (OSError, Pillow.DecompressionBombError) as error:
         reason = "truncated, damaged or of an unknown format"
         raise ValueError(f"{path} cannot be read as an image: {reason}") from error
     finally:
         Pillow.MAX_IMAGE_PIXELS = largest
+
+
+def _bits(image: Pillow.Image) -> int:
+    if image.mode == "1":
+        return 1
+    return 16 if image.format == "PPM" and largest_value(image) > 255 else 8
 
 
 def _orientation(note: bytes) -> int:
@@ -102,9 +123,12 @@ def _orientation(note: bytes) -> int:
     exif = Pillow.Exif()
     try:
         exif.load(note)
-        found = exif.get(Base.Orientation, 1)
+        return _from_1_to_8(exif.get(Base.Orientation, 1))
     except (SyntaxError, ValueError, OSError, struct.error, TypeError, KeyError):
         return 1
+
+
+def _from_1_to_8(found: object) -> int:
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
@@ -114,7 +138,7 @@ def _png(file: BinaryIO, path: Path) -> Header:
     for name, length in _chunks(file, path):
         if name == b"IHDR":
             width, height, bits, colour = struct.unpack(">IIBB", file.read(10))
-            found = Header(height, width, 1, "PNG", bits, colour)
+            found = Header(height, width, 1, "PNG", bits, _MODES.get(colour, ""))
         elif name == b"eXIf":
             orientation = _orientation(b"Exif\0\0" + file.read(length))
     if found is None:
@@ -130,44 +154,26 @@ def _chunks(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int]]:
         start = file.read(8)
         length, name = struct.unpack(">I4s", start) if len(start) == 8 else (0, b"")
         if at + 12 + length > size:
-            raise ValueError(f"{path} is truncated: its last chunk is missing; copy or download it again")
+            raise truncated(path)
         yield name, length
         at += 12 + length
 
 
-def _tiff(file: BinaryIO, start: bytes) -> Header:
-    """From the first directory of a TIFF or BigTIFF file."""
-    order, big = "<" if start[:2] == b"II" else ">", 43 in start[2:4]
-    if big:
-        (at,) = struct.unpack(f"{order}Q", file.read(8))
-    else:
-        (at,) = struct.unpack(f"{order}I", start[4:8])
-    file.seek(at)
-    count_code, entry_size, place = ("Q", 20, 12) if big else ("H", 12, 8)
-    (count,) = struct.unpack(f"{order}{count_code}", file.read(struct.calcsize(count_code)))
-    directory = file.read(entry_size * min(count, 4096))
-    tags: dict[int, int] = {}
-    for i in range(0, len(directory) - entry_size + 1, entry_size):
-        entry = directory[i : i + entry_size]
-        tag, kind = struct.unpack(f"{order}HH", entry[:4])
-        number = _NUMBERS.get(kind)
-        (values,) = struct.unpack(f"{order}{'Q' if big else 'I'}", entry[4:place])
-        if number is None or values == 0:
-            continue
-        raw = entry[place:]
-        if values * struct.calcsize(number) > len(raw):
-            (where,) = struct.unpack(f"{order}{'Q' if big else 'I'}", raw)
-            file.seek(where)
-            raw = file.read(8)
-        (tags[tag],) = struct.unpack_from(f"{order}{number}", raw)
-    samples, colours = tags.get(277, 1), _COLOURS.get(tags.get(262, 1), 1)
+def _tiff(file: BinaryIO, path: Path) -> Header:
+    tags, end, place = tags_of(file)
+    if end > file.seek(0, io.SEEK_END):
+        raise truncated(path)
+    samples = tags.get(277, 1)
+    mode, colours = _TIFF_MODES.get(tags.get(262, 1), ("L", 1))
     alpha = 1 if samples == colours + 1 and tags.get(338, 2) != 0 else 0
+    mode = {"L": "LA", "P": "PA", "RGB": "RGBA"}.get(mode, mode) if alpha else mode
     return Header(
         tags[257],
         tags[256],
-        tags.get(274, 1),
+        _from_1_to_8(tags.get(274, 1)),
         "TIFF",
-        tags.get(258, 8),
-        -1,
+        tags.get(258, 1),
+        mode,
         max(0, samples - colours - alpha),
+        place,
     )

@@ -66,7 +66,7 @@ class Level(ABC):
         return list(self.data.ood_sets)
 
     def probes(self) -> list[Probe]:
-        """What is measured on every set whatever the methods, so that a further method forwards no image."""
+        """What is measured on every set whatever the methods: what the network's own metrics and pictures need."""
         return []
 
     def probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:

@@ -32,7 +32,7 @@ from lsood.metrics.open_set.evaluation import Outcomes, evaluate_open_set, separ
 from lsood.metrics.resampling import Blocks
 from lsood.probes.base import ModelInfo, Probe
 from lsood.probes.head import Head
-from lsood.probes.objects import image_of, object_probes
+from lsood.probes.objects import found_probes, image_of, object_probes
 
 Own = tuple[DetectionSet, NDArray[np.float64], DetectionSet, NDArray[np.float64], float]
 CORNERS = ("x1", "y1", "x2", "y2")
@@ -66,22 +66,23 @@ class ObjectLevel(Level):
     name: ClassVar[str] = OBJECT
 
     def probes(self) -> list[Probe]:
-        return list(object_probes(self.model_info))
+        """Boxes, confidences and classes."""
+        return list(found_probes())
 
     def unsupported(self, detector: Detector) -> str | None:
-        measured = {probe.name for probe in self.probes()}
-        needed = {probe.name for probe in (*detector.probes(), *detector.fit_probes())}
-        if missing := sorted(needed - measured):
+        measured = {probe.name for probe in object_probes(self.model_info)}
+        if missing := sorted(_needed([detector]) - measured):
             return f"needs {missing[0]}, which is not measured for single objects"
         return None
 
     def probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
-        """None: :meth:`probes` measures all that is known of objects."""
-        return []
+        """The probes of objects under the names that the methods know from whole images."""
+        needed = _needed(detectors)
+        return [probe for probe in object_probes(self.model_info) if probe.name in needed]
 
     def fit_probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
-        """None, as :meth:`probes_of`."""
-        return []
+        """As :meth:`probes_of`: objects of all sets have the same columns."""
+        return self.probes_of(detectors)
 
     def _objects(self, measurement: Measurement) -> ObjectSet:
         assert measurement.objects is not None
@@ -172,3 +173,8 @@ class ObjectLevel(Level):
     def write_figures(self, scored: Sequence[Scored], sets: Mapping[str, Measurement], folder: Path) -> None:
         """Pictures of boxes, one file per OoD set."""
         object_pictures.write(self.data, scored, self.confidence, folder)
+
+
+def _needed(detectors: Sequence[Detector]) -> set[str]:
+    """Names of the probes that methods ask for."""
+    return {probe.name for d in detectors for probe in (*d.probes(), *d.fit_probes())}

@@ -7,19 +7,20 @@ folder is read by :func:`read_folder`, which leaves out what is no result.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaderboards.boards import boards
+from leaderboards.earlier import completed
 from leaderboards.file_names import digest, file_name, hashed
 from leaderboards.records import build_record, read_json, record_text
 from leaderboards.run_identity import identity, run_id, together
 from leaderboards.schema import IMAGE, LEVELS, OBJECT, PIXEL, SCHEMA, Result
 from leaderboards.schema_1 import upgraded
-from lsood.io import log, one_line, slug, write_atomic
+from lsood.io import log, one_line, short_names, slug, write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,7 @@ def load_result(path: Path) -> Result:
             ) from error
     elif isinstance(content, dict) and content.get("schema") != SCHEMA:
         raise ValueError(f"{path}: schema {content.get('schema')!r:.40}, this version reads 1 and {SCHEMA}")
-    result = build_record(Result, content, str(path))
+    result = build_record(Result, completed(content), str(path))
     assert isinstance(result, Result)
     _check(result, path)
     return result
@@ -190,8 +191,9 @@ class ResultFolder:
 
 
 def read_folder(folder: Path) -> ResultFolder:
-    """Every result below a folder. Damaged and foreign files are left out with a warning; so is the older one of
-    two results of the same run, method, protocol, seed and OoD set, such as a copy.
+    """Every result below a folder; a method that is named by the path of its file has the end of it alone, see
+    `lsood.io.short_names`. Damaged and foreign files are left out with a warning; so is the older one of two results of
+    the same run, method, protocol, seed and OoD set, such as a copy.
 
     Raises:
         FileNotFoundError: no such folder, or no ``*.json`` in it. ValueError: none of them is a result.
@@ -214,7 +216,13 @@ def read_folder(folder: Path) -> ResultFolder:
     for path, other in _repeated(read).items():
         del read[path]
         found._leave_out(f"file left out: {path}: {other.name} has the same method, seed and run")
+    read.update(_shortened(read))
     return found
+
+
+def _shortened(read: Mapping[Path, Result]) -> dict[Path, Result]:
+    short = short_names(run.method for run in read.values())
+    return {path: replace(run, method=short[run.method]) for path, run in read.items()}
 
 
 def load_results(folder: Path) -> dict[Path, Result]:

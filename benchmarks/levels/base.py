@@ -125,6 +125,7 @@ class Level(ABC):
             "name": ood,
             "origin": images.origin,
             "fingerprint": images.fingerprint,
+            "synthetic": images.synthetic,
             "left_out": list(images.left_out),
         }
 

@@ -78,7 +78,7 @@ class ImageLevel(Level):
     def cell(self, ood: str, known: Measurement, other: Measurement, method: MethodScores) -> OodCell:
         scores_in, scores_out, failure = method.scores_in, method.scores_out, method.failure
         n_in = len(self.data.sets["test"]) if scores_in is None else len(scores_in)
-        n_out = len(self.data.ood_sets[ood]) if scores_out is None else len(scores_out)
+        n_out = other.images.images if scores_out is None else len(scores_out)
         metrics: dict[str, MetricValue] = {}
         strata: list[Stratum] = []
         intervals: Intervals | None = None

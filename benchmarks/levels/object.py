@@ -20,7 +20,6 @@ from benchmarks.levels import object_pictures
 from benchmarks.levels.base import Level, MethodScores
 from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.strata import anomaly_info, figures
-from datamodules import NOISE
 from leaderboards.analysis.dependence import intervals_of
 from leaderboards.schema import OBJECT, Block, OodCell
 from lsood.detector import Detector
@@ -129,7 +128,7 @@ class ObjectLevel(Level):
             blocks = self._blocks(ood, known, other, own)
             intervals = intervals_of(blocks)
             try:
-                if not (images.boxed or ood in NOISE):
+                if not (images.boxed or images.synthetic == "noise"):
                     raise ValueError("no objects are labelled, so that detections may be of known classes")
                 if not len(inside.boxes) or not n_out:
                     raise ValueError(f"no detections on the {'OoD' if len(inside.boxes) else 'test'} images")
@@ -147,7 +146,7 @@ class ObjectLevel(Level):
             n_out=n_out,
             metrics=figures(metrics),
             failure=failure,
-            n_images=len(images),
+            n_images=other.images.images,
             counts=counts,
             intervals=intervals,
             blocks={"open-set": Block(counts.get("unknown", 0), figures(open_set), open_failure)},

@@ -21,7 +21,7 @@ DETECTIONS = {"box", "score", "predicted", "labels", "place"}
 CASES = [
     ("cifar10", "svhn", "resnet18-small", {"logits"}, set()),
     ("cityscapes", "cityscapes-anomalies", "deeplabv3plus-small", {"pixel_scores", "confusion"}, {"pixel_maps.msp"}),
-    ("bdd100k", "voc", "fasterrcnn-thin", {"detection_scores"} | DETECTIONS, {"logits"}),
+    ("bdd100k", "voc", "faster-rcnn-small", {"detection_scores"} | DETECTIONS, {"logits"}),
 ]  # fmt: skip
 
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 FOLDERS = {IMAGE: "", PIXEL: "pixels", OBJECT: "objects"}
 COLUMNS = ("set", "key", "score")
 OUTCOMES = ("flagged", "taken", "missed")
+SETTINGS = {"calibrate_share": int | float | None, "calibrate_on": str | None, "tuned": dict | None}
+"""{setting that tables use: what it must be}."""
+MOST_ROWS = 20_000_000
+"""Rows of the largest table of scores that is read; a few MB can hold billions of equal ones."""
 
 
 def result_path(result: Result, folder: Path) -> Path:
@@ -107,10 +111,17 @@ def _check(result: Result, path: Path) -> None:
     confidence = result.settings.get("confidence")
     if result.level == OBJECT and (isinstance(confidence, bool) or not isinstance(confidence, int | float)):
         raise ValueError(f"{path}: settings.confidence must be a number, got {confidence!r:.40}")
+    for name, kind in SETTINGS.items():
+        if not isinstance(value := result.settings.get(name), kind):
+            raise ValueError(f"{path}: settings.{name} cannot be {value!r:.40}")
+    if result.threshold is not None and not 0 <= result.threshold.false_alarm_rate <= 1:
+        raise ValueError(f"{path}: threshold: false_alarm_rate must lie in 0 to 1")
     if len({cell.name for cell in result.ood}) < len(result.ood):
         raise ValueError(f"{path}: an OoD set stands in it twice")
     for cell in result.ood:
         where, counts = f"{path}: {cell.name}", cell.counts
+        if min(cell.n_in, cell.n_out, cell.n_images or 0) < 0:
+            raise ValueError(f"{where}: a number of rows or images is negative")
         if "unknown" in counts and sum(counts.get(name, 0) for name in OUTCOMES) != counts["unknown"]:
             raise ValueError(f"{where}: outcomes of unknown objects do not add up to {counts['unknown']}")
         for name, values, failure in (
@@ -125,14 +136,18 @@ def load_scores(path: Path) -> pd.DataFrame | None:
     """The scores beside a result's JSON file; None where there are none.
 
     Raises:
-        ValueError: a file that is damaged or lacks a column.
+        ValueError: a file that is damaged, lacks a column or has more than `MOST_ROWS` rows.
     """
     import pandas as pd
+    import pyarrow.parquet as pq
 
     parquet = path.with_suffix(".parquet")
     if not parquet.is_file():
         return None
     try:
+        rows = pq.read_metadata(parquet).num_rows
+        if rows > MOST_ROWS:
+            raise ValueError(f"it has {rows} rows, at most {MOST_ROWS} are read")
         frame = pd.read_parquet(parquet)
     except (ValueError, OSError) as error:  # pyarrow's errors derive from these
         raise ValueError(f"{parquet} is not a parquet file: {str(error).splitlines()[0]}") from error

@@ -8,7 +8,7 @@ NOISE = ("bright-noise", "gaussian-noise", "mnist-noise", "uniform-noise")
 
 
 def completed(content: Any) -> Any:
-    """The JSON of a result with what follows from the names of its OoD sets: what is synthetic, and an origin other than
+    """The JSON of a result with what follows from the names of its OoD sets: what is synthetic, and another origin than
     "official" for noise and for folders of the user. What has another form is left as it is, to be refused.
     """
     cells = content.get("ood") if isinstance(content, dict) else None

@@ -149,8 +149,9 @@ def load_scores(path: Path) -> pd.DataFrame | None:
         if rows > MOST_ROWS:
             raise ValueError(f"it has {rows} rows, at most {MOST_ROWS} are read")
         frame = pd.read_parquet(parquet)
-    except (ValueError, OSError) as error:  # pyarrow's errors derive from these
-        raise ValueError(f"{parquet} is not a parquet file: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # whatever pyarrow stumbles over
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"{parquet} is not a parquet file: {first}") from error
     return checked(frame, str(parquet))
 
 

@@ -55,7 +55,11 @@ def read_scalabel(
 
 
 def _objects(
-    labels: list[Any], where: str, class_names: Sequence[str], renamed: Mapping[str, str], ignored: Collection[str]
+    labels: list[Any],
+    where: str,
+    class_names: Sequence[str],
+    renamed: Mapping[str, str],
+    ignored: Collection[str],
 ) -> list[tuple[str, list[Any], bool]]:
     """(category, sides, whether it is a crowd) of every object with a box."""
     objects = []

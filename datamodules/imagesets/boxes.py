@@ -99,7 +99,9 @@ def boxes_of(
         numbers = [isinstance(v, int | float) and not isinstance(v, bool) for v in values]
         if len(numbers) != 4 or not all(numbers) or not all(abs(v) < FARTHEST for v in values):
             got = f"{list(values)!r:.200}"
-            raise ValueError(f"{where}: the box of {name!r} must be four finite numbers below 2^31, got {got}")
+            raise ValueError(
+                f"{where}: the box of {name!r} must be four finite numbers below 2^31, got {got}"
+            )
         if values[2] < values[0] or values[3] < values[1]:
             raise ValueError(
                 f"{where}: the box of {name!r} has a negative width or height (x1 y1 x2 y2): {list(values)}"

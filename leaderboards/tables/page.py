@@ -87,7 +87,7 @@ def page(
 def _forwarded(found: Sequence[Board]) -> list[str]:
     """A line for every seed of a run: images that networks were applied to, by phase, and seconds of these passes."""
     lines = {}
-    for board, run in [(board, run) for board in found for run in board.results]:
+    for board, run in [(one, run) for one in found for run in one.results]:
         counts, seconds = dict(run.cost.images_forwarded), run.cost.pass_seconds
         cached = counts.pop("from_cache", 0)
         phases = ", ".join(f"{phase.replace('_', ' ')} {n}" for phase, n in counts.items()) or "none"

@@ -27,7 +27,7 @@ class Mine(MSP):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Two folders with one last name, a method in a file, a generated set, noise; ``--miniature`` beside a data root."""
+    """Two folders with one last name, a method in a file, anomalies, noise; ``--miniature`` beside a data root."""
     folder, random = tmp_path_factory.mktemp("user"), np.random.default_rng(0)
     (folder / "mine.py").write_text(MINE)
     for place in ("day/odd", "night/odd"):

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lsood.images.headers import header_of
-from lsood.images.reading import read_image
 from datamodules.imagesets.files import FileSet
 from datamodules.loading.loaders import ordered
 from datamodules.loading.preprocess import Preprocess
 from datamodules.loading.samples import SampleDataset
+from lsood.images.headers import header_of
 from lsood.images.messages import captured
+from lsood.images.reading import read_image
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(90, 160, (64, 96, 3), dtype=np.uint8))
 

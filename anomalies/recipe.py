@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from anomalies.base import SEVERITIES, UNKNOWN, Anomaly, Image
 from anomalies.drawing import AnomalousImage, draw
 from anomalies.registry import ANOMALIES, create
 from anomalies.rng import generator
 from anomalies.scene import Scene
+from anomalies.yaml_text import read_yaml
 
 SHIPPED = Path(__file__).parent / "recipes"
+HEAVIEST = 2**63
 ENTRY_FIELDS = ("kind", "weight", "severity", "params")
 
 
@@ -44,8 +43,8 @@ class Entry:
 
     def __post_init__(self) -> None:
         number = isinstance(self.weight, int | float) and not isinstance(self.weight, bool)
-        if not number or not 0 < self.weight < math.inf:
-            raise ValueError(f"{self.kind}: weight must be a positive number, got {self.weight!r}")
+        if not number or not 0 < self.weight < HEAVIEST:
+            raise ValueError(f"{self.kind}: weight must be a positive number, got {self.weight!r:.80}")
         if not self.severities:
             raise ValueError(f"{self.kind}: severity must name at least one of 1 to 5")
         for severity in self.severities:
@@ -173,11 +172,9 @@ class Recipe:
             ValueError: anything else, in one line.
         """
         try:
-            content = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f" (line {mark.line + 1})" if mark else ""
-            raise ValueError(f"recipe {name}: not valid YAML{where}") from None
+            content = read_yaml(text)
+        except ValueError as error:
+            raise ValueError(f"recipe {name}: {error}") from None
         if not isinstance(content, list):
             raise ValueError(f"recipe {name}: must be a list of entries, each with a kind")
         try:

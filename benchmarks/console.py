@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lsood.io import log
+from lsood.terminal import Terminal, printable
 
-console = Console(stderr=True)
+console = Terminal(stderr=True)
 SEVERAL = ("--ood", "--methods", "--protocols", "--seeds", "--checkpoint")
 
 
@@ -57,14 +57,22 @@ def to_file(path: Path) -> None:
     """Append the same lines to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
+
+
+class _Lines(logging.Formatter):
+    """Lines that can be shown on a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def watch(title: str, batches: Iterable[Any]) -> Iterator[Any]:
     """The batches, under a progress bar (a log line where there is no terminal)."""
     total = len(batches) if isinstance(batches, Sized) else None
-    columns = (TextColumn("{task.description:>24}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    name = TextColumn("{task.description:>24}", markup=False)
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     log.info("one pass over %s (%s batches)", title, "?" if total is None else total)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield from progress.track(batches, total=total, description=title)

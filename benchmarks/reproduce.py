@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 import networks
@@ -30,6 +29,7 @@ from leaderboards.papers.tables import PROTOCOLS, PaperTable
 from leaderboards.store import load_results
 from lsood.io import BAD_USAGE, FAILED, expanded, log, reporting, unknown
 from lsood.methods import chosen
+from lsood.terminal import Terminal
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 PRESETS = ("paper", "fast")
@@ -102,7 +102,7 @@ def _reproduce(table: PaperTable, settings: Settings) -> list[Path]:
         run_seed(settings, data, seed, settings.out / "results")
     results = list(load_results(settings.out / "results").values())
     written = write(table, results, settings.out)
-    output = Console()
+    output = Terminal()
     results, warnings = newest_run(results)
     for line in [*warnings, *alarm_warnings(results)]:
         output.print(f"[yellow]{escape(line)}", soft_wrap=True)
@@ -181,7 +181,7 @@ def main(
             )
         if list_:
             for block in availability.listing(papers.tables(), data_root):
-                Console().print(block)
+                Terminal().print(block)
             return
         if not name:
             raise ValueError(f"name a table, one of {', '.join(papers.names())}; --list says what each needs")

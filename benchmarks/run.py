@@ -196,12 +196,11 @@ def main(
     """
     to_terminal()
     if list_:
-        from rich.console import Console
-
         from benchmarks.listing import listing
+        from lsood.terminal import Terminal
 
         for table in listing():
-            Console().print(table)
+            Terminal().print(table)
         return
     with reporting(BAD_USAGE, debug):
         check_names(ind, ood or [], methods or [], network, preset, calibrate_on)

@@ -19,6 +19,7 @@ from datamodules.loading.samples import Augment, SampleDataset
 from datamodules.locate import locate
 from datamodules.ood.outliers.choice import outliers_for
 from datamodules.registry import load_ood
+from lsood.io import short_names
 
 
 class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
@@ -42,7 +43,8 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         limit: at most so many images of every set.
 
     Attributes:
-        sets: {"train", "val", "test": ImageSet}, ood_sets: {name: ImageSet}; after :meth:`setup`.
+        sets: {"train", "val", "test": ImageSet}; after :meth:`setup`.
+        ood_sets: {name: ImageSet}, of paths their ends, see `lsood.io.short_names`; after :meth:`setup`.
         image_size: after :meth:`setup` the size in use.
         preprocess: shared by all sets; after :meth:`setup`.
     """
@@ -111,7 +113,11 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         self.image_size = (height, width)
         aspect = self.task_handler.keep_aspect
         self.preprocess = Preprocess(self.image_size, self.mean, self.std, self.channels, aspect)
-        self.ood_sets = {name: load_ood(name, self) for name in self.ood}
+        self.ood_sets = self.load_ood_sets()
+
+    def load_ood_sets(self) -> dict[str, ImageSet]:
+        """The OoD sets by their short names, opened for the sets as they are now."""
+        return {short: load_ood(name, self) for name, short in short_names(self.ood).items()}
 
     @property
     def origin(self) -> str:

@@ -103,7 +103,7 @@ def miniature(name: str, seed: int = 0) -> Path:
 
     root = cache_dir() / "miniature"
     folder = write(name, root, seed, heal=True)
-    log.warning("MINIATURE: no data root given, generated images stand in for %s (%s)", name, folder)
+    log.warning("MINIATURE: generated images stand in for %s (%s)", name, folder)
     return root
 
 
@@ -111,5 +111,5 @@ def missing(name: str, root: Path, layout: str, source: str) -> FileNotFoundErro
     """The error for a set that is not below the root the user named."""
     return FileNotFoundError(
         f"{name} is not in {root}: expected {layout} there or in a folder of its name; get it from {source}; "
-        "or name no data root to run on generated images"
+        "or name no data root (or --miniature) to run on generated images"
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import types
 import typing
 from pathlib import Path
 from typing import Any
+
+LARGEST = 1e300
+"""What numbers stay below, so that a hundred times as much is one too."""
 
 
 def record_text(record: Any) -> str:
@@ -56,11 +58,13 @@ def build_record(kind: Any, value: Any, where: str) -> Any:
     if origin is dict and isinstance(value, dict):
         return {k: build_record(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise ValueError(f"{where} must be finite, got {value}")
+        if not abs(value) < LARGEST:
+            raise ValueError(f"{where} must be finite, got {value!r:.60}")
         return float(value)
     if kind is str and isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()  # parts of names in other encodings
+    if kind is int and isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
+        raise ValueError(f"{where} must be of 64 bits, got {value!r:.60}")
     if origin is None and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     raise ValueError(f"{where} must be {getattr(kind, '__name__', kind)}, got {value!r:.60}")

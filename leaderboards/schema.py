@@ -99,6 +99,7 @@ class OodCell:
         blocks: {"image-means", "open-set": further metrics}.
         left_out: keys of images of the set that were not evaluated because they cannot be read.
         intervals: what they rest on; None: not recorded, images were taken as independent.
+        synthetic: "noise", "anomalies" (drawn on images of another set) or "".
     """
 
     name: str
@@ -116,6 +117,7 @@ class OodCell:
     blocks: dict[str, Block] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     intervals: Intervals | None = None
+    synthetic: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,9 @@ class Cost:
     """What a method cost; None: not recorded.
 
     Attributes:
-        fit_seconds: of fit, tuning and calibration. score_seconds: of scoring every set of the run, with metrics and
-            their intervals. Both without passes over images, also those of this method alone.
+        fit_seconds: of fit, tuning and calibration. score_seconds: of scoring the rows of every set of the run; results
+            of earlier versions: with metrics and their intervals; None where scores are made during the pass (pixels).
+            Both without passes over images, also those of this method alone.
         peak_memory_mb: of the process, or of the GPU's allocator, from the start of the run to the end of the method.
         images_forwarded: of the whole run, by phase; the same for all its methods.
         training_seconds: of the network and of those the method needs beside it; None also where a checkpoint was

@@ -7,19 +7,20 @@ folder is read by :func:`read_folder`, which leaves out what is no result.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaderboards.boards import boards
+from leaderboards.earlier import completed
 from leaderboards.file_names import digest, file_name, hashed
 from leaderboards.records import build_record, read_json, record_text
 from leaderboards.run_identity import identity, run_id, together
 from leaderboards.schema import IMAGE, LEVELS, OBJECT, PIXEL, SCHEMA, Result
 from leaderboards.schema_1 import upgraded
-from lsood.io import log, one_line, slug, write_atomic
+from lsood.io import log, one_line, short_names, slug, write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 FOLDERS = {IMAGE: "", PIXEL: "pixels", OBJECT: "objects"}
 COLUMNS = ("set", "key", "score")
 OUTCOMES = ("flagged", "taken", "missed")
+SETTINGS = {"calibrate_share": int | float | None, "calibrate_on": str | None, "tuned": dict | None}
+"""{setting that tables use: what it must be}."""
+MOST_ROWS = 20_000_000
+"""Rows of the largest table of scores that is read; a few MB can hold billions of equal ones."""
 
 
 def result_path(result: Result, folder: Path) -> Path:
@@ -94,7 +99,7 @@ def load_result(path: Path) -> Result:
             ) from error
     elif isinstance(content, dict) and content.get("schema") != SCHEMA:
         raise ValueError(f"{path}: schema {content.get('schema')!r:.40}, this version reads 1 and {SCHEMA}")
-    result = build_record(Result, content, str(path))
+    result = build_record(Result, completed(content), str(path))
     assert isinstance(result, Result)
     _check(result, path)
     return result
@@ -106,10 +111,17 @@ def _check(result: Result, path: Path) -> None:
     confidence = result.settings.get("confidence")
     if result.level == OBJECT and (isinstance(confidence, bool) or not isinstance(confidence, int | float)):
         raise ValueError(f"{path}: settings.confidence must be a number, got {confidence!r:.40}")
+    for name, kind in SETTINGS.items():
+        if not isinstance(value := result.settings.get(name), kind):
+            raise ValueError(f"{path}: settings.{name} cannot be {value!r:.40}")
+    if result.threshold is not None and not 0 <= result.threshold.false_alarm_rate <= 1:
+        raise ValueError(f"{path}: threshold: false_alarm_rate must lie in 0 to 1")
     if len({cell.name for cell in result.ood}) < len(result.ood):
         raise ValueError(f"{path}: an OoD set stands in it twice")
     for cell in result.ood:
         where, counts = f"{path}: {cell.name}", cell.counts
+        if min(cell.n_in, cell.n_out, cell.n_images or 0) < 0:
+            raise ValueError(f"{where}: a number of rows or images is negative")
         if "unknown" in counts and sum(counts.get(name, 0) for name in OUTCOMES) != counts["unknown"]:
             raise ValueError(f"{where}: outcomes of unknown objects do not add up to {counts['unknown']}")
         for name, values, failure in (
@@ -124,17 +136,22 @@ def load_scores(path: Path) -> pd.DataFrame | None:
     """The scores beside a result's JSON file; None where there are none.
 
     Raises:
-        ValueError: a file that is damaged or lacks a column.
+        ValueError: a file that is damaged, lacks a column or has more than `MOST_ROWS` rows.
     """
     import pandas as pd
+    import pyarrow.parquet as pq
 
     parquet = path.with_suffix(".parquet")
     if not parquet.is_file():
         return None
     try:
+        rows = pq.read_metadata(parquet).num_rows
+        if rows > MOST_ROWS:
+            raise ValueError(f"it has {rows} rows, at most {MOST_ROWS} are read")
         frame = pd.read_parquet(parquet)
-    except (ValueError, OSError) as error:  # pyarrow's errors derive from these
-        raise ValueError(f"{parquet} is not a parquet file: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # whatever pyarrow stumbles over
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"{parquet} is not a parquet file: {first}") from error
     return checked(frame, str(parquet))
 
 
@@ -190,8 +207,9 @@ class ResultFolder:
 
 
 def read_folder(folder: Path) -> ResultFolder:
-    """Every result below a folder. Damaged and foreign files are left out with a warning; so is the older one of
-    two results of the same run, method, protocol, seed and OoD set, such as a copy.
+    """Every result below a folder; a method that is named by the path of its file has the end of it alone, see
+    `lsood.io.short_names`. Damaged and foreign files are left out with a warning; so is the older one of two results of
+    the same run, method, protocol, seed and OoD set, such as a copy.
 
     Raises:
         FileNotFoundError: no such folder, or no ``*.json`` in it. ValueError: none of them is a result.
@@ -214,7 +232,13 @@ def read_folder(folder: Path) -> ResultFolder:
     for path, other in _repeated(read).items():
         del read[path]
         found._leave_out(f"file left out: {path}: {other.name} has the same method, seed and run")
+    read.update(_shortened(read))
     return found
+
+
+def _shortened(read: Mapping[Path, Result]) -> dict[Path, Result]:
+    short = short_names(run.method for run in read.values())
+    return {path: replace(run, method=short[run.method]) for path, run in read.items()}
 
 
 def load_results(folder: Path) -> dict[Path, Result]:

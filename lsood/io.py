@@ -262,9 +262,37 @@ def slug(text: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)
 
 
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """{name: the name with the end of its path alone}: of ``folder:PATH``, ``generated:PATH`` and ``PATH.py:Object``
+    the last part, or as many as tell one path from the others; other names as they are.
+
+    >>> short_names(["folder:/data/day/odd", "folder:/data/night/odd", "/home/me/mine.py:Mine@k=3", "svhn"]).values()
+    dict_values(['folder:day/odd', 'folder:night/odd', 'mine.py:Mine@k=3', 'svhn'])
+    """
+    found = {name: name for name in names}
+    split = {name: parts for name in found if (parts := _around_path(name)) is not None}
+    for name, (before, path, after) in split.items():
+        others = {p for n, (b, p, a) in split.items() if (b, a) == (before, after)} - {path}
+        length = next(n for n in range(1, len(path) + 1) if all(other[-n:] != path[-n:] for other in others))
+        found[name] = f"{before}{Path(*path[-length:]).as_posix()}{after}"
+    return found
+
+
+def _around_path(name: str) -> tuple[str, tuple[str, ...], str] | None:
+    """What stands before a path in a name, the path's parts, what stands behind it; None: there is no path."""
+    before = next((prefix for prefix in ("folder:", "generated:") if name.startswith(prefix)), "")
+    path, code, thing = (name[len(before) :], "", "") if before else name.partition(".py:")
+    if not before and not code:
+        return None
+    after = f":{thing}" if code else ""
+    place = Path(f"{path}{code[:-1]}").expanduser().absolute()
+    return before, Path(os.path.normpath(place)).parts, after
+
+
 def markdown_cell(text: str) -> str:
-    """Text that may stand in a cell of a Markdown table."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    """Text that may stand in a cell or line of Markdown: no HTML, code, link or further cell comes of it."""
+    text = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return text.replace("`", "\\`").replace("](", "]\\(")
 
 
 def unknown(what: str, name: str, known: Iterable[str], further: str = "") -> ValueError:
@@ -335,7 +363,7 @@ def reporting(code: int, debug: bool) -> Iterator[None]:
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         if debug:
             raise
-        from rich.console import Console
+        from lsood.terminal import Terminal
 
-        Console(stderr=True).print(f"error: {one_line(error)}", style="red", markup=False, soft_wrap=True)
+        Terminal(stderr=True).print(f"error: {one_line(error)}", style="red", markup=False, soft_wrap=True)
         raise SystemExit(code) from None

@@ -184,4 +184,7 @@ class Writer:
 
     def _failure(self, name: str, key: str, status: str, error: BaseException) -> Record:
         reason = shown(" ".join(str(error).split())) or type(error).__name__
+        for folder in (self.plan.source.images, self.plan.source.data_root):
+            if folder is not None:  # a set is given away; where its images lay is told once, in its header
+                reason = reason.replace(f"{shown(folder)}/", "")
         return self._base(name, key) | {"status": status, "error": reason}

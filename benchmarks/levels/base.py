@@ -66,7 +66,7 @@ class Level(ABC):
         return list(self.data.ood_sets)
 
     def probes(self) -> list[Probe]:
-        """What is measured on every set whatever the methods, so that a further method forwards no image."""
+        """What is measured on every set whatever the methods: what the network's own metrics and pictures need."""
         return []
 
     def probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
@@ -125,6 +125,7 @@ class Level(ABC):
             "name": ood,
             "origin": images.origin,
             "fingerprint": images.fingerprint,
+            "synthetic": images.synthetic,
             "left_out": list(images.left_out),
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pandas as pd
@@ -13,11 +13,13 @@ from benchmarks.levels.base import Level, MethodScores
 from benchmarks.pipeline.strata import anomaly_info, figures, strata_of
 from leaderboards.analysis.dependence import image_blocks, intervals_of
 from leaderboards.schema import IMAGE, Intervals, MetricValue, OodCell, Stratum
+from lsood.detector import Detector
 from lsood.extraction.activations import Activations
 from lsood.extraction.measurement import Measurement
 from lsood.metrics.intervals import evaluate
 from lsood.probes.base import Probe
-from lsood.probes.image import standard_probes
+from lsood.probes.image import LatentEntropy
+from lsood.tasks import TASKS
 
 
 def measures(
@@ -42,7 +44,8 @@ class ImageLevel(Level):
     """Scores of whole images.
 
     Args:
-        mask_seeds: further Monte-Carlo seeds measured in the same pass.
+        mask_seeds: Monte-Carlo seeds of further runs of the same network; entropies of latent samples are measured for
+            all of them in the same pass.
     """
 
     mask_seeds: Sequence[int] = ()
@@ -51,7 +54,17 @@ class ImageLevel(Level):
     protocols: ClassVar[bool] = True
 
     def probes(self) -> list[Probe]:
-        return standard_probes(self.model_info, self.mask_seeds)
+        return list(TASKS[self.model_info.task].probes(self.model_info))
+
+    def probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
+        return self._for_all_seeds(super().probes_of(detectors))
+
+    def fit_probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
+        return self._for_all_seeds(super().fit_probes_of(detectors))
+
+    def _for_all_seeds(self, probes: Sequence[Probe]) -> list[Probe]:
+        sampled = [probe for probe in probes if isinstance(probe, LatentEntropy)]
+        return [*probes, *(replace(probe, seed=seed) for seed in self.mask_seeds for probe in sampled)]
 
     def rows(self, measurement: Measurement) -> Activations:
         return measurement.images
@@ -65,7 +78,7 @@ class ImageLevel(Level):
     def cell(self, ood: str, known: Measurement, other: Measurement, method: MethodScores) -> OodCell:
         scores_in, scores_out, failure = method.scores_in, method.scores_out, method.failure
         n_in = len(self.data.sets["test"]) if scores_in is None else len(scores_in)
-        n_out = len(self.data.ood_sets[ood]) if scores_out is None else len(scores_out)
+        n_out = other.images.images if scores_out is None else len(scores_out)
         metrics: dict[str, MetricValue] = {}
         strata: list[Stratum] = []
         intervals: Intervals | None = None

@@ -20,7 +20,6 @@ from benchmarks.levels import object_pictures
 from benchmarks.levels.base import Level, MethodScores
 from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.strata import anomaly_info, figures
-from datamodules import NOISE
 from leaderboards.analysis.dependence import intervals_of
 from leaderboards.schema import OBJECT, Block, OodCell
 from lsood.detector import Detector
@@ -32,7 +31,7 @@ from lsood.metrics.open_set.evaluation import Outcomes, evaluate_open_set, separ
 from lsood.metrics.resampling import Blocks
 from lsood.probes.base import ModelInfo, Probe
 from lsood.probes.head import Head
-from lsood.probes.objects import image_of, object_probes
+from lsood.probes.objects import found_probes, image_of, object_probes
 
 Own = tuple[DetectionSet, NDArray[np.float64], DetectionSet, NDArray[np.float64], float]
 CORNERS = ("x1", "y1", "x2", "y2")
@@ -66,22 +65,23 @@ class ObjectLevel(Level):
     name: ClassVar[str] = OBJECT
 
     def probes(self) -> list[Probe]:
-        return list(object_probes(self.model_info))
+        """Boxes, confidences and classes."""
+        return list(found_probes())
 
     def unsupported(self, detector: Detector) -> str | None:
-        measured = {probe.name for probe in self.probes()}
-        needed = {probe.name for probe in (*detector.probes(), *detector.fit_probes())}
-        if missing := sorted(needed - measured):
+        measured = {probe.name for probe in object_probes(self.model_info)}
+        if missing := sorted(_needed([detector]) - measured):
             return f"needs {missing[0]}, which is not measured for single objects"
         return None
 
     def probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
-        """None: :meth:`probes` measures all that is known of objects."""
-        return []
+        """The probes of objects under the names that the methods know from whole images."""
+        needed = _needed(detectors)
+        return [probe for probe in object_probes(self.model_info) if probe.name in needed]
 
     def fit_probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
-        """None, as :meth:`probes_of`."""
-        return []
+        """As :meth:`probes_of`: objects of all sets have the same columns."""
+        return self.probes_of(detectors)
 
     def _objects(self, measurement: Measurement) -> ObjectSet:
         assert measurement.objects is not None
@@ -128,7 +128,7 @@ class ObjectLevel(Level):
             blocks = self._blocks(ood, known, other, own)
             intervals = intervals_of(blocks)
             try:
-                if not (images.boxed or ood in NOISE):
+                if not (images.boxed or images.synthetic == "noise"):
                     raise ValueError("no objects are labelled, so that detections may be of known classes")
                 if not len(inside.boxes) or not n_out:
                     raise ValueError(f"no detections on the {'OoD' if len(inside.boxes) else 'test'} images")
@@ -146,7 +146,7 @@ class ObjectLevel(Level):
             n_out=n_out,
             metrics=figures(metrics),
             failure=failure,
-            n_images=len(images),
+            n_images=other.images.images,
             counts=counts,
             intervals=intervals,
             blocks={"open-set": Block(counts.get("unknown", 0), figures(open_set), open_failure)},
@@ -172,3 +172,8 @@ class ObjectLevel(Level):
     def write_figures(self, scored: Sequence[Scored], sets: Mapping[str, Measurement], folder: Path) -> None:
         """Pictures of boxes, one file per OoD set."""
         object_pictures.write(self.data, scored, self.confidence, folder)
+
+
+def _needed(detectors: Sequence[Detector]) -> set[str]:
+    """Names of the probes that methods ask for."""
+    return {probe.name for d in detectors for probe in (*d.probes(), *d.fit_probes())}

@@ -14,7 +14,6 @@ from benchmarks.pipeline.config import Settings
 from datamodules import BenchmarkDataModule, ImageSet, Subset
 from datamodules.imagesets.unlabelled import Unlabelled
 from datamodules.ood.derived import taken_as_known
-from datamodules.registry import load_ood
 
 
 def calibration_images(data: BenchmarkDataModule, name: str) -> ImageSet:
@@ -69,7 +68,7 @@ def with_calibration_share(data: BenchmarkDataModule, share: float, seed: int = 
         raise ValueError(f"--calibrate-share {share:g} of {len(test)} test images leaves one side empty")
     other = copy.copy(data)
     other.sets = {**data.sets, "val": Subset(test, sorted(chosen)), "test": Subset(test, rest)}
-    other.ood_sets = {name: load_ood(name, other) for name in other.ood}
+    other.ood_sets = other.load_ood_sets()
     return other
 
 

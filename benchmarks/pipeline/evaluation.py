@@ -89,8 +89,8 @@ class Evaluation:
             case: {"": copy.copy(first.detectors[case[0]])} for case in alive if case[1] == "no-ood"
         }
         found |= self._tuned([case for case in stepping if case[1] != "no-ood"], {}, cases)
-        sets = self._measure(found, cases)
         rest = [case for case in alive if case not in stepping and case[1] != "no-ood"]
+        sets = self._measure(found, cases, [d for case in rest for d in self._candidates(case)])
         found |= self._tuned(rest, sets, cases)
         scored = self._scored(first, cases[first.level.name], sets, found)
         for own in self.methods[1:]:
@@ -130,13 +130,13 @@ class Evaluation:
         self, detectors: Iterable[Detector], cases: Mapping[str, Sequence[Case]], ood: str = ""
     ) -> list[Probe]:
         """What is measured on a set: for the given detectors of the first level, and for the other levels' where they
-        evaluate the set.
+        score rows of the set; of the in-distribution sets ("") only those levels do whose rows are scored one by one.
         """
         first, *others = self.methods
         probes = [*first.level.probes(), *first.level.probes_of(list(detectors))]
         for own in others:
             probes += own.level.probes()
-            if ood in own.level.ood_sets():
+            if ood in own.level.ood_sets() or (not ood and own.level.row_scores):
                 probes += own.level.probes_of(own.fitted(cases[own.level.name]))
         return _distinct(probes)
 
@@ -214,10 +214,17 @@ class Evaluation:
             extraction.forwarded["adversarial"] = before + moved.forwarded
         return found.images
 
-    def _measure(self, found: TunedDetectors, cases: Mapping[str, Sequence[Case]]) -> dict[str, Measurement]:
-        """Measurements of the validation set, over which everything is calibrated, then of test and OoD sets."""
+    def _measure(
+        self, found: TunedDetectors, cases: Mapping[str, Sequence[Case]], candidates: Sequence[Detector]
+    ) -> dict[str, Measurement]:
+        """Measurements of the validation set, over which everything is calibrated, then of test and OoD sets.
+
+        Args:
+            candidates: detectors that are tuned on these measurements afterwards; they take no input steps.
+        """
         own = [(ood, d) for of in found.values() for ood, d in of.items()]
-        detectors, steps = [d for _, d in own], _steps([d for _, d in own])
+        steps = _steps([d for _, d in own])
+        detectors = [*(d for _, d in own), *candidates]
         probes = self._probes(detectors, cases)
         loaders = {"ind-val": self.data.val_dataloader(), "ind-test": self.data.test_dataloader()}
         sets: dict[str, Measurement] = {}

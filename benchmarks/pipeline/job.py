@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-
 from anomalies.recipe import recipe_of
 from benchmarks.console import to_file, watch
 from benchmarks.levels.base import Level
@@ -36,6 +34,7 @@ from leaderboards.store import load_results
 from leaderboards.tables import terminal_tables
 from lsood.io import log
 from lsood.methods import METHODS, chosen
+from lsood.terminal import Terminal
 
 FALSE_ALARM_RATE = 0.05
 
@@ -48,6 +47,9 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
     Raises:
         ValueError: too many images cannot be read; all of them are told.
     """
+    if settings.data_root is None or settings.miniature:
+        why = "no --data-root is given" if settings.data_root is None else "--miniature is given"
+        log.warning("%s: the data sets are generated miniatures", why)
     data = _made(settings)
     known = [] if settings.calibrate_on is None else [calibration_images(data, settings.calibrate_on)]
     if check_files([*data.sets.values(), *known, *data.ood_sets.values()], current() or LeftOut(0)):
@@ -166,14 +168,14 @@ def _run(settings: Settings) -> list[Path]:
     for seed in settings.seeds:
         run_seed(settings, data, seed, results)
     written = build(results, settings.out)
-    output = Console()
+    output = Terminal()
     for table in terminal_tables(list(load_results(results).values())):
         output.print(table)
     if any(images.origin == "miniature" for images in (*data.sets.values(), *data.ood_sets.values())):
         output.print(
-            "[bold yellow]MINIATURE: generated images replace the real data; these numbers say nothing about it."
+            "MINIATURE: generated images stand in for real data; these numbers say nothing about it.",
+            style="bold yellow",
         )
-    output.print(
-        f"{settings.out}/leaderboard.html, .md, .csv and figures; {time.perf_counter() - start:.0f} s"
-    )
+    seconds = time.perf_counter() - start
+    output.print(f"{settings.out}/leaderboard.html, .md, .csv and figures; {seconds:.0f} s", markup=False)
     return written

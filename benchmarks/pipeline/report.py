@@ -14,6 +14,7 @@ from datamodules import BenchmarkDataModule
 from leaderboards.run_identity import run_id
 from leaderboards.schema import IMAGE, Cost, Result
 from leaderboards.store import save_result
+from lsood.io import short_names
 
 
 def write_results(
@@ -70,7 +71,8 @@ def _run_settings(settings: Settings, data: BenchmarkDataModule) -> dict[str, An
         "severity": data.severity,
         "every_kind": data.every_kind,
     }
-    for name in ("calibrate_share", "calibrate_on"):
-        if (asked := getattr(settings, name)) is not None:
-            shared[name] = asked
+    if settings.calibrate_share is not None:
+        shared["calibrate_share"] = settings.calibrate_share
+    if settings.calibrate_on is not None:
+        shared["calibrate_on"] = short_names((settings.calibrate_on, *settings.ood))[settings.calibrate_on]
     return shared | ({"confidence": settings.confidence} if data.task == "detection" else {})

@@ -24,8 +24,8 @@ class Scored:
         n_fit: rows the method was fitted on.
         tuned: {OoD set, or "" for all: constructor arguments chosen}.
         false_alarm_rate: that the threshold was set for.
-        fit_seconds, score_seconds: of fit + tuning + calibration, and of scoring every set, without the shared
-            pass.
+        fit_seconds, score_seconds: of fit + tuning + calibration, and of scoring the rows of every set, without any
+            pass over images; None where scores are made during the pass.
     """
 
     level: str
@@ -38,7 +38,7 @@ class Scored:
     n_calibration: int
     n_fit: int
     fit_seconds: float
-    score_seconds: float
+    score_seconds: float | None
     peak_memory_mb: float
     tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
     false_alarm_rate: float = 0.05

@@ -44,7 +44,10 @@ def read_scalabel(
             raise ValueError(
                 f"{where} is listed more than once; join its entries, or give frames of two videos two names"
             )
-        objects = _objects(frame.get("labels") or [], where, class_names, renamed or {}, ignored)
+        labels = frame.get("labels") or []
+        if not isinstance(labels, list):
+            raise ValueError(f"{where} has labels that are no list")
+        objects = _objects(labels, where, class_names, renamed or {}, ignored)
         plain = [(category, sides) for category, sides, crowd in objects if not crowd]
         crowds = [label for label in objects if label[2]]
         found[name] = boxes_of(plain, where, class_names, crowds)
@@ -52,14 +55,21 @@ def read_scalabel(
 
 
 def _objects(
-    labels: Any, where: str, class_names: Sequence[str], renamed: Mapping[str, str], ignored: Collection[str]
+    labels: list[Any],
+    where: str,
+    class_names: Sequence[str],
+    renamed: Mapping[str, str],
+    ignored: Collection[str],
 ) -> list[tuple[str, list[Any], bool]]:
     """(category, sides, whether it is a crowd) of every object with a box."""
     objects = []
     for label in labels:
         if not isinstance(label, dict):
             raise ValueError(f"{where} has a label that is no object: {label!r}")
-        category = renamed.get(label.get("category", ""), label.get("category", ""))
+        category = label.get("category", "")
+        if not isinstance(category, str):
+            raise ValueError(f"{where} has a category that is no text: {category!r:.80}")
+        category = renamed.get(category, category)
         if label.get("box2d") is None or category in ignored:
             continue
         if category not in class_names:

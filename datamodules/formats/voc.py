@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -22,7 +23,10 @@ def voc_files(folder: Path) -> list[Path]:
     files = image_files(folder / "JPEGImages", "*")
     listed = folder / "ImageSets" / "Main" / "val.txt"
     if listed.is_file():
-        names = {composed(name) for name in listed.read_text(encoding="utf-8").split()}
+        try:
+            names = {composed(name) for name in listed.read_text(encoding="utf-8").split()}
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{listed} is no text file: {error}") from None
         files = [path for path in files if composed(path.stem) in names]
     return files
 
@@ -77,7 +81,8 @@ def read_voc(path: Path, image: Path) -> tuple[Boxes, Size | None]:
         else:
             objects.append((name, (x1 - 1, y1 - 1, x2, y2)))
     height, width = (root.findtext(f"size/{side}") or "" for side in ("height", "width"))
-    size = (int(height), int(width)) if height.strip().isdigit() and width.strip().isdigit() else None
+    known = all(re.fullmatch(r"\s*[0-9]{1,9}\s*", side) for side in (height, width))
+    size = (int(height), int(width)) if known else None
     return boxes_of(objects, str(path), left_out=difficult), size if size and min(size) > 0 else None
 
 
@@ -106,6 +111,6 @@ def read_xml(path: Path) -> Element:
     parser.CharacterDataHandler = builder.data
     try:
         parser.Parse(path.read_bytes(), True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:
         raise ValueError(f"{path} is no whole XML file: {error}; copy or download it again") from None
     return builder.close()

@@ -32,6 +32,8 @@ class AnomalousSet(ImageSet):
             are several, their names follow the key after a "#".
     """
 
+    synthetic = "anomalies"
+
     def __init__(
         self,
         base: ImageSet,

@@ -17,17 +17,25 @@ class ArraySet(ImageSet):
 
     Args:
         prefix: of the keys, which count the images in six digits.
+        synthetic: "noise" where they are.
 
     Raises:
         ValueError: no images.
     """
 
     def __init__(
-        self, name: str, images: NDArray[np.uint8], labels: NDArray[Any] | None, origin: str, prefix: str = ""
+        self,
+        name: str,
+        images: NDArray[np.uint8],
+        labels: NDArray[Any] | None,
+        origin: str,
+        prefix: str = "",
+        synthetic: str = "",
     ) -> None:
         if len(images) == 0:
             raise ValueError(f"{name}: no images")
         self.name, self.images, self.labels, self.origin = name, images, labels, origin
+        self.synthetic = synthetic
         self.keys = [f"{prefix}{i:06d}" for i in range(len(images))]
 
     def shape(self, index: int) -> tuple[int, int]:

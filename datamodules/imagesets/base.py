@@ -46,13 +46,15 @@ class ImageSet(ABC):
 
     Attributes:
         name: of the set.
-        origin: "official", "subset" (official files, not all of them) or "miniature".
+        origin: "official", "subset" (official files, not all of them), "miniature", "own" (files of the user) or
+            "generated" (made from random numbers alone).
         keys: one id per image.
         masked: images come with anomaly masks, at least some of them.
         boxed: images come with the boxes of their objects.
         labelled: images have label maps, in files beside them.
         left_out: keys of images that cannot be read and are no part of the set, see
             `datamodules.imagesets.left_out`.
+        synthetic: "noise" or "anomalies" (drawn on images of another set), "" for any other images.
     """
 
     name: str
@@ -62,6 +64,7 @@ class ImageSet(ABC):
     boxed: bool = False
     labelled: bool = False
     left_out: Sequence[str] = ()
+    synthetic: str = ""
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 UNKNOWN = -1
 """Class of an object that is none of the in-distribution classes."""
 THINNEST = 0.01
+FARTHEST = 2**31
+"""Pixels that a coordinate stays below."""
 
 
 class Regions(NamedTuple):
@@ -90,14 +91,17 @@ def boxes_of(
         left_out: name, four numbers, and whether it is a crowd, of objects that count neither as found nor as missed.
 
     Raises:
-        ValueError: a coordinate that is no finite number, or a box whose right or lower side lies before its
-            left or upper one.
+        ValueError: a coordinate that is no number or not below `FARTHEST`, or a box whose right or lower side lies
+            before its left or upper one.
     """
     regions = [(name, values) for name, values, _ in left_out]
     for name, values in (*objects, *regions):
         numbers = [isinstance(v, int | float) and not isinstance(v, bool) for v in values]
-        if len(numbers) != 4 or not all(numbers) or not all(map(math.isfinite, values)):
-            raise ValueError(f"{where}: the box of {name!r} must be four finite numbers, got {list(values)}")
+        if len(numbers) != 4 or not all(numbers) or not all(abs(v) < FARTHEST for v in values):
+            got = f"{list(values)!r:.200}"
+            raise ValueError(
+                f"{where}: the box of {name!r} must be four finite numbers below 2^31, got {got}"
+            )
         if values[2] < values[0] or values[3] < values[1]:
             raise ValueError(
                 f"{where}: the box of {name!r} has a negative width or height (x1 y1 x2 y2): {list(values)}"

@@ -31,6 +31,8 @@ class GeneratedSet(ImageSet):
         ValueError: no generated set, or one without anomalous images.
     """
 
+    synthetic = "anomalies"
+
     def __init__(self, name: str, folder: Path, data_root: Path | None = None, boxed: bool = False) -> None:
         self.stored = StoredSet(folder, data_root=data_root)
         self.records = [record for record in self.stored.records if not record["is_control"]]
@@ -41,7 +43,7 @@ class GeneratedSet(ImageSet):
         self.records = [self.records[i] for i in used]
         keys = [record["key"] for record in self.records]
         self.name = name
-        self.origin = "official" if self.stored.header["origin"] == "folder" else self.stored.header["origin"]
+        self.origin = "own" if self.stored.header["origin"] == "folder" else self.stored.header["origin"]
         self.masked, self.boxed = True, boxed
         self.keys = keys if len(set(keys)) == len(keys) else [record["id"] for record in self.records]
 

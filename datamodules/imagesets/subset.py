@@ -27,6 +27,10 @@ class Subset(ImageSet):
         return self.base.boxed
 
     @property
+    def synthetic(self) -> str:  # type: ignore[override]
+        return self.base.synthetic
+
+    @property
     def sources(self) -> list[str]:
         sources = self.base.sources
         return [sources[i] for i in self.indices]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -80,7 +81,7 @@ class GTSRBDataModule(BenchmarkDataModule):
         """Official "train" or "test"."""
         if part == "train":
             files = image_files(folder / "Final_Training" / "Images", "*/*.ppm")
-            classes = [int(path.parent.name) for path in files]
+            classes = [_class_of(path.parent) for path in files]
         else:
             images = folder / "Final_Test" / "Images"
             classes_of = read_classes(images / "GT-final_test.csv")
@@ -112,6 +113,12 @@ class GTSRBDataModule(BenchmarkDataModule):
         return {"train": train, "val": val, "test": self.part(folder, "test")}
 
 
+def _class_of(folder: Path) -> int:
+    if not re.fullmatch("[0-9]{1,9}", folder.name):
+        raise ValueError(f"{folder} holds images, but its name is no number of a class such as 00007")
+    return int(folder.name)
+
+
 def read_classes(path: Path) -> dict[str, int]:
     """{file name: class} of an annotation file, ``Filename;...;ClassId``.
 
@@ -120,8 +127,11 @@ def read_classes(path: Path) -> dict[str, int]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; it is in the archive GTSRB_Final_Test_GT.zip")
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file, delimiter=";"))
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file, delimiter=";"))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is no CSV file: {error}") from None
     try:
         classes = {line["Filename"]: int(line["ClassId"]) for line in lines}
     except (KeyError, TypeError, ValueError) as error:

@@ -37,7 +37,7 @@ class FolderImages:
         folder = Path(self.name.removeprefix(FOLDER)).expanduser()
         if not folder.is_dir():
             raise FileNotFoundError(f"{self.name}: {folder} is no folder")
-        return FileSet(self.name, folder, image_files(folder), "official")
+        return FileSet(self.name, folder, image_files(folder), "own")
 
     def open(self, data: Host) -> ImageSet:
         return unknown_images(self.located(data), data)

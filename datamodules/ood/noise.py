@@ -17,6 +17,7 @@ from datamodules.registry import OOD_SETS
 Shape = tuple[int, ...]
 Draw = Callable[[Shape, np.random.Generator], NDArray[np.integer]]
 COUNT, LARGE_COUNT, LARGE = 10_000, 1000, 64 * 64
+NOISE = "noise"
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,11 @@ class NoiseSet:
             clean = OOD_SETS[self.on].located(data)
             pixels = np.stack([clean.read(i).image for i in range(len(clean))]).astype(np.int64)
             noisy = (pixels + self.draw(pixels.shape, random)).clip(0, 255).astype(np.uint8)
-            return ArraySet(self.name, noisy, None, clean.origin, f"{self.name}/")
+            return ArraySet(self.name, noisy, None, clean.origin, f"{self.name}/", NOISE)
         height, width = data.image_size
         count = min(len(data.sets["test"]), COUNT if height * width <= LARGE else LARGE_COUNT)
         noise = self.draw((count, height, width, data.channels), random).astype(np.uint8)
-        return ArraySet(self.name, noise, None, "official", f"{self.name}/")
+        return ArraySet(self.name, noise, None, "generated", f"{self.name}/", NOISE)
 
 
 def _uniform(low: int, high: int, dtype: type[np.integer] = np.uint8) -> Draw:

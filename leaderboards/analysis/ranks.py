@@ -25,6 +25,7 @@ class Ranks:
         mean: {method: mean rank}, best first. blocks: B. p: of Friedman's test that all methods rank alike.
         critical: mean ranks that differ by more differ significantly (Nemenyi, level .05).
         left_out: methods without a value in every block. protocol: of the methods.
+        synthetic: OoD sets of noise and of drawn anomalies, which are no blocks.
     """
 
     mean: dict[str, float]
@@ -33,6 +34,7 @@ class Ranks:
     critical: float
     left_out: tuple[str, ...]
     protocol: str = "no-ood"
+    synthetic: tuple[str, ...] = ()
 
     @property
     def bars(self) -> list[tuple[str, str]]:
@@ -57,11 +59,16 @@ class Ranks:
             else ""
         )
         missing = f" Without {', '.join(self.left_out)}: no value in every block." if self.left_out else ""
+        made = (
+            f" Sets of noise or drawn anomalies do not count: {', '.join(self.synthetic)}."
+            if self.synthetic
+            else ""
+        )
         return (
             f"Mean ranks by AUROC over {self.blocks} blocks (network x in-distribution x OoD set, mean of the seeds); "
             f"a bar joins methods that do not differ (Friedman p = {self.p:.2g}, Nemenyi critical difference "
-            f"{self.critical:.2f} at level {LEVEL:.0%}).{few}{missing} Every block counts the same, also one of "
-            "noise images. Blocks that share a network or images are not independent."
+            f"{self.critical:.2f} at level {LEVEL:.0%}).{few}{missing}{made} Every block counts the same. Blocks "
+            "that share a network or images are not independent."
         )
 
 
@@ -83,11 +90,15 @@ def mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def ranks(table: pd.DataFrame) -> dict[str, Ranks]:
     """{protocol: ranks} from `leaderboards.tables.aggregate.rows`, for every protocol with at least three blocks and
-    three methods that have a value in all of them. The image-statistics baseline is not ranked.
+    three methods that have a value in all of them. The image-statistics baseline is not ranked; sets of noise and of
+    drawn anomalies are no blocks.
     """
     found = {}
     for protocol, part in table[table["method"] != NAIVE].groupby("protocol"):
         index = ["ind", "ind_origin", "network", "ood", "ood_origin", "ood_fingerprint", "run_id"]
+        synthetic = part["synthetic"] != ""
+        made = tuple(sorted(set(part.loc[synthetic, "ood"])))
+        part = part[~synthetic]
         wide = part.pivot_table(index=[n for n in index if n in part], columns="method", values="auroc")
         whole = wide.dropna(axis=1)
         if min(whole.shape) < FEWEST:
@@ -100,5 +111,5 @@ def ranks(table: pd.DataFrame) -> dict[str, Ranks]:
         critical = critical_difference(len(means), len(values))
         left_out = tuple(sorted(set(part["method"]) - set(whole.columns)))
         mean = {str(whole.columns[i]): float(means[i]) for i in order}
-        found[str(protocol)] = Ranks(mean, len(values), p, critical, left_out, str(protocol))
+        found[str(protocol)] = Ranks(mean, len(values), p, critical, left_out, str(protocol), made)
     return found

@@ -40,9 +40,9 @@ def rows(results: Sequence[Result], level: str = IMAGE) -> pd.DataFrame:
         (false-alarm rate that it was set for), calibration (the images that gave it), <metric>_low and _high
         (95 % interval, one seed) or <metric>_std (population, several seeds), n_images, n_in, n_out and further counts
         of the first seed, seeds (with metrics), protocol, ind, ind_origin, ood_origin, ood_fingerprint, network,
-        network_metric, checkpoint (one seed), run_id (of the board), settings of the level, fit_seconds,
-        score_seconds, intervals, block_length and blocks (see `leaderboards.tables.assumptions`), failure, and
-        <block>_failure. What was not recorded is empty.
+        network_metric, checkpoint (one seed), run_id (of the board), synthetic (of the OoD set: "noise", "anomalies" or
+        empty), settings of the level, fit_seconds, score_seconds, intervals, block_length and blocks (see
+        `leaderboards.tables.assumptions`), failure, and <block>_failure. What was not recorded is empty.
 
     Raises:
         ValueError: unknown level.
@@ -109,7 +109,7 @@ def _columns(level: Level) -> list[str]:
         *(f"{metric}{end}" for metric in metrics for end in ENDS[1:]),
         *("n_images", "n_in", "n_out", *(f"n_{name}" for name in level.counts)),
         *("seeds", "protocol", "ind", "ind_origin", "ood_origin", "network", "network_metric", "checkpoint"),
-        *("ood_fingerprint", "run_id"),
+        *("ood_fingerprint", "run_id", "synthetic"),
         *level.settings,
         *("fit_seconds", "score_seconds", *INTERVAL_COLUMNS, "failure"),
         *(failure_column(view.block) for view in level.views if view.block),
@@ -149,6 +149,7 @@ def _row(members: Members, level: Level, board: str) -> dict[str, Any]:
         "seeds": len(whole),
         **_setting(members, board),
         "checkpoint": run.network.checkpoint if len(members) == 1 else "",
+        "synthetic": cell.synthetic,
         **{name: run.settings.get(name) for name in level.settings},
         "fit_seconds": _mean(r.cost.fit_seconds for r, _ in members),
         "score_seconds": _mean(r.cost.score_seconds for r, _ in members),

@@ -17,7 +17,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def cell(text: str) -> str:
     """Text in a cell, heading or line of Markdown: no code, link, emphasis, HTML or further cell comes of it."""
     text = markdown_cell(" ".join(text.splitlines()) if "\n" in text or "\r" in text else text)
-    text = text.replace("`", "\\`").replace("](", "]\\(").replace("*", "\\*")
+    text = text.replace("*", "\\*")
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
 
 

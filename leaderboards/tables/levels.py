@@ -40,7 +40,8 @@ SECONDS = Column(
     "seconds",
     "fit+score, s",
     "lower",
-    "seconds of fitting, and of scoring all sets of the run with metrics and intervals, without any pass over images",
+    "seconds of fitting, tuning and calibration, and of scoring the rows of all sets of the run, without any pass over "
+    "images, also those that this method alone needs (earlier results: with metrics and intervals)",
 )
 FURTHER = {column.name: column for column in (GAIN, SECONDS)}
 

@@ -13,7 +13,7 @@ from leaderboards.analysis.ranks import Ranks
 from leaderboards.analysis.significance import PAIRED_NOTE
 from leaderboards.analysis.strata import comparisons, strata_rows
 from leaderboards.boards import Board, boards, cautions, differences, origins
-from leaderboards.schema import IMAGE, Result
+from leaderboards.schema import IMAGE, PIXEL, Result
 from leaderboards.tables.aggregate import is_miniature
 from leaderboards.tables.escape import cell, code
 from leaderboards.tables.heat import heat_parts, scale
@@ -77,10 +77,25 @@ def page(
             banner=BANNER if is_miniature(results) else None,
             general_note=GENERAL_NOTE,
             missing=NOT_RECORDED,
+            forwarded=_forwarded(found),
             runs=sorted(results, key=lambda run: (list(LEVELS).index(run.level), run.method, run.seed)),
             commands=sorted({run.command for run in results}),
         )
     )
+
+
+def _forwarded(found: Sequence[Board]) -> list[str]:
+    """A line for every seed of a run: images that networks were applied to, by phase, and seconds of these passes."""
+    lines = {}
+    for board, run in [(one, run) for one in found for run in one.results]:
+        counts, seconds = dict(run.cost.images_forwarded), run.cost.pass_seconds
+        cached = counts.pop("from_cache", 0)
+        phases = ", ".join(f"{phase.replace('_', ' ')} {n}" for phase, n in counts.items()) or "none"
+        told = f"forwarded: {phases}; read from the cache: {cached}; passes: {_recorded(seconds, '%.1f s')}"
+        name = f"run {board.id}, " if len(found) > 1 else ""
+        text = told if run.cost.images_forwarded else NOT_RECORDED
+        lines[board.id, run.created, run.seed, text] = f"{name}seed {run.seed}, {run.created}: {text}"
+    return list(lines.values())
 
 
 def _board(board: Board, pictures: Pictures, pairs: pd.DataFrame | None) -> dict[str, Any]:
@@ -143,9 +158,10 @@ def _section(section: Section, figures: Sequence[str]) -> dict[str, Any]:
 
 
 def _columns(section: Section, view: View) -> list[Column]:
-    """Every metric of a view; beside the main ones gain and seconds."""
+    """Every metric of a view; beside the main ones gain, and seconds where rows are scored after the pass."""
     first, *rest = view.columns()
-    return [first, *rest] if view.block else section.shown([first, GAIN, *rest, SECONDS])
+    seconds = [] if section.level.name == PIXEL else [SECONDS]
+    return [first, *rest] if view.block else section.shown([first, GAIN, *rest, *seconds])
 
 
 def _view(

@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from PIL.ExifTags import Base
 
 from lsood.images.ends import check_end, largest_value, truncated
+from lsood.images.messages import told
 from lsood.images.tiff import tags_of
 
 LARGEST = 2**26
@@ -72,11 +73,8 @@ def header_of(path: Path, data: bytes | None = None) -> Header:
     if data is None and not path.is_file():
         raise FileNotFoundError(f"{path} does not exist")
     try:
-        if data is not None:
-            header = _header(io.BytesIO(data), path)
-        else:
-            with path.open("rb") as file:
-                header = _header(file, path)
+        with told(path), io.BytesIO(data) if data is not None else path.open("rb") as file:
+            header = _header(file, path)
     except (SyntaxError, struct.error, KeyError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as an image: {error}") from None
     if header.height * header.width > LARGEST:

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsood.images.headers import PNG_SIGNATURE, Header, header_of
+from lsood.images.messages import POSIX, told
 from lsood.images.orientation import as_stored, turned
 
 cv2.setNumThreads(0)
+LOG_LEVEL = cv2.utils.logging.LOG_LEVEL_ERROR if POSIX else cv2.utils.logging.LOG_LEVEL_SILENT
 
 Image = NDArray[np.uint8]
 
@@ -101,15 +103,16 @@ def decoded(path: Path, data: NDArray[np.uint8], flags: int) -> NDArray[Any]:
     Raises:
         ValueError: truncated or unreadable.
     """
-    # OpenCV's messages on stderr would tear the progress bar; the error here says it in one line.
     level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    cv2.utils.logging.setLogLevel(LOG_LEVEL)
     try:
-        image = cv2.imdecode(data, flags)
-    except cv2.error:
-        image = None
+        with told(path):
+            image = cv2.imdecode(data, flags)
+            if image is None:
+                raise ValueError("no image")
+    except (cv2.error, ValueError):
+        reason = "truncated, damaged or of an unknown format"
+        raise ValueError(f"{path} cannot be read as an image: {reason}") from None
     finally:
         cv2.utils.logging.setLogLevel(level)
-    if image is None:
-        raise ValueError(f"{path} cannot be read as an image: truncated, damaged or of an unknown format")
     return image

@@ -129,20 +129,20 @@ def image_of(key: str) -> str:
     return key.rpartition("#")[0]
 
 
+def found_probes() -> list[ObjectProbe]:
+    """What a detection is: its box, class and confidence, its image and whether it is right."""
+    fields: Sequence[tuple[str, str]] = (("boxes", "box"), ("scores", "score"), ("labels", "predicted"))
+    return [*(ObjectField(field, name) for field, name in fields), ObjectLabels(), ObjectPlace()]
+
+
 def object_probes(model_info: ModelInfo) -> list[ObjectProbe]:
-    """All that is measured of objects.
+    """All that can be measured of objects.
 
     The model information describes the box head as a classifier: its last layer names the box head, its latent layer
     the dropout layer of the regions.
     """
     s = model_info
     latent = LatentEntropy(s.latent_layer, s.mc_samples, s.reduction, s.seed)
-    fields: Sequence[tuple[str, str]] = (
-        ("logits", Logits().name),
-        ("features", Pooled(s.penultimate).name),
-        ("boxes", "box"),
-        ("scores", "score"),
-        ("labels", "predicted"),
-    )
+    fields = (("logits", Logits().name), ("features", Pooled(s.penultimate).name))
     own = [ObjectField(field, name) for field, name in fields]
-    return [*own, ObjectMeans(s.latent_layer), ObjectEntropy(latent), ObjectLabels(), ObjectPlace()]
+    return [*own, *found_probes(), ObjectMeans(s.latent_layer), ObjectEntropy(latent)]

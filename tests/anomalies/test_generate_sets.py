@@ -109,7 +109,7 @@ def test_generated_set_goes_through_the_loaders(made):
     data = CityscapesDataModule(None, [f"generated:{out}"], limit=LIMIT, batch_size=3)
     data.prepare_data()
     data.setup()
-    batches = list(data.ood_dataloaders()[f"generated:{out}"])
+    batches = list(data.ood_dataloaders()[f"generated:{out.name}"])
     assert sum(len(batch["key"]) for batch in batches) == LIMIT
 
 

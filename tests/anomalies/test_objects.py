@@ -260,7 +260,7 @@ def test_folder(street, folder):
         ("", "must have one line per file"),
         ("skip.png: {name: skip}", "gives no licence for skip.png"),
         ("other.png: {licence: CC0-1.0}", "names other.png, which is not in"),
-        ("a: [", "is not valid YAML"),
+        ("a: [", "not valid YAML"),
     ],
 )
 def test_bad_folders(folder, index, message):

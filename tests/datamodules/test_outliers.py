@@ -119,7 +119,7 @@ def test_the_loader_is_seeded_preprocessed_and_unlabelled(root):
 def test_dead_leaves_stand_in_for_miniatures():
     found = outliers_for("cifar10", None, ["cifar100"])
     assert (found.name, found.origin, len(found)) == ("dead-leaves", "miniature", 500)
-    assert outliers_for("cifar10", None, name="dead-leaves").origin == "official"
+    assert outliers_for("cifar10", None, name="dead-leaves").origin == "generated"
     assert np.array_equal(dead_leaves(5), dead_leaves(9)[:5]) and not np.array_equal(
         dead_leaves(5), dead_leaves(5, 1)
     )

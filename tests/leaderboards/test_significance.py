@@ -158,7 +158,7 @@ DEMSAR = np.array([  # AUCs of C4.5 and three variants on 14 data sets, Demsar 2
 def table_of(values, methods, protocol="no-ood"):
     return pd.DataFrame([
         {"method": method, "auroc": value, "ood": f"set{i}", "ood_origin": "official", "ind": "roads",
-         "ind_origin": "official", "network": "net", "protocol": protocol}
+         "ind_origin": "official", "network": "net", "protocol": protocol, "synthetic": ""}
         for i, line in enumerate(values) for method, value in zip(methods, line, strict=True)
     ])  # fmt: skip
 
@@ -188,6 +188,19 @@ def test_ranks_share_ties_and_leave_out_what_is_missing():
     assert ranks(table[table["ood"].isin(["set0", "set1"])]) == {}
     naive = table.replace({"method": {"c": "naive"}})
     assert ranks(naive) == {}
+
+
+def test_noise_and_drawn_anomalies_are_no_blocks():
+    table = table_of(np.random.default_rng(0).random((6, 4)), ["a", "b", "c", "d"])
+    plain = ranks(table[~table["ood"].isin(["set1", "set4"])])["no-ood"]
+    table.loc[table["ood"] == "set1", "synthetic"] = "noise"
+    table.loc[table["ood"] == "set4", "synthetic"] = "anomalies"
+    found = ranks(table)["no-ood"]
+    assert found == dataclasses.replace(plain, synthetic=("set1", "set4")) and found.blocks == 4
+    assert "Sets of noise or drawn anomalies do not count: set1, set4." in found.note
+    assert "drawn anomalies" not in plain.note
+    table.loc[table["ood"] == "set2", "synthetic"] = table.loc[table["ood"] == "set3", "synthetic"] = "noise"
+    assert ranks(table) == {}, "two blocks are too few"
 
 
 def test_build_marks_and_draws(three_methods, tmp_path):

@@ -60,9 +60,10 @@ def test_unknown_levels_are_named():
 def test_what_was_not_recorded_says_so_and_is_empty_in_csv():
     run = dataclasses.replace(result("msp")[0], cost=Cost(), paper="")
     html = page([run])
-    assert len(re.findall(r"<td[^>]*>not recorded</td>", html)) == 2 + 5, (
+    assert len(re.findall(r"<td[^>]*>not recorded</td>", html)) == 2 + 4, (
         "a cell per table, and the list of runs"
     )
+    assert html.count(f"<li>seed 0, {run.created}: not recorded</li>") == 1
     table = rows([run])
     assert table[["fit_seconds", "score_seconds", "n_images"]].isna().all(axis=None)
     assert terminal_tables([run])

@@ -12,6 +12,7 @@ from lsood.io import (
     checksum_file,
     remove_leftovers,
     sha256,
+    short_names,
     temporary,
     whole,
     write_atomic,
@@ -122,3 +123,20 @@ def test_a_folder_appears_whole_and_replaces_another_one(tmp_path, monkeypatch):
     write_folder(folder, lambda part: (part / "file").write_bytes(b"4"), lambda: True)
     assert (folder / "file").read_bytes() == b"2"
     assert list(folder.parent.iterdir()) == [folder] and list(folder.iterdir()) == [folder / "file"]
+
+
+def test_names_of_paths_are_short_and_stay_distinct(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for names, short in (
+        (["svhn", "reference/cityscapes", "torchvision.models:resnet18"], None),
+        (["folder:/data/odd/", "generated:/data/odd"], ["folder:odd", "generated:odd"]),
+        (
+            ["folder:/a/x/odd", "folder:/b/x/odd", "folder:/odd"],
+            ["folder:a/x/odd", "folder:b/x/odd", "folder:/odd"],
+        ),
+        (["folder:odd", f"folder:{tmp_path}/odd"], ["folder:odd", "folder:odd"]),
+        (["folder:.", "folder:/", "folder:~/odd"], [f"folder:{tmp_path.name}", "folder:/", "folder:odd"]),
+        (["/a/mine.py:Mine@k=3", "/b/mine.py:Mine@k=3"], ["a/mine.py:Mine@k=3", "b/mine.py:Mine@k=3"]),
+        (["/a/mine.py:Mine", "/b/mine.py:Other"], ["mine.py:Mine", "mine.py:Other"]),
+    ):
+        assert list(short_names(names).values()) == (short or names)

@@ -3,12 +3,14 @@
 import dataclasses
 import itertools
 import logging
+import os
 
 import pytest
 import torch
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, Dataset
 
+from lsood.io import write_checked
 from networks import ClassificationModule, TrainingConfig, build, fit, resolve_precision, weights_hash
 
 CONFIG = TrainingConfig(3, 8, "adam", 2e-3, precision="32-true")
@@ -144,6 +146,25 @@ def test_a_flipped_bit_in_the_training_state_is_noticed(tmp_path, caplog):
     torch.load(tmp_path / "last.ckpt", weights_only=True)
     again, _ = train(tmp_path)
     assert "damaged" in caplog.text and again.trained_batches() == 9
+    assert weights_hash(again) == weights_hash(whole)
+
+
+class Code:
+    def __reduce__(self):
+        return os.mkdir, ("owned",)
+
+
+def test_code_in_a_training_state_is_not_run(tmp_path, monkeypatch, caplog):
+    """Also where the checksum beside it is right."""
+    monkeypatch.chdir(tmp_path)
+    whole, _ = train(tmp_path / "a")
+    state = torch.load(tmp_path / "a" / "last.ckpt", weights_only=True)
+    write_checked(tmp_path / "a" / "last.ckpt", lambda part: torch.save(state | {"callbacks": Code()}, part))
+    again, _ = train(tmp_path / "a")
+    assert (
+        not (tmp_path / "owned").exists()
+        and "last.ckpt cannot be read and the training starts" in caplog.text
+    )
     assert weights_hash(again) == weights_hash(whole)
 
 

@@ -20,7 +20,7 @@ from anomalies.sets.stored import StoredSet
 from anomalies.sets.summary.readme import README
 from anomalies.sets.summary.sheet import outlined, sheet
 from anomalies.sets.summary.tables import DIFFICULTY, difficulty, numbers
-from lsood.io import shown, write_bytes
+from lsood.io import markdown_cell, shown, write_bytes
 
 PREVIEW, STATISTICS, HARDNESS = "preview.jpg", "statistics.csv", "difficulty.csv"
 RECIPE, TEXT = "recipe.yaml", "README.md"
@@ -135,9 +135,9 @@ def _readme(stored: StoredSet, table: pd.DataFrame, hard: pd.DataFrame, pictured
     identity = header["identity"]
     made = [record for record in stored.records if not record["is_clean_copy"]]
     return README.format(
-        name=shown(stored.folder.resolve().name),
+        name=markdown_cell(shown(stored.folder.resolve().name)),
         banner=BANNER if header["origin"] == "miniature" else "",
-        source=f"{identity['source']} {identity['split']}".strip(),
+        source=markdown_cell(f"{identity['source']} {identity['split']}".strip()),
         images=header["images"],
         anomalous=len(made),
         severity=identity["severity"],
@@ -153,7 +153,7 @@ def _readme(stored: StoredSet, table: pd.DataFrame, hard: pd.DataFrame, pictured
         table=TABLE,
         statistics=_markdown(table, COLUMNS),
         difficulty=_difficulty(hard),
-        kinds="\n".join(f"| {index} | {kind} |" for kind, index in header["kinds"].items()),
+        kinds="\n".join(f"| {index} | {markdown_cell(kind)} |" for kind, index in header["kinds"].items()),
         retries=int(table["retried"].sum()) if len(table) else 0,
         bad=_bad(stored.bad),
         assets=_assets(stored.records),
@@ -197,17 +197,20 @@ def _difficulty(hard: pd.DataFrame) -> str:
 def _cell(value: Any, form: str) -> str:
     if pd.isna(value) or value == "":
         return "-"
-    return str(value) if form == "s" else format(int(value) if form == "d" else value, form)
+    return markdown_cell(str(value)) if form == "s" else format(int(value) if form == "d" else value, form)
 
 
 def _bad(records: list[Record]) -> str:
     if not records:
         return "None."
-    lines = list(dict.fromkeys(f"- {record['status']}: {record['error']}" for record in records))
+    lines = list(
+        dict.fromkeys(markdown_cell(f"- {record['status']}: {record['error']}") for record in records)
+    )
     more = [f"- and {len(lines) - LISTED} more, in the manifest"] if len(lines) > LISTED else []
     return "\n".join(lines[:LISTED] + more)
 
 
 def _assets(records: list[Record]) -> str:
     used = sorted({(r["asset_id"], r["asset_licence"] or "not stated") for r in records if r["asset_id"]})
-    return "\n".join(f"- {name}: {licence}" for name, licence in used) or "None: everything is drawn by code."
+    lines = [markdown_cell(f"- {name}: {licence}") for name, licence in used]
+    return "\n".join(lines) or "None: everything is drawn by code."

@@ -8,9 +8,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 
 from anomalies.base import Image
+from anomalies.sets.records import stays_inside
+from anomalies.yaml_text import read_yaml
 from lsood.images.reading import content_of, decoded
 
 INDEX = "index.yaml"
@@ -38,9 +39,10 @@ def collection(folder: str) -> tuple[tuple[Path, str, str], ...]:
             "stroller.png: {licence: CC0-1.0}"
         )
     try:
-        content = yaml.safe_load(index.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ValueError(f"folder_object: {index} is not valid YAML") from None
+        content = read_yaml(index.read_text(encoding="utf-8"))
+    except ValueError as error:
+        why = "not valid YAML" if isinstance(error, UnicodeDecodeError) else error
+        raise ValueError(f"folder_object: {index}: {why}") from None
     if not isinstance(content, dict) or not content:
         raise ValueError(f"folder_object: {index} must have one line per file, file name: {{licence: ...}}")
     return tuple(_entry(index, str(name), content[name]) for name in sorted(content, key=str))
@@ -53,6 +55,8 @@ def _entry(index: Path, file: str, entry: Any) -> tuple[Path, str, str]:
             f"folder_object: {index} gives no licence for {file}; write {file}: {{licence: ...}}"
         )
     path = index.parent / file
+    if not stays_inside(file):
+        raise ValueError(f"folder_object: {index} names {file}, which lies outside of {index.parent}")
     if not path.is_file():
         raise ValueError(f"folder_object: {index} names {file}, which is not in {index.parent}")
     return path, str(entry.get("name", path.stem)), licence

@@ -67,9 +67,9 @@ def outliers_for(
     if folder is not None:
         if not folder.is_dir():
             raise FileNotFoundError(f"{name}: {folder} is no folder")
-        return FileSet(str(name), folder, image_files(folder), "official")
+        return FileSet(str(name), folder, image_files(folder), "own")
     if root is None or name == DEAD_LEAVES:
-        origin = "official" if name == DEAD_LEAVES else "miniature"
+        origin = "generated" if name == DEAD_LEAVES else "miniature"
         return ArraySet(DEAD_LEAVES, dead_leaves(DEAD_LEAVES_COUNT, seed), None, origin, "outlier/")
     return _first_there(root, tried, clashes, (ind, *ood))
 

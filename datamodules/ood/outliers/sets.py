@@ -34,12 +34,18 @@ def _whole(ood: OODSet, folder: Path, drop: Sequence[str]) -> ImageSet:
 def _random_images(place: Place, folder: Path, drop: Sequence[str]) -> ImageSet:
     path = folder / RANDOM_IMAGES
     try:
-        images = np.load(path)
-    except (ValueError, OSError, EOFError) as error:
+        images = np.load(
+            path, mmap_mode="r", allow_pickle=False
+        )  # a shape beyond the file's length is refused
+    except (ValueError, OSError, EOFError, OverflowError) as error:
         raise ValueError(f"{path} is no array of images: {error}") from error
+    if not isinstance(images, np.ndarray):
+        raise ValueError(f"{path} is no array of images: it is a zip archive")
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
         raise ValueError(f"{path} must hold (N, H, W, 3) uint8, got {images.shape} {images.dtype}")
-    return ArraySet("300k-random-images", images, None, origin_of(folder, len(images), 300_000), "outlier/")
+    return ArraySet(
+        "300k-random-images", np.array(images), None, origin_of(folder, len(images), 300_000), "outlier/"
+    )
 
 
 class _RandomImages:

@@ -100,10 +100,6 @@ class Data:
             left_out=(),
         )
 
-    @staticmethod
-    def sequence_of(key):
-        return None
-
     def _loader(self, name):
         self.opened.append(name)
         yield from self.batches[name]

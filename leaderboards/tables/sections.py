@@ -125,9 +125,9 @@ class Section:
         assume, and why rows lack the metrics of a block.
         """
         found = []
-        for rate, images in sorted({*zip(self.rows["stated_rate"], self.rows["calibration"], strict=True)}):
-            if images:
-                found.append(f"Thresholds are set for {100 * rate:.3g} % false alarms, on {images}.")
+        rated = self.rows[self.rows["stated_rate"].notna()]
+        for rate, images in sorted({*zip(rated["stated_rate"], rated["calibration"], strict=True)}):
+            found.append(f"Thresholds are set for {100 * rate:.3g} % false alarms, on {images}.")
         for why, names in self.untested.items():
             found.append(f"Not compared with the best, because {why}: {', '.join(names)}.")
         found += assumptions(self.rows[self.rows["method"] != self.level.reference])

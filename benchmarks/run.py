@@ -201,7 +201,7 @@ def main(
 ) -> None:
     """Compare out-of-distribution detectors on one network and write a leaderboard.
 
-    Trains the network where no checkpoint is given (cached), measures what the methods need in one pass over every image
+    Trains the network where no checkpoint is given (cached), measures what methods need in one pass over every image
     (cached; input steps, further networks and some methods take more), fits and scores every method, and writes
     results, leaderboard.md, .csv, .html, ROC curves and score histograms.
     """

@@ -37,7 +37,9 @@ def main(
     ] = None,
     miniature: Annotated[
         bool,
-        typer.Option("--miniature", help="use generated miniatures in any case", rich_help_panel=DATA),
+        typer.Option(
+            "--miniature", help="use generated miniatures, also with a data root", rich_help_panel=DATA
+        ),
     ] = False,
     download: Annotated[
         bool,
@@ -53,7 +55,10 @@ def main(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(help="maximum number of images per set (a seeded subset)", rich_help_panel=DATA),
+        typer.Option(
+            help="maximum number of images per set (a seeded subset); of anomalies: of clean images",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(help="processes that load images", rich_help_panel=DATA)] = 0,
     network: Annotated[
@@ -80,7 +85,10 @@ def main(
     ] = None,
     seeds: Annotated[
         list[int] | None,
-        typer.Option(help="random seeds; one network is trained for each; several", rich_help_panel=NETWORK),
+        typer.Option(
+            help="random seeds; one network is trained for each, of a checkpoint Monte-Carlo masks are drawn; several",
+            rich_help_panel=NETWORK,
+        ),
     ] = None,
     ensemble_size: Annotated[
         int | None,
@@ -185,14 +193,17 @@ def main(
     ] = None,
     list_: Annotated[
         bool,
-        typer.Option("--list", help="show data sets, networks, presets and methods", rich_help_panel=OUTPUT),
+        typer.Option(
+            "--list", help="show data sets, recipes, networks, presets and methods", rich_help_panel=OUTPUT
+        ),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="show tracebacks", rich_help_panel=OUTPUT)] = False,
 ) -> None:
     """Compare out-of-distribution detectors on one network and write a leaderboard.
 
-    Trains the network where no checkpoint is given (cached), extracts features from every image once (cached), fits and
-    scores every method, and writes results, leaderboard.md, .csv, .html, ROC curves and score histograms.
+    Trains the network where no checkpoint is given (cached), measures what methods need in one pass over every image
+    (cached; input steps, further networks and some methods take more), fits and scores every method, and writes
+    results, leaderboard.md, .csv, .html, ROC curves and score histograms.
     """
     to_terminal()
     if list_:

@@ -98,14 +98,17 @@ class ObjectLevel(Level):
         found = found.select((found["labels"] >= 0).nonzero()[:, 0])
         if not found.images:
             raise ValueError(
-                f"no detection of confidence {self.confidence:g} on the fit set overlaps a true box of its class"
+                f"no detection of confidence {self.confidence:g} and more on the fit set overlaps a true box of its "
+                "class"
             )
         return found
 
     def calibration_rows(self, validation: Measurement) -> Activations:
         found = self.rows(validation)
         if not found.images:
-            raise ValueError(f"no detections of confidence {self.confidence:g} on the validation set")
+            raise ValueError(
+                f"no detections of confidence {self.confidence:g} and more on the validation set"
+            )
         return found
 
     def frame(self, title: str, rows: Activations, scores: Tensor) -> pd.DataFrame:

@@ -139,7 +139,8 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         at_level = [one for one in scored if one.level == level.name]
         level.write_figures(at_level, evaluated.sets, folder)
     forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
-    log.info("images forwarded: %s", ", ".join(f"{k} {v}" for k, v in forwarded.items()))
+    phases = ", ".join(f"{phase} {n}" for phase, n in extraction.forwarded.items()) or "none"
+    log.info("images forwarded: %s; read from the cache: %d", phases, extraction.from_cache)
     costs = {"images_forwarded": forwarded, "pass_seconds": extraction.seconds}
     seconds = {
         one.method: None if trained.seconds is None else trained.seconds + own.seconds.get(one.method, 0.0)

@@ -184,7 +184,7 @@ OBJECTS = Level(
     ),
     reference="",
     intervals=(RATE,),
-    sizes="{n_in} / {n_out} detections of confidence {confidence:g}",
+    sizes="{n_in} / {n_out} detections of confidence {confidence:g} and more",
     note="OoD rows are the detections on OoD images. A detection finds one object, by IoU ≥ 0.5; R_U, missed and "
     "classified as known add up to 100. A-OSE is a count. The threshold for flagging comes from detections on "
     "in-distribution validation images. Intervals are 95 %, Wilson's with the variance of a bootstrap over images.",

@@ -23,8 +23,8 @@ GAIN_NOTE = (
     "baseline is perfect."
 )
 GENERAL_NOTE = (
-    "Scores: higher = more anomalous. Figures are percentages. With several seeds: mean and population standard "
-    "deviation."
+    "Scores: higher = more anomalous. Metrics are in percent, counts and seconds are not. With several seeds: mean and "
+    "population standard deviation."
 )
 
 

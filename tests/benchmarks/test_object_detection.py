@@ -302,7 +302,7 @@ def test_sets_without_detections(done, detector, tmp_path):
         one = found.of(name, level="object")
         assert (
             one.cells[0].failure
-            == "no detection of confidence 0 on the fit set overlaps a true box of its class"
+            == "no detection of confidence 0 and more on the fit set overlaps a true box of its class"
         )
         assert one.scores.empty and one.threshold is None
     assert Detection.network_metrics(found.sets["ind-test"]) == {"map": 0.0, "map50": 0.0}

@@ -176,7 +176,7 @@ def test_rows_are_ordered_and_seeds_averaged():
     assert part.loc["knn"].unknown_ap_high == pytest.approx(0.45) and part.loc["knn"].n_unknown == 40
     assert part.loc["vim"].failure == "no head" and np.isnan(part.loc["vim"].auroc)
     titles = [title for title, _ in groups(table, "object")]
-    sizes = "500 / 80 detections of confidence 0.25, 40 unknown objects"
+    sizes = "500 / 80 detections of confidence 0.25 and more, 40 unknown objects"
     assert (
         f"Objects: bdd100k vs voc · faster-rcnn (mAP .31 / mAP50 .52) · protocol no-ood · {sizes}" in titles
     )

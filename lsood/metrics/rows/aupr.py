@@ -28,7 +28,7 @@ AUPR_IN = Metric(
     "AUPR-in",
     "higher",
     2,
-    "precision over recall, in-distribution positive",
+    "area under precision over recall, a step sum, in-distribution positive",
     _aupr_in,
     interval=_interval_in,
 )
@@ -37,7 +37,7 @@ AUPR_OUT = Metric(
     "AUPR-out",
     "higher",
     3,
-    "precision over recall, OoD positive",
+    "area under precision over recall, a step sum, OoD positive",
     _aupr_out,
     interval=_interval_out,
 )

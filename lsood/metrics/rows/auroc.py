@@ -11,5 +11,10 @@ def _auroc(curve: Curve, threshold: float) -> Array:
 
 
 AUROC = Metric(
-    "auroc", "AUROC", "higher", 0, "how often an OoD row scores above an in-distribution one", _auroc
+    "auroc",
+    "AUROC",
+    "higher",
+    0,
+    "how often an OoD row scores above an in-distribution one, ties as half",
+    _auroc,
 )

@@ -36,7 +36,7 @@ FPR95 = Metric(
     "FPR95",
     "lower",
     1,
-    "share of in-distribution rows flagged when 95 % of OoD is caught",
+    "share of in-distribution rows flagged where at least 95 % of OoD is caught",
     _fpr95,
     interval=_fpr95_interval,
 )
@@ -45,7 +45,7 @@ FPR95_IN = Metric(
     "FPR95-in",
     "lower",
     4,
-    "share of OoD accepted when 95 % of in-distribution is",
+    "share of OoD accepted where at least 95 % of in-distribution is",
     _fpr95_in,
     interval=_fpr95_in_interval,
 )
@@ -54,7 +54,7 @@ FPR80_IN = Metric(
     "FPR80-in",
     "lower",
     5,
-    "share of OoD accepted when 80 % of in-distribution is",
+    "share of OoD accepted where at least 80 % of in-distribution is",
     _fpr80_in,
     interval=_fpr80_in_interval,
 )

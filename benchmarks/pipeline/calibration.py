@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.pipeline.config import Settings
 from datamodules import BenchmarkDataModule, ImageSet, Subset
-from datamodules.imagesets.unlabelled import Unlabelled
+from datamodules.imagesets.subset import Unlabelled
 from datamodules.ood.derived import taken_as_known
 
 

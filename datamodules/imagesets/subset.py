@@ -1,4 +1,4 @@
-"""Parts of sets: some images in a given order, a seeded choice, a held-out share."""
+"""Views of sets: some images in a given order, a seeded choice, a held-out share, all of them without labels."""
 
 from __future__ import annotations
 
@@ -51,6 +51,34 @@ class Subset(ImageSet):
     @cached_property
     def fingerprint(self) -> str:
         return fingerprint_of(self.base.fingerprint, *self.indices)
+
+
+class Unlabelled(ImageSet):
+    """All images of a set without their labels, which may mean other classes than the network's."""
+
+    def __init__(self, base: ImageSet) -> None:
+        self.base, self.name, self.origin, self.keys = base, base.name, base.origin, base.keys
+
+    @property
+    def sources(self) -> list[str]:
+        return self.base.sources
+
+    def read(self, index: int) -> Item:
+        return self.base.read(index)._replace(target=None, anomaly=None)
+
+    def shape(self, index: int) -> tuple[int, int]:
+        return self.base.shape(index)
+
+    @property
+    def left_out(self) -> Sequence[str]:  # type: ignore[override]
+        return self.base.left_out
+
+    def read_from(self, index: int) -> tuple[ImageSet, int]:
+        return self.base.read_from(index)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint_of("unlabelled", self.base.fingerprint)
 
 
 def capped(images: ImageSet, limit: int | None, seed: int) -> ImageSet:

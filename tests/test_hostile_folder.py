@@ -130,7 +130,7 @@ def test_every_reader_sees_the_same_images(hostile):
     data = FashionMNISTDataModule(ood=[f"folder:{hostile}"])
     data.setup()
     outliers = outliers_for("cifar10", None, name=f"folder:{hostile}")
-    for images in (data.ood_sets[f"folder:{hostile}"], outliers, OOD_SETS["textures"].load(hostile)):
+    for images in (*data.ood_sets.values(), outliers, OOD_SETS["textures"].load(hostile)):
         same_images(images.keys, images.read)
         assert images.keys == source.keys
         for index, key in enumerate(images.keys):

@@ -275,7 +275,7 @@ def test_bad_folders(folder, index, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not an image that can be read"),
+        (b"", "cannot be read as an image"),
         (cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes(), "must be an 8-bit RGBA image"),
         (cv2.imencode(".png", np.zeros((9, 9, 4), np.uint8))[1].tobytes(), "fewer than 16 opaque pixels"),
     ],

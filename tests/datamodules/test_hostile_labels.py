@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from scipy import io
@@ -62,14 +63,20 @@ def test_json_that_is_none(tmp_path, text):
 
 def test_paths_in_labels_stay_inside(tmp_path):
     """They choose among the images below the folder; no other file is opened."""
-    (tmp_path / "set").mkdir()
-    (tmp_path / "secret.png").write_bytes(b"no image")
-    (tmp_path / "set" / "secret.png").write_bytes(b"no image either")
-    for name in ("../secret.png", str(tmp_path / "secret.png")):
+    inside = tmp_path / "set" / "secret.png"
+    inside.parent.mkdir()
+    for path in (inside, tmp_path / "secret.png"):
+        cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+
+    def load(name):
         content = COCO | {"images": [{"id": 1, "file_name": name, "width": 8, "height": 8}]}
         (tmp_path / "set" / "c.json").write_text(json.dumps(content))
-        with pytest.raises(ValueError, match=r"set/secret\.png cannot be read|none of the 1 images"):
-            coco_boxed("x")(tmp_path / "set")
+        return coco_boxed("x")(tmp_path / "set").files
+
+    assert load(str(tmp_path / "secret.png")) == [inside]
+    for name in ("../secret.png", "../other/secret.png", "/etc/passwd"):
+        with pytest.raises(ValueError, match="none of the 1 images"):
+            load(name)
 
 
 @pytest.mark.parametrize(

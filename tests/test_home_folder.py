@@ -56,9 +56,7 @@ def test_data_sets(home, monkeypatch):
     data = FashionMNISTDataModule("~/data", ["folder:~/frames"], limit=4)
     data.setup()
     assert (
-        len(data.ood_sets["folder:~/frames"])
-        == len(outliers_for("cifar10", None, name="folder:~/frames"))
-        == 2
+        len(data.ood_sets["folder:frames"]) == len(outliers_for("cifar10", None, name="folder:~/frames")) == 2
     )
     monkeypatch.setenv("LSOOD_CACHE", "~/cache")
     assert cache_dir() == home / "cache"

@@ -193,9 +193,15 @@ class Evaluation:
 
         if ood:
             return measured("ind-test", self.data.sets["test"]), measured(ood, self.data.ood_sets[ood])
-        images = self.data.sets["val"]
+        first, images = self.methods[0], self.data.sets["val"]
+        tuned_on_these = [
+            case for case in first.failures.alive(cases[first.level.name]) if case[1] == "fgsm-val"
+        ]
+        everyone = [
+            d for case in tuned_on_these for d in self._candidates(case)
+        ]  # made and measured once for all
         chosen = Subset(images, validation_rows(images, seed)[0])
-        return measured("ind-val", images), self._adversarial(chosen, probes, steps)
+        return measured("ind-val", images), self._adversarial(chosen, self._probes(everyone, cases), steps)
 
     def _adversarial(self, images: ImageSet, probes: list[Probe], steps: list[Perturbation]) -> Activations:
         extraction, data = self.extraction, self.data

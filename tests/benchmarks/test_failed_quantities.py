@@ -182,10 +182,11 @@ def test_pixel_level(tiny, tmp_path):
         )
 
     class Images:
-        origin, fingerprint, left_out, masked = "own", "f", (), True
+        origin, fingerprint, left_out, masked, synthetic = "own", "f", (), True, ""
 
     class Data:
         name, ood_sets = "ind", {"x": Images()}
+        sequence_of = staticmethod(lambda key: None)
 
     info = ModelInfo("segmentation", 4, ("relu2",), "drop", STD)
     level = PixelLevel(Data(), info)

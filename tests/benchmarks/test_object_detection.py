@@ -98,6 +98,7 @@ class Data:
             masked=False,
             boxed=True,
             left_out=(),
+            synthetic="",
         )
 
     def _loader(self, name):
@@ -182,8 +183,10 @@ def test_scores_do_not_depend_on_the_other_rows(done):
 
 def fit_set(run):
     """The measurement of the fit set, from the cache."""
-    images, objects = (own.level for own in run.methods)
-    return run.extraction.measure("fit", [], "train", [*images.probes(), *objects.probes()])
+    probes = []
+    for own in run.methods:
+        probes += [*own.level.probes(), *own.level.fit_probes_of(own.fitted(own.cases(run.protocols)))]
+    return run.extraction.measure("fit", [], "train", probes)
 
 
 def test_vim_of_images_is_residual_and_energy_of_detections(done):

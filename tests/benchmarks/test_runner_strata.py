@@ -320,7 +320,7 @@ def test_a_generated_set_knows_its_kinds_and_equals_the_drawn_one(tmp_path, monk
     assert done.exit_code == 0, done.output
     name = f"generated:{tmp_path / 'set'}"
     data = data_module(ood=["cityscapes-anomalies", name])
-    drawn, stored = data.ood_sets["cityscapes-anomalies"], data.ood_sets[name]
+    drawn, stored = data.ood_sets["cityscapes-anomalies"], data.ood_sets["generated:set"]
     assert drawn.keys == stored.keys and stored.masked
     for i in range(len(drawn)):
         one, other = drawn.read(i), stored.read(i)

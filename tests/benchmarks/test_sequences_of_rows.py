@@ -22,7 +22,9 @@ TEST = [f"test/{drive}_{i:04d}.png" for drive in ("0001TP", "Seq05VD") for i in 
 @pytest.fixture
 def level():
     """CamVid's image level with a test part of two drives."""
-    images = SimpleNamespace(name="camvid", origin="official", fingerprint="f" * 64, keys=TEST)
+    images = SimpleNamespace(
+        name="camvid", origin="official", fingerprint="f" * 64, keys=TEST, left_out=[], synthetic=""
+    )
     data = SimpleNamespace(
         name="camvid",
         sequence_of=DATAMODULES["camvid"].sequence_of,

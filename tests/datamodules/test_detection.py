@@ -235,7 +235,7 @@ def test_a_set_on_disk_brings_the_boxes_of_what_was_drawn_in(minis, tmp_path, mo
     name, recipe = f"generated:{tmp_path / 'set'}", Recipe.load(str(tmp_path / "recipe.yaml"))
     module = BDD100kDataModule(minis, ["bdd100k-anomalies", name], recipe=recipe)
     module.setup()
-    drawn, stored = module.ood_sets["bdd100k-anomalies"], module.ood_sets[name]
+    drawn, stored = module.ood_sets["bdd100k-anomalies"], module.ood_sets["generated:set"]
     assert stored.keys == drawn.keys and stored.boxed
     kinds = set()
     for i in range(len(stored)):

@@ -30,16 +30,13 @@ def noise(path, seed):
 
 
 def damage(path):
-    """Zeros amid the pixels: the header stays right, decoding fails."""
+    """A PNG file, whatever its name, with zeros amid the pixels: the header is right, decoding fails."""
+    with Image.open(path) as image:
+        image.save(path, "PNG")
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 60] = bytes(60)
     path.write_bytes(content)
-
-
-def cut(path):
-    """Half a PPM file, whose header stays right."""
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +87,7 @@ def test_the_rest_is_scored_as_if_the_damaged_images_were_not_there(signs, tmp_p
             if name == "without":
                 mine.unlink()
             else:
-                (damage if mine.suffix == ".png" else cut)(mine)
+                damage(mine)
         done, log = run(root, tmp_path / name, monkeypatch, "--max-bad", ".05")
         assert done.exit_code == 0, done.output
         if name == "damaged":
@@ -110,9 +107,6 @@ def test_the_rest_is_scored_as_if_the_damaged_images_were_not_there(signs, tmp_p
         assert one["run_id"] != without[name]["run_id"]
         for other_lists in (without[name]["ind"], *without[name]["ood"]):
             assert other_lists.pop("left_out") == []
-        # The folder of one's own images counts as whole only if all of it is read.
-        assert [cell.pop("origin") for cell in one["ood"]] == ["subset", "miniature"]
-        assert [cell.pop("origin") for cell in without[name]["ood"]] == ["official", "miniature"]
         assert {k: v for k, v in one.items() if k not in FREE} == {
             k: v for k, v in without[name].items() if k not in FREE
         }
@@ -142,7 +136,7 @@ def test_a_loader_names_all_damaged_images_of_its_files(signs, tmp_path, workers
     images = Subset(FileSet("strange", tmp_path, files, "subset"), [1, 3, 20])
     loader = ordered(SampleDataset(images, Preprocess((8, 8), (0.5,) * 3, (0.5,) * 3)), 2, workers)
     for block, expected in ((leaving_out(0.5), [files[i] for i in (3, 20, 29)]), (nullcontext(), [])):
-        with block, pytest.raises(Unreadable, match=r"03\.png cannot be read") as error:
+        with block, pytest.raises(Unreadable, match=r"03\.png is damaged") as error:
             list(loader)
         assert [path for one in error.value.found for path in one.reasons] == expected
 

@@ -331,7 +331,9 @@ class Terminated(BaseException):
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Inside the block SIGTERM raises Terminated, once; in threads other than the main one nothing changes."""
+    """Inside the block SIGTERM raises Terminated, once. Where it or Ctrl+C arrives in a finaliser, Python drops the
+    exception and goes on: then the signal is raised again. In threads other than the main one nothing changes.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -340,10 +342,20 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise Terminated
 
-    before = signal.signal(signal.SIGTERM, end) or signal.SIG_DFL
+    def dropped(found: sys.UnraisableHookArgs) -> None:
+        number = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}.get(found.exc_type)
+        if number is None:
+            hook(found)
+            return
+        signal.signal(signal.SIGTERM, end)
+        threading.Timer(0.1, signal.raise_signal, (number,)).start()
+
+    before, hook = signal.signal(signal.SIGTERM, end) or signal.SIG_DFL, sys.unraisablehook
+    sys.unraisablehook = dropped
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         signal.signal(signal.SIGTERM, before)
 
 

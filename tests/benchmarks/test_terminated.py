@@ -103,3 +103,20 @@ def test_a_file_that_is_being_written_is_removed_and_the_handler_restored(tmp_pa
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
     assert signal.getsignal(signal.SIGTERM) is before
     assert not issubclass(Terminated, Exception)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_arrives_in_a_finaliser_is_not_lost(number, code):
+    """Python drops exceptions there, and the command would go on."""
+
+    class Loader:
+        def __del__(self):
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+
+    with pytest.raises(SystemExit) as end, reporting(1, debug=True):
+        loader = Loader()
+        del loader
+        time.sleep(20)
+        raise AssertionError("the signal was lost")
+    assert end.value.code == code

@@ -34,6 +34,7 @@ class GeneratedSet(ImageSet):
     synthetic = "anomalies"
 
     def __init__(self, name: str, folder: Path, data_root: Path | None = None, boxed: bool = False) -> None:
+        folder = folder.expanduser()
         self.stored = StoredSet(folder, data_root=data_root)
         self.records = [record for record in self.stored.records if not record["is_control"]]
         if not self.records:

@@ -50,7 +50,7 @@ class GeneratedImages:
     name: str
 
     def open(self, data: Host) -> ImageSet:
-        folder = Path(self.name.removeprefix(GENERATED)).expanduser()
+        folder = Path(self.name.removeprefix(GENERATED))
         images = GeneratedSet(self.name, folder, data.root, data.task_handler.boxed)
         return capped(images, data.limit, data.seed)
 

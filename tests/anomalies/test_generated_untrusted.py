@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -151,3 +152,8 @@ def test_the_fingerprint_follows_masks(folder):
     record = next(r for r in lines(folder) if r["mask_path"])
     change(folder, map_hashes=record["map_hashes"] | {"mask": "0" * 32})
     assert GeneratedSet("generated:x", folder).fingerprint != before
+
+
+def test_the_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert len(GeneratedSet("generated:~/set", Path("~/set"))) > 0

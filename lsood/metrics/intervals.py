@@ -117,6 +117,38 @@ def row_metrics(curve: Curve, threshold: float) -> dict[str, Array]:
     return {name: ROWS[name].of(curve, threshold) for name in names(ROWS)}
 
 
+def _of_known(
+    x: Array,
+    y: Array,
+    threshold: float,
+    values: Mapping[str, Array],
+    blocks: Blocks | None,
+    resamples: int,
+    seed: int,
+) -> dict[str, Estimate]:
+    """The metrics that depend on the in-distribution scores x alone, over blocks of their images alone, so that a set's
+    value has one interval beside every OoD set; {} where these blocks are not known.
+    """
+    known = None if blocks is None else blocks.known
+    own = {name: ROWS[name] for name in values if ROWS[name].known_alone}
+    if known is None:
+        return {}
+    if known.independent:
+        curve, found = Curve.of(x, y), {}
+        for name, metric in own.items():
+            if metric.interval is not None:
+                low, high = metric.interval(curve, threshold)
+                found[name] = Estimate(float(values[name][0]), float(low[0]), float(high[0]))
+        return found
+    random, draws = np.random.default_rng(seed), {name: list[Array]() for name in own}
+    for count in chunks(resamples, len(x) + len(y)):
+        (drawn,) = known.weights(random, count)
+        curve = Curve.of(x, y, drawn, np.ones((len(drawn), len(y))))
+        for name, metric in own.items():
+            draws[name].append(metric.of(curve, threshold))
+    return estimates(values, draws, own, known)
+
+
 def evaluate(
     scores_in: ArrayLike,
     scores_out: ArrayLike,
@@ -140,13 +172,14 @@ def evaluate(
     x, y = check_scores(scores_in, scores_out)
     curve = Curve.of(x, y)
     values = row_metrics(curve, threshold)
+    known = _of_known(x, y, threshold, values, blocks, resamples, seed)
     if blocks is not None and blocks.too_few:
-        return {name: Estimate(float(v[0]), None, None) for name, v in values.items()}
+        return {name: Estimate(float(v[0]), None, None) for name, v in values.items()} | known
     apart = blocks is None or blocks.independent
     ends = delong_interval(x, y, blocks=None if apart else blocks)
-    found = {"auroc": Estimate(float(values["auroc"][0]), *ends)}
+    found = {"auroc": Estimate(float(values["auroc"][0]), *ends)} | known
     for name in values if apart else ():
-        if (interval := ROWS[name].interval) is not None:
+        if name not in found and (interval := ROWS[name].interval) is not None:
             low, high = interval(curve, threshold)
             found[name] = Estimate(float(values[name][0]), float(low[0]), float(high[0]))
     draws: dict[str, list[Array]] = {name: [] for name in values if name not in found}

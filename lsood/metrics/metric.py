@@ -21,6 +21,7 @@ class Metric:
         count: a count, not a share in [0, 1] that tables show in percent.
         interval: (curve of R draws of images, each once; threshold) -> 95 % intervals (R,), (R,) in closed form, of
             independent images; None: bootstrap, as where images depend on each other.
+        known_alone: depends on in-distribution rows alone, so that its interval does too.
         lowest, highest: bounds of its values; None: no upper one.
     """
 
@@ -32,6 +33,7 @@ class Metric:
     compute: Callable[[Curve, float], Array] | None = None
     count: bool = False
     interval: Callable[[Curve, float], tuple[Array, Array]] | None = None
+    known_alone: bool = False
     lowest: float = 0.0
     highest: float | None = 1.0
 

@@ -46,6 +46,7 @@ class Blocks:
         sides: per side, (n,) the source of every image. length: sources of a block.
         runs: (C, S) 1 where a block holds a source. draws: (C,) how often it is drawn on average.
         strata: (C,) which blocks are drawn together. sequences: per side, how many there are of two sources and more.
+        known: the first side alone, in blocks of the length that its scores ask for; None: not fitted to scores.
     """
 
     sides: tuple[Rows, ...]
@@ -54,6 +55,7 @@ class Blocks:
     draws: Array
     strata: Rows
     sequences: tuple[int, ...]
+    known: Blocks | None = None
 
     @classmethod
     def of(
@@ -109,15 +111,16 @@ class Blocks:
             scores: per side, (n,) of the images or of what lies on them. owners: the source of each; default ``sides``.
         """
         pairs = zip(scores, sides if owners is None else owners, strict=True)
-        length = max((block_length(x, names, sequences) for x, names in pairs), default=1) if sequences else 1
-        return cls.of(sides, sequences, length)
+        lengths = [block_length(x, names, sequences) if sequences else 1 for x, names in pairs]
+        known = cls.of(sides[:1], sequences, lengths[0])
+        return replace(cls.of(sides, sequences, max(lengths)), known=known)
 
     def take(self, *rows: NDArray[np.integer] | Sequence[int]) -> Blocks:
         """Of other images, given on every side as rows of these: some of them, or what lies on them."""
         chosen = tuple(
             side[np.asarray(own, dtype=np.int64)] for side, own in zip(self.sides, rows, strict=True)
         )
-        return replace(self, sides=chosen)
+        return replace(self, sides=chosen, known=self.known and self.known.take(rows[0]))
 
     def _images(self, side: int) -> Array:
         """(C,) images of a side in every block."""

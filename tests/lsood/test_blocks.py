@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.signal import lfilter
-from scipy.stats import norm
+from scipy.stats import beta, norm
 
 from lsood import evaluate
 from lsood.metrics.autocorrelation import block_length
@@ -181,3 +181,26 @@ def test_score_effective_solves_its_equation():
         assert 0 <= low <= mean < high
         for end in {low, high} - {0.0}:
             assert (mean - end) ** 2 == pytest.approx(1.959964**2 * end * dispersion, rel=1e-4)
+
+
+def test_the_false_alarm_rate_has_one_interval_beside_every_ood_set():
+    """It depends on in-distribution frames alone: how OoD scores follow each other does not change it."""
+    random = np.random.default_rng(0)
+    names = [f"{i:03}" for i in range(240)]
+    sequences = {name: "ab"[i % 2] for i, name in enumerate(names)}
+    known = np.repeat(random.normal(size=80), 3)
+    found = []
+    for other in (random.normal(1, 1, 240), np.cumsum(random.normal(size=240)), random.normal(1, 1, 12)):
+        sides = [names, [f"other/{i:03}" for i in range(len(other))]]
+        more = sequences | dict.fromkeys(sides[1], "c") if len(other) == 240 else sequences
+        blocks = Blocks.fitting([known, other], sides, more)
+        estimate = evaluate(known, other, 1.0, blocks=blocks)["false_alarm_rate"]
+        found.append((estimate.value, estimate.low, estimate.high))
+    assert found[0] == found[1] == found[2] and found[0][1] < found[0][0] < found[0][2]
+    alone = Blocks.fitting([known, known], [names, names])
+    exact = evaluate(known, known + 1, 1.0, blocks=alone)["false_alarm_rate"]
+    alarms = int((known > 1.0).sum())
+    low, high = beta.ppf([0.025, 0.975], [alarms, alarms + 1], [241 - alarms, 240 - alarms])
+    assert (exact.low, exact.high) == pytest.approx((low, high)), (
+        "closed form, although both sides share their sources"
+    )

@@ -80,7 +80,9 @@ FALSE_ALARM_RATE = Metric(
     "FAR",
     "as stated",
     10,
-    "share of in-distribution test rows flagged at the threshold, to be compared with the rate it was set for",
+    "share of in-distribution test rows flagged at the threshold, to be compared with the rate it was set for; its "
+    "interval is over these rows alone, so that it may have one where the others have none",
     _false_alarm_rate,
     interval=_false_alarm_interval,
+    known_alone=True,
 )

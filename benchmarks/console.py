@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -17,19 +16,10 @@ from lsood.io import log
 from lsood.terminal import Terminal, printable
 
 console = Terminal(stderr=True)
-SEVERAL = ("--ood", "--methods", "--protocols", "--seeds", "--checkpoint")
-
-
-def verify_data_option(panel: str | None = None) -> Any:
-    """``--verify-data`` of every command that identifies data sets, below a heading of its help."""
-    text = "read all data files again to identify sets, also those that seem unchanged"
-    return typer.Option("--verify-data", help=text, rich_help_panel=panel)
-
-
-def max_bad_option(panel: str | None = None) -> Any:
-    """``--max-bad`` of every command that reads data sets."""
-    text = "share of a set's images that may be left out because they cannot be read; more end the run"
-    return typer.Option(help=text, rich_help_panel=panel)
+SEVERAL = tuple(
+    f"--{name}"
+    for name in "ood features network-arg checkpoint mean std feature-layers seeds methods protocols track".split()
+)
 
 
 def spread(arguments: list[str]) -> list[str]:

@@ -16,7 +16,8 @@ from rich.markup import escape
 
 import networks
 from benchmarks import papers
-from benchmarks.console import max_bad_option, spread, to_file, to_terminal, verify_data_option
+from benchmarks.console import spread, to_file, to_terminal
+from benchmarks.options import max_bad_option, verify_data_option
 from benchmarks.papers import availability
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.job import data_module, run_seed

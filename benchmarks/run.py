@@ -8,196 +8,68 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from benchmarks.console import max_bad_option, spread, to_terminal, verify_data_option
+from benchmarks import options
+from benchmarks.console import spread, to_terminal
 from datamodules.imagesets.left_out import MAX_BAD
 from lsood.io import BAD_USAGE, FAILED, reporting, unknown
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-DATA, NETWORK, METHODS, ANOMALIES, OUTPUT = "Data", "Network", "Methods", "Anomalies", "Output"
 
 
 @app.command(epilog="Example: python -m benchmarks.run --ind cityscapes --ood cityscapes-anomalies")
 def main(
-    ind: Annotated[str, typer.Option(help="in-distribution set, see --list", rich_help_panel=DATA)] = "",
-    ood: Annotated[
-        list[str] | None,
-        typer.Option(help="OoD sets, folder:PATH or generated:PATH; several", rich_help_panel=DATA),
-    ] = None,
-    data_root: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="LSOOD_DATA",
-            help="folder of the data sets (default: generated miniatures)",
-            rich_help_panel=DATA,
-        ),
-    ] = None,
-    miniature: Annotated[
-        bool,
-        typer.Option(
-            "--miniature", help="use generated miniatures, also with a data root", rich_help_panel=DATA
-        ),
-    ] = False,
-    download: Annotated[
-        bool,
-        typer.Option("--download", help="download sets that torchvision can fetch", rich_help_panel=DATA),
-    ] = False,
-    verify_data: Annotated[bool, verify_data_option(DATA)] = False,
-    max_bad: Annotated[float, max_bad_option(DATA)] = MAX_BAD,
-    image_size: Annotated[
-        tuple[int, int] | None,
-        typer.Option(
-            help="height and width of the network input (default: by data set)", rich_help_panel=DATA
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            help="maximum number of images per set (a seeded subset); of anomalies: of clean images",
-            rich_help_panel=DATA,
-        ),
-    ] = None,
-    workers: Annotated[int, typer.Option(help="processes that load images", rich_help_panel=DATA)] = 0,
-    network: Annotated[
-        str | None,
-        typer.Option(help="network, see --list (default: by data set)", rich_help_panel=NETWORK),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="named training config, see --list (default: by network and data set)",
-            rich_help_panel=NETWORK,
-        ),
-    ] = None,
-    checkpoint: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="weights (safetensors or torch file); further files: ensemble members",
-            rich_help_panel=NETWORK,
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(help="training epochs (default: from the training config)", rich_help_panel=NETWORK),
-    ] = None,
-    seeds: Annotated[
-        list[int] | None,
-        typer.Option(
-            help="random seeds; one network is trained for each, of a checkpoint Monte-Carlo masks are drawn; several",
-            rich_help_panel=NETWORK,
-        ),
-    ] = None,
-    ensemble_size: Annotated[
-        int | None,
-        typer.Option(
-            help="networks in the deep ensemble (default: 5, miniature: 3)", rich_help_panel=NETWORK
-        ),
-    ] = None,
-    outliers: Annotated[
-        str | None,
-        typer.Option(
-            help="training images of outlier-exposure: a set, dead-leaves or folder:PATH (default: by data set)",
-            rich_help_panel=NETWORK,
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda", rich_help_panel=NETWORK)] = "auto",
-    precision: Annotated[
-        str,
-        typer.Option(
-            help="dtype of the feature-extraction passes: float32 or bfloat16", rich_help_panel=NETWORK
-        ),
-    ] = "float32",
-    batch_size: Annotated[
-        int, typer.Option(help="batch size of the feature-extraction passes", rich_help_panel=NETWORK)
-    ] = 32,
-    methods: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="method names, post-hoc, all, package.module:Class or file.py:Class; NAME@k=10 sets arguments; "
-            "they hold for images, pixels and objects; several",
-            rich_help_panel=METHODS,
-        ),
-    ] = None,
-    protocols: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="no-ood, fgsm-val, oracle-val; methods without the requested protocol use their default; several",
-            rich_help_panel=METHODS,
-        ),
-    ] = None,
-    naive: Annotated[
-        bool, typer.Option(help="also run the image-statistics baseline", rich_help_panel=METHODS)
-    ] = True,
-    false_alarm_rate: Annotated[
-        float | None,
-        typer.Option(
-            help="false-alarm rate that thresholds are set for (default: .05)", rich_help_panel=METHODS
-        ),
-    ] = None,
-    calibrate_share: Annotated[
-        float | None,
-        typer.Option(
-            help="share of the test images that give calibration and thresholds, the rest is scored; for networks that "
-            "were trained on the validation images (default: the validation images)",
-            rich_help_panel=METHODS,
-        ),
-    ] = None,
-    calibrate_on: Annotated[
-        str | None,
-        typer.Option(
-            help="set whose images give calibration and thresholds: folder:PATH, or the test part of another "
-            "in-distribution set; its labels are not read (default: the validation images)",
-            rich_help_panel=METHODS,
-        ),
-    ] = None,
-    mc_samples: Annotated[
-        int, typer.Option(help="Monte-Carlo samples per image", rich_help_panel=METHODS)
-    ] = 16,
-    reduction: Annotated[
-        str,
-        typer.Option(
-            help="reduction of latent maps: fullmean, mean, avgpool or raw", rich_help_panel=METHODS
-        ),
-    ] = "fullmean",
-    confidence: Annotated[
-        float,
-        typer.Option(help="minimum confidence of a scored detection", rich_help_panel=METHODS),
-    ] = 0.25,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            help="anomaly recipe of <ind>-anomalies: a name, see --list, or a YAML file (default: by data set)",
-            rich_help_panel=ANOMALIES,
-        ),
-    ] = None,
-    severity: Annotated[
-        str,
-        typer.Option(
-            help="severity of <ind>-anomalies: mixed, 1 to 5, or all (every image five times)",
-            rich_help_panel=ANOMALIES,
-        ),
-    ] = "mixed",
-    every_kind: Annotated[
-        bool,
-        typer.Option(
-            "--every-kind",
-            help="apply every kind of the recipe to every image of <ind>-anomalies",
-            rich_help_panel=ANOMALIES,
-        ),
-    ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="output folder (default: runs/<ind>)", rich_help_panel=OUTPUT)
-    ] = None,
-    list_: Annotated[
-        bool,
-        typer.Option(
-            "--list", help="show data sets, recipes, networks, presets and methods", rich_help_panel=OUTPUT
-        ),
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks", rich_help_panel=OUTPUT)] = False,
+    ind: options.Ind = "",
+    ood: options.Ood = None,
+    data_root: options.DataRoot = None,
+    miniature: options.Miniature = False,
+    download: options.Download = False,
+    verify_data: options.VerifyData = False,
+    max_bad: options.MaxBad = MAX_BAD,
+    image_size: options.ImageSize = None,
+    limit: options.Limit = None,
+    keep_together: options.KeepTogether = None,
+    features: options.Features = None,
+    workers: options.Workers = 0,
+    network: options.Network = None,
+    network_arg: options.NetworkArg = None,
+    checkpoint: options.Checkpoint = None,
+    classes: options.Classes = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    channel_order: options.ChannelOrder = None,
+    input_range: options.InputRange = None,
+    latent_layer: options.LatentLayer = None,
+    feature_layers: options.FeatureLayers = None,
+    head_layer: options.HeadLayer = None,
+    describe_network: options.DescribeNetwork = False,
+    preset: options.Preset = None,
+    epochs: options.Epochs = None,
+    seeds: options.Seeds = None,
+    ensemble_size: options.EnsembleSize = None,
+    outliers: options.Outliers = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "float32",
+    batch_size: options.BatchSize = 32,
+    methods: options.Methods = None,
+    protocols: options.Protocols = None,
+    naive: options.Naive = True,
+    false_alarm_rate: options.FalseAlarmRate = None,
+    calibrate_share: options.CalibrateShare = None,
+    calibrate_on: options.CalibrateOn = None,
+    mc_samples: options.McSamples = 16,
+    reduction: options.Reduction = "fullmean",
+    confidence: options.Confidence = 0.25,
+    recipe: options.Recipe = None,
+    severity: options.Severity = "mixed",
+    every_kind: options.EveryKind = False,
+    out: options.Out = None,
+    track: options.Track = None,
+    dry_run: options.DryRun = False,
+    list_: options.List = False,
+    debug: options.Debug = False,
 ) -> None:
     """Compare out-of-distribution detectors on one network and write a leaderboard.
 
@@ -230,7 +102,21 @@ def main(
             naive=naive,
             network=network,
             preset=preset,
+            network_args=tuple(network_arg or ()),
             checkpoints=tuple(checkpoint or ()),
+            classes=classes,
+            mean=None if mean is None else tuple(mean),
+            std=None if std is None else tuple(std),
+            channel_order=channel_order,
+            input_range=input_range,
+            latent_layer=latent_layer,
+            feature_layers=tuple(feature_layers or ()),
+            head_layer=head_layer,
+            describe_network=describe_network,
+            keep_together=keep_together,
+            features=tuple(features or ()),
+            track=tuple(dict.fromkeys(track or ())),
+            dry_run=dry_run,
             data_root=data_root,
             miniature=miniature,
             false_alarm_rate=false_alarm_rate,

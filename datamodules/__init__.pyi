@@ -30,6 +30,7 @@ from .registry import (
     check_names,
     known_names,
     load_ood,
+    module_of,
     ood_descriptions,
     ood_set,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "hold_out",
     "known_names",
     "load_ood",
+    "module_of",
     "ood_descriptions",
     "ood_set",
     "outliers_for",

@@ -41,6 +41,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         recipe: of the anomalies; default by data set.
         severity, every_kind: versions of every anomalous image, see `anomalies.variants`.
         limit: at most so many images of every set.
+        mean, std: of the normalisation, per channel, of images in [0, 1]; default by data set.
 
     Attributes:
         sets: {"train", "val", "test": ImageSet}; after :meth:`setup`.
@@ -66,6 +67,8 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         severity: str = "mixed",
         every_kind: bool = False,
         limit: int | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.root = None if root is None or miniature else Path(root).expanduser()
@@ -77,6 +80,8 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         self.download, self.limit, self._asked_size = download, limit, image_size
         self.recipe = recipe or Recipe.named(self.default_recipe)
         self.severity, self.every_kind = severity, every_kind
+        if mean is not None and std is not None:
+            self.mean, self.std = tuple(mean), tuple(std)
         self.sets: dict[str, ImageSet] = {}
         self.ood_sets: dict[str, ImageSet] = {}
         self._folder: Path | None = None

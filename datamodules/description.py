@@ -40,8 +40,8 @@ class DataSetDescription:
     task: ClassVar[str]
     class_names: ClassVar[tuple[str, ...]]
     channels: ClassVar[int] = 3
-    mean: ClassVar[tuple[float, ...]]
-    std: ClassVar[tuple[float, ...]]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     image_size: tuple[int, int]
     miniature_size: ClassVar[tuple[int, int] | None] = None
     horizon: ClassVar[float] = UNKNOWN.horizon

@@ -12,6 +12,7 @@ from lsood.io import unknown
 from lsood.registry import Registry, load
 
 if TYPE_CHECKING:
+    from datamodules.base import BenchmarkDataModule
     from datamodules.imagesets.base import ImageSet
     from datamodules.ood.base import Host, OODSource
 
@@ -33,6 +34,23 @@ TASKS = Registry("task", ("datamodules.tasks",), group="lsood.data_tasks", key="
 """Tasks: subclasses of `datamodules.tasks.base.Task`."""
 
 ANOMALIES, FOLDER, GENERATED = "-anomalies", "folder:", "generated:"
+
+
+def module_of(spec: str) -> type[BenchmarkDataModule]:
+    """The data module that ``--ind`` names.
+
+    Args:
+        spec: one of ``DATAMODULES``, or ``file.py:Class`` or ``package.module:Class`` of a `BenchmarkDataModule`.
+
+    Raises:
+        ValueError: unknown name, or no data module.
+    """
+    found = DATAMODULES.find(spec)
+    if not (isinstance(found, type) and hasattr(found, "fit_dataloader")):
+        raise ValueError(
+            f"--ind {spec}: {spec.rpartition(':')[2]} is no subclass of datamodules.BenchmarkDataModule"
+        )
+    return cast("type[BenchmarkDataModule]", found)
 
 
 def ood_descriptions() -> dict[str, str]:

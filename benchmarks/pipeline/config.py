@@ -11,6 +11,8 @@ from datamodules.ood.outliers.clashes import one_place
 from lsood.choices import PRECISIONS, PROTOCOLS, REDUCTIONS
 from lsood.io import expanded
 
+TRACKERS = ("mlflow", "tensorboard")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -21,6 +23,16 @@ class Settings:
         calibrate_share: of the test images that give calibration and thresholds instead of the validation images.
         calibrate_on: set whose images give them instead: ``folder:PATH``, or the test part of an in-distribution set.
         max_bad: largest share of a set that may be left out because it cannot be read.
+        network: a name, or a network of the user. network_args: "name=value" of its constructor.
+        classes: file with a class name per network output, in its order; None: those of the data set.
+        mean, std: of the network's input, per channel in its order, for pixels in [0, input_range]; None: what the
+            network states, else the data set's; with an input_range alone 0 and 1.
+        channel_order: "rgb" or "bgr" of the network's input; None: what it states, else "rgb".
+        latent_layer, feature_layers, head_layer: of the network; None, (), None: found.
+        describe_network, dry_run: stop after showing what was found, what would be done.
+        keep_together: text in file names; files equal up to its last occurrence stay in one part of a seeded split.
+        features: files of measured features, "NAME=FILE" or "FILE", in place of network and images.
+        track: of `TRACKERS`.
         methods: as typed; () stands for the defaults of the task, see `benchmarks.tasks`.
 
     Raises:
@@ -34,7 +46,17 @@ class Settings:
     naive: bool = True
     network: str | None = None
     preset: str | None = None
+    network_args: tuple[str, ...] = ()
     checkpoints: tuple[Path, ...] = ()
+    classes: Path | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    channel_order: str | None = None
+    input_range: float | None = None
+    latent_layer: str | None = None
+    feature_layers: tuple[str, ...] = ()
+    head_layer: str | None = None
+    describe_network: bool = False
     data_root: Path | None = None
     miniature: bool = False
     mc_samples: int = 16
@@ -60,6 +82,10 @@ class Settings:
     verify_data: bool = False
     max_bad: float = MAX_BAD
     confidence: float = 0.25
+    keep_together: str | None = None
+    features: tuple[str, ...] = ()
+    track: tuple[str, ...] = ()
+    dry_run: bool = False
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -114,6 +140,9 @@ class Settings:
                 )
         if not 0 <= self.max_bad < 1:
             raise ValueError(f"--max-bad must lie in 0 to below 1, got {self.max_bad}")
+        self._check_input()
+        if unknown := [name for name in self.track if name not in TRACKERS]:
+            raise ValueError(f"--track: unknown {unknown[0]!r}; known: {', '.join(TRACKERS)}")
         if self.workers < 0:
             raise ValueError(f"--workers must not be negative, got {self.workers}")
         if self.data_root is not None and not self.data_root.is_dir():
@@ -123,6 +152,21 @@ class Settings:
         for path in self.checkpoints:
             if not path.is_file():
                 raise FileNotFoundError(f"--checkpoint {path} does not exist")
+
+    def _check_input(self) -> None:
+        """What the network's input is said to be."""
+        if self.channel_order not in (None, "rgb", "bgr"):
+            raise ValueError(f"--channel-order must be rgb or bgr, got {self.channel_order!r}")
+        if self.input_range not in (None, 1, 255):
+            raise ValueError(f"--input-range must be 1 or 255, got {self.input_range:g}")
+        if self.std is not None and min(self.std) <= 0:
+            raise ValueError(f"--std must be above 0, got {' '.join(f'{value:g}' for value in self.std)}")
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("--mean and --std belong together; name both (--std 1 1 1 divides by nothing)")
+        if self.mean is not None and self.std is not None and len(self.mean) != len(self.std):
+            raise ValueError(
+                f"--mean has {len(self.mean)} numbers, --std {len(self.std)}; one per channel each"
+            )
 
 
 def resolve_device(name: str) -> str:

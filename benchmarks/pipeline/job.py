@@ -24,7 +24,7 @@ from benchmarks.pipeline.report import write_results
 from benchmarks.pipeline.training import from_checkpoint, network_name, train
 from benchmarks.tasks import TASKS
 from benchmarks.tasks.base import Task, model_info_of
-from datamodules import DATAMODULES, BenchmarkDataModule, cache_dir
+from datamodules import BenchmarkDataModule, cache_dir, module_of
 from datamodules.imagesets.check import check_files
 from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import LeftOut, current, without_unreadable
@@ -58,7 +58,7 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
 
 
 def _made(settings: Settings) -> BenchmarkDataModule:
-    data: BenchmarkDataModule = DATAMODULES[settings.ind](
+    data: BenchmarkDataModule = module_of(settings.ind)(
         settings.data_root,
         settings.ood,
         batch_size=settings.batch_size,
@@ -78,7 +78,7 @@ def _made(settings: Settings) -> BenchmarkDataModule:
 
 def chosen_methods(ind: str, names: Sequence[str]) -> tuple[str, ...]:
     """Methods as typed, groups expanded to those that score rows of a level of the data set's task."""
-    levels = TASKS.about(DATAMODULES.about(ind, "task"), "default_methods")
+    levels = TASKS.about(module_of(ind).task, "default_methods")
     return chosen(names, levels)
 
 

@@ -23,7 +23,8 @@ from torch import Tensor
 
 import lsood
 import networks
-from benchmarks.console import max_bad_option, spread, to_terminal, verify_data_option, watch
+from benchmarks.console import spread, to_terminal, watch
+from benchmarks.options import max_bad_option, verify_data_option
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module

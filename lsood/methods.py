@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lsood.detector import Detector
 
 METHODS = Registry("method", ("lsood.method_info", "lsood.detector", "lsood.latent"), group="lsood.detectors")
+ADAPTERS = Registry("library", group="lsood.detector_adapters")
+"""By the top-level package of a library: functions that make a subclass of `lsood.Detector` of one of its classes."""
 GROUPS = ("post-hoc", "all")
 
 
@@ -48,6 +50,23 @@ def chosen(names: Iterable[str], levels: Collection[str] = ("image",)) -> tuple[
     return tuple(found)
 
 
+def method_class(spec: str) -> type[Detector]:
+    """The class of a method as typed, also of a class of another library that there is an adapter for.
+
+    Raises:
+        ValueError: unknown name, or an object that is no detector.
+    """
+    from lsood.detector import Detector
+
+    kind = METHODS.find(spec.partition("@")[0])
+    library = getattr(kind, "__module__", "").partition(".")[0]
+    if isinstance(kind, type) and library in ADAPTERS and not issubclass(kind, Detector):
+        kind = ADAPTERS[library](kind)
+    if not (isinstance(kind, type) and issubclass(kind, Detector)):
+        raise ValueError(f"method {spec!r} is not a subclass of lsood.Detector")
+    return kind
+
+
 def create(spec: str) -> Detector:
     """A detector from ``name``, ``package.module:Class`` or ``file.py:Class``, followed by ``@`` and arguments of its
     constructor where wanted, joined by commas: ``lared@pca=58``, ``knn@k=10,layer=layer3``; a bare word is the layer,
@@ -58,12 +77,8 @@ def create(spec: str) -> Detector:
         ValueError: unknown name or argument (the right ones are listed), a value out of range, or an object that is
             no detector.
     """
-    from lsood.detector import Detector
-
-    name, _, arguments = spec.partition("@")
-    kind = METHODS.find(name)
-    if not (isinstance(kind, type) and issubclass(kind, Detector)):
-        raise ValueError(f"method {spec!r} is not a subclass of lsood.Detector")
+    _, _, arguments = spec.partition("@")
+    kind = method_class(spec)
     given = dict(_argument(word, kind.argument) for word in arguments.split(",")) if arguments else {}
     takes = [n for n in inspect.signature(kind).parameters if not n.startswith(("networks", "members"))]
     if unknown := [argument for argument in given if argument not in takes]:

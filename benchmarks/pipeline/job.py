@@ -33,7 +33,7 @@ from leaderboards.schema import IMAGE
 from leaderboards.store import load_results
 from leaderboards.tables import terminal_tables
 from lsood.io import log
-from lsood.methods import METHODS, chosen
+from lsood.methods import chosen, method_class
 from lsood.terminal import Terminal
 
 FALSE_ALARM_RATE = 0.05
@@ -90,7 +90,7 @@ def methods_at(level: str, settings: Settings, task: type[Task]) -> list[str]:
         return list(task.default_methods.get(level, ()))
     found = []
     for spec in settings.methods:
-        supported = METHODS.find(spec.partition("@")[0]).levels
+        supported = method_class(spec).levels
         nowhere = level == IMAGE and not set(supported) & set(task.default_methods)
         if level in supported or nowhere:
             found.append(spec)

@@ -1,0 +1,1 @@
+"""Detectors of other libraries as methods of the benchmark."""

@@ -1,0 +1,227 @@
+"""Before anything is measured: does a network that the benchmark did not train do its own task on this data?
+
+A wrong normalisation, pixel range, channel order or class order makes every number that follows meaningless, and
+nothing else would show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+
+from datamodules import BenchmarkDataModule, Subset
+from lsood.extraction.undisturbed import undisturbed
+from lsood.io import log
+
+IMAGES = {"classification": 256, "segmentation": 32}
+NEAR = 0.1
+FITS = 0.5
+SHOWN = 12
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+Numbers = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Input:
+    """A pre-processing that a network may have been trained with.
+
+    Attributes:
+        mean, std: per channel, of RGB images in [0, 1].
+        largest: pixel value that the options' numbers refer to, 1 or 255.
+        flipped: whether the channels are the other way round than now.
+        now: mean and std are those of the run.
+    """
+
+    mean: Numbers
+    std: Numbers
+    largest: int = 1
+    flipped: bool = False
+    now: bool = False
+
+    def of(self, pixels: Tensor) -> Tensor:
+        """(B, C, H, W) pixels in [0, 1] as the network gets them."""
+        mean, std = (torch.tensor(v)[:, None, None] for v in (self.mean, self.std))
+        images = (pixels - mean) / std
+        return images.flip(1) if self.flipped else images
+
+    def options(self, order: str) -> str:
+        """The options of the command that ask for it; "" for what the run has.
+
+        Args:
+            order: "rgb" or "bgr", that of the network's channels now. Numbers are given in the order of its channels.
+        """
+        order = {"rgb": "bgr", "bgr": "rgb"}[order] if self.flipped else order
+        step = -1 if order == "bgr" else 1
+        words = []
+        if not self.now or self.flipped:
+            mean, std = ([v * self.largest for v in numbers[::step]] for numbers in (self.mean, self.std))
+            plain = set(mean) == {0.0} and set(std) == {1.0}
+            words += [] if plain else ["--mean", *map(_told, mean), "--std", *map(_told, std)]
+            words += [f"--input-range {self.largest}"] if plain or self.largest != 1 else []
+        return " ".join([*words, *([f"--channel-order {order}"] if self.flipped else [])])
+
+
+def _told(number: float) -> str:
+    return f"{number:.4g}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """How well a network does on labelled images.
+
+    Attributes:
+        name: "accuracy" or "miou". value: of it. chance: what naming the most frequent class everywhere gives.
+        images: how many.
+    """
+
+    name: str
+    value: float
+    chance: float
+    images: int
+
+    @property
+    def near_chance(self) -> bool:
+        """Less than a tenth of the way from chance to perfect."""
+        return self.value < self.chance + NEAR * (1 - self.chance)
+
+
+def check_network(
+    network: nn.Module, data: BenchmarkDataModule, device: str = "cpu", order: str = "rgb"
+) -> Figure | None:
+    """Log the accuracy or mIoU of a network on at most 256 (32 of segmentation) validation images; near chance warn,
+    and tell which of the usual causes would explain it. None where no image has a label, or for other tasks.
+
+    The network is left in the mode it was in.
+
+    Args:
+        order: of the network's channels, as the run has it.
+    """
+    if data.task not in IMAGES:
+        return None
+    classes = data.num_classes
+    with torch.no_grad(), undisturbed([network], device):
+        network.to(device)
+        batches = list(_labelled(data))
+        confusion = _confusion(network, batches, classes, device)
+        n = sum(len(images) for images, _ in batches)
+        if not confusion.sum():
+            log.info("no validation image has a label: the network's accuracy is not checked")
+            return None
+        figure = _figure(data.task, confusion, n)
+        log.info("%s on %d validation images: %.3f", figure.name, n, figure.value)
+        if figure.near_chance:
+            log.warning(
+                "%s %.3f on %d validation images is near chance (%.3f): what follows says nothing about this network",
+                figure.name, figure.value, n, figure.chance,
+            )  # fmt: skip
+            for line in _causes(network, data, batches, device, figure, order):
+                log.warning(line)
+    return figure
+
+
+def _labelled(data: BenchmarkDataModule) -> Iterator[tuple[Tensor, Tensor]]:
+    images = data.sets["val"]
+    most = IMAGES[data.task]
+    chosen = np.random.default_rng([0, len(images)]).permutation(len(images))[:most]
+    for batch in data.loader(Subset(images, np.sort(chosen).tolist())):
+        yield batch["image"], batch["target"]
+
+
+def _confusion(
+    network: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], classes: int, device: str
+) -> NDArray[np.int64]:
+    """(K, K): true class i, predicted class j; of pixels for segmentation."""
+    total = torch.zeros(classes * classes, dtype=torch.int64)
+    for images, labels in batches:
+        predicted = network(images.to(device)).argmax(1).cpu()
+        known = (labels >= 0) & (labels < classes)
+        total += torch.bincount(labels[known] * classes + predicted[known], minlength=classes * classes)
+    return total.reshape(classes, classes).numpy()
+
+
+def _figure(task: str, confusion: NDArray[np.int64], images: int) -> Figure:
+    rows = confusion.sum(1)
+    if task == "classification":
+        return Figure("accuracy", _accuracy(confusion), float(rows.max() / rows.sum()), images)
+    constant = np.zeros_like(confusion)
+    constant[:, rows.argmax()] = rows
+    return Figure("miou", _miou(confusion), _miou(constant), images)
+
+
+def _accuracy(confusion: NDArray[np.int64]) -> float:
+    return float(np.trace(confusion) / max(confusion.sum(), 1))
+
+
+def _miou(confusion: NDArray[np.int64]) -> float:
+    overlap = np.diagonal(confusion)
+    union = confusion.sum(0) + confusion.sum(1) - overlap
+    there = confusion.sum(1) > 0
+    return float((overlap / np.maximum(union, 1))[there].mean())
+
+
+def inputs(data: BenchmarkDataModule, pixels: bool = True) -> list[Input]:
+    """The usual normalisations, ranges and channel orders; the first is what the network gets now.
+
+    Args:
+        pixels: the images are known before normalisation; else only their channels can be exchanged.
+    """
+    ones, channels = Input(tuple(data.mean), tuple(data.std), now=True), data.channels
+    found = [ones]
+    if pixels:
+        own = (tuple(type(data).mean), tuple(type(data).std))
+        half = ((0.5,) * channels, (0.5,) * channels)
+        usual = [own, IMAGENET, half] if channels == 3 else [own, half]
+        zero, unit, byte = ((value,) * channels for value in (0.0, 1.0, 1 / 255))
+        found += [Input(mean, std) for mean, std in dict.fromkeys(usual)]
+        found += [Input(zero, unit), Input(zero, byte, 255)]
+        found += [Input(mean, byte, 255) for mean, _ in usual if channels == 3]
+    return found + ([replace(one, flipped=True) for one in found] if channels == 3 else [])
+
+
+def _causes(
+    network: nn.Module,
+    data: BenchmarkDataModule,
+    batches: Sequence[tuple[Tensor, Tensor]],
+    device: str,
+    now: Figure,
+    order: str,
+) -> list[str]:
+    """What would explain a figure near chance; one line that nothing does."""
+    mean, std = (torch.tensor(v)[:, None, None] for v in (data.mean, data.std))
+    pixels = [(images * std + mean, labels) for images, labels in batches]
+    known = all(float(p.min()) >= -0.01 and float(p.max()) <= 1.01 for p, _ in pixels)
+    tried = []
+    for one in inputs(data, known):
+        confusion = _confusion(
+            network, [(one.of(p), labels) for p, labels in pixels], data.num_classes, device
+        )
+        tried.append((_figure(data.task, confusion, now.images), one, confusion))
+    best, one, _ = max(tried, key=lambda each: each[0].value)
+    orders = [(*_reordered(data.task, confusion, now.images), one) for _, one, confusion in tried]
+    ordered, places, other = max(orders, key=lambda each: each[0].value)
+    if ordered.value >= FITS and ordered.value > best.value + NEAR:
+        names = [data.class_names[k] for k in places]
+        shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+        also = f"{other.options(order)} and ".removeprefix(" and ")
+        return [
+            f"with {also}another order of classes it would be {ordered.value:.3f}: --classes FILE, one name per "
+            f"output: {shown}"
+        ]
+    if not best.near_chance:
+        return [f"with {one.options(order)} it would be {best.value:.3f}"]
+    return [
+        "none of the usual causes (normalisation, pixel range, channel order, class order) explains it: the weights "
+        "may be random or those of another data set"
+    ]
+
+
+def _reordered(task: str, confusion: NDArray[np.int64], images: int) -> tuple[Figure, list[int]]:
+    """The figure if every output were the class it coincides with most often, and these classes."""
+    _, output = linear_sum_assignment(confusion, maximize=True)
+    return _figure(task, confusion[:, output], images), [int(k) for k in np.argsort(output)]

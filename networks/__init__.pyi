@@ -9,7 +9,7 @@ from .models.vgg import PlainConvNet
 from .models.wide_resnet import WideResNet
 from .outside.adapter import OutsideNetwork, adapt
 from .outside.configuration import InputConfig
-from .outside.opening import Opened, open_network
+from .outside.opening import Opened, open_network, unwrapped
 from .presets import PRESETS, Preset, preset
 from .registry import NETWORKS, build
 from .spec import NetworkSpec
@@ -54,5 +54,6 @@ __all__ = [
     "resolve_precision",
     "save_weights",
     "seed_everything",
+    "unwrapped",
     "weights_hash",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
-from collections.abc import Sequence
+import importlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from dropblock import DropBlock2D
@@ -20,7 +22,7 @@ from networks.outside.stages import MOST, stages
 from networks.outside.trace import STRIDE, Call, Trace, enlarged, logits_of, traced
 
 DROP_PROBABILITY, BLOCK_SIZE = 0.4, 5
-"""Of a DropBlock that is placed behind a layer, as in `networks.ResNet`; the block is at most half of the map's side."""
+"""Of a DropBlock that is placed behind a layer, as in `networks.ResNet`; its block is at most half as wide as the map."""
 LEAST_SIDE = 3
 """Cells of a map that a DropBlock is placed behind: of smaller ones nothing, or all, would be dropped."""
 OWN = "network."
@@ -39,7 +41,6 @@ class OutsideNetwork(nn.Module):
         feature_layers, latent_layer, head_layer: names of submodules of this object; head_layer None: there is none.
         outputs: indices of the network's outputs that are the K classes, in their order; None: all.
         description: what was found, and how.
-        notes: on every page of results.
     """
 
     def __init__(self, network: nn.Module, task: str, outputs: Sequence[int] | None, bgr: bool) -> None:
@@ -55,9 +56,9 @@ class OutsideNetwork(nn.Module):
         self.description = Description()
 
     @property
-    def notes(self) -> list[str]:
-        """What every page of results has to say of the network."""
-        return self.description.notes
+    def adapted(self) -> nn.Module:
+        """The user's module, by whose weights this network is known."""
+        return self.network
 
     @property
     def layers(self) -> dict[str, Any]:
@@ -71,6 +72,19 @@ class OutsideNetwork(nn.Module):
             "padded": self.padded,
             "drops": [repr(layer) for layer in self.children() if isinstance(layer, RANDOM_LAYERS)],
         }
+
+    @property
+    def head_rows(self) -> list[int] | None:
+        """Rows of the head's weights that are the K classes, in their order; None: all."""
+        return self.outputs
+
+    def train(self, mode: bool = True) -> Self:
+        """Layers that were placed in the network stay idle in training mode too: it is trained as it was made."""
+        super().train(mode)
+        for layer in self.children():
+            if isinstance(layer, RANDOM_LAYERS):
+                layer.eval()
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> logits (B, K), or (B, K, H, W)."""
@@ -96,7 +110,7 @@ class OutsideNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Reading:
-    """What a tap reads of a layer: its output or what it is ``given``, as a map, pooled (a name of `POOLS`) if asked."""
+    """What a tap reads of a layer: its output or what it is ``given``, as a map, or pooled by one of `POOLS`."""
 
     layout: Layout | None
     given: bool = False
@@ -110,28 +124,46 @@ class Reading:
 
 @dataclass
 class Behind:
-    """A hook on a layer of the user that hands its features to a layer of the wrapper; a random layer's result takes
-    the place of the features. It is no closure, so that a copied network has hooks of its own.
+    """A hook on a layer of the user that hands its features to a layer of the wrapper, whose result takes their place
+    where it is another tensor (dropout; a method that replaces features). It is no closure, so that a copied network
+    has hooks of its own.
     """
 
     layer: nn.Module
     reading: Reading
 
-    def before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Read the first argument."""
-        self.layer(self.reading(tensors_in(next(iter((*args, *kwargs.values()))))[0]))
+    def before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Read the first argument, which comes by position or by name."""
+        name = None if args else next(iter(kwargs))
+        given = args[0] if name is None else kwargs[name]
+        changed = self._changed(given)
+        if changed is None:
+            return None
+        return ((changed, *args[1:]), kwargs) if name is None else (args, {**kwargs, name: changed})
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        tensor = tensors_in(output)[0]
+        """Read the output."""
+        return self._changed(output)
+
+    def _changed(self, value: Any) -> Any:
+        """A tensor, or a tuple, list or mapping that holds it first, with what the layer made of it; None: the same."""
+        tensor = tensors_in(value)[0]
         features = self.reading(tensor)
-        changed = self.layer(features)
-        if changed is features or not isinstance(self.layer, RANDOM_LAYERS):
+        made = self.layer(features)
+        if made is features:
             return None
-        whole = changed if self.reading.layout is None else self.reading.layout.from_map(changed, tensor)
-        if isinstance(output, Tensor):
+        if self.reading.pool:
+            raise ValueError("the pooled input of the head cannot be replaced")
+        whole = made if self.reading.layout is None else self.reading.layout.from_map(made, tensor)
+        if isinstance(value, Tensor):
             return whole
-        place = next(i for i, one in enumerate(output) if one is tensor)
-        return type(output)((*output[:place], whole, *output[place + 1 :]))
+        if isinstance(value, Mapping):
+            changed = copy.copy(value)
+            changed[next(name for name, one in value.items() if one is tensor)] = whole  # type: ignore[index]
+            return changed
+        place = next(i for i, one in enumerate(value) if one is tensor)
+        parts = (*value[:place], whole, *value[place + 1 :])
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
 
 
 def adapt(
@@ -148,8 +180,8 @@ def adapt(
 ) -> nn.Module:
     """Find the layers of a network and wrap it, see `OutsideNetwork`.
 
-    What the user names comes first, then what the network names itself (attributes ``feature_layers``, ``latent_layer``,
-    ``head_layer``), then what is found: see `stages.stages` for features, `head.producer` for the head, and for the
+    What the user names comes first, then what the network names itself (attributes ``feature_layers``,
+    ``latent_layer``, ``head_layer``), then what is found: see `stages.stages` for features, `head.producer` for the head, and for the
     latent layer the last dropout or DropBlock with p above 0 that gets vectors or maps; where there is none, a
     DropBlock2D is placed behind the deepest feature map.
 
@@ -193,9 +225,12 @@ def adapt(
 
 
 def _detector(module: nn.Module, images: Tensor, num_classes: int, **options: Any) -> nn.Module:
-    from networks.outside import detection
-
-    return detection.adapt_detector(module, images, num_classes, **options)
+    try:
+        detection = importlib.import_module("networks.outside.detection.adapt")
+    except ImportError as error:
+        raise ValueError("object detectors of the user cannot be measured by this version") from error
+    adapted: nn.Module = detection.adapt_detector(module, images, num_classes, **options)
+    return adapted
 
 
 class _Finder:
@@ -244,8 +279,8 @@ class _Finder:
         found = producer(self.network, self.trace, task, self.head)
         if self.head is not None and (found is None or not found.linear):
             raise ValueError(
-                f"{self.head_how}: {self.head!r} of {type(self.network).__name__} is no linear layer or 1x1 convolution "
-                "whose output gives the logits"
+                f"{self.head_how}: {self.head!r} of {type(self.network).__name__} is no linear layer or 1x1 "
+                "convolution whose output gives the logits"
             )
         chosen = [self.once[name] for name in self.features] or stages(
             self.trace.once, None if found is None else found.call
@@ -270,7 +305,7 @@ class _Finder:
         how = self.features_how if self.features else "output of a stage"
         if call.output.kind in ("channels-last", "tokens"):
             how += f", {call.output.kind}"
-        self.rows.append(Row("feature", call.name, shape_text(call.output.shape), how))
+        self.rows.append(Row("feature", call.name, how, shape_text(call.output.shape)))
         if call.bare and call.output.kind in ("map", "vector"):
             return f"{OWN}{call.name}"
         return self.wrapper.tap(call.name.replace(".", "_"), call.module, Reading(call.output))
@@ -290,7 +325,7 @@ class _Finder:
                     found.call.given.shape if segments and found.call.given else tuple(found.pooled.shape[1:])
                 )  # type: ignore[union-attr]
                 self.rows.append(
-                    Row("feature", f"input of {found.call.name}", shape_text(shape), "input of the head")
+                    Row("feature", f"input of {found.call.name}", "input of the head", shape_text(shape))
                 )
                 names, same = names[-MOST:], True
                 del self.rows[: len(self.rows) - len(names)]
@@ -342,7 +377,7 @@ class _Finder:
     def _latent(self, call: Call, how: str) -> None:
         assert call.given is not None
         self.wrapper.latent_layer = f"{OWN}{call.name}"
-        self.rows.append(Row("latent", f"{call.name} ({call.module})", shape_text(call.given.shape), how))
+        self.rows.append(Row("latent", f"{call.name} ({call.module})", how, shape_text(call.given.shape)))
 
     def _place(self, call: Call, how: str) -> None:
         """Put a DropBlock, or of vectors a dropout, behind a layer."""
@@ -360,13 +395,13 @@ class _Finder:
         else:
             layer, name = nn.Dropout(DROP_PROBABILITY), "dropout"
             kind = f"Dropout (p {DROP_PROBABILITY:g})"
-        self.wrapper.add_module(name, layer)
+        self.wrapper.add_module(name, layer.eval())
         call.module.register_forward_hook(Behind(layer, Reading(layout)))
         self.wrapper.latent_layer = name
-        self.rows.append(Row("latent", f"{kind} behind {call.name}", shape_text(layout.shape), how))
+        self.rows.append(Row("latent", f"{kind} behind {call.name}", how, shape_text(layout.shape)))
         self.notes.append(
-            f"the network was not trained with the {kind} that is placed behind its layer {call.name}: LaRED, LaREM and "
-            "MC dropout sample a layer that its weights do not expect."
+            f"the network was not trained with the {kind} that is placed behind its layer {call.name}: LaRED, LaREM "
+            "and MC dropout sample a layer that its weights do not expect."
         )
 
     def _tell_output(self, found: Producer | None) -> None:
@@ -374,8 +409,10 @@ class _Finder:
         shape = shape_text(tuple(trace.logits.shape[1:]))
         how = f"{trace.place}; equal to the output of {found.call.name}" if found else trace.place
         if found is None or not found.linear:
-            why = "no layer gives the logits" if found is None else f"{found.call.name} is not linear"
-            self.rows.append(Row("head", "none", "", f"{why}; methods that need its weights do not run"))
+            why = "no layer gives the logits"
+            if found is not None:
+                why = f"{found.call.name} gives the logits and is no linear layer or 1x1 convolution"
+            self.rows.append(Row("head", "none", f"{why}; methods that need its weights do not run"))
         else:
             how_head = self.head_how if self.head else "its output gives the logits"
             if network.head_layer is None and network.task == "classification":
@@ -383,13 +420,13 @@ class _Finder:
                     "; its input is not the last feature layer: methods that need its weights do not run"
                 )
             self.rows.append(
-                Row("head", found.call.name, shape_text(_weight_shape(found.call.module)), how_head)
+                Row("head", found.call.name, how_head, shape_text(_weight_shape(found.call.module)))
             )
         if network.padded:
             how += f"; images are padded to multiples of {STRIDE}, logits cropped"
         elif network.task == "segmentation" and trace.logits.shape[-2:] != trace.images.shape[-2:]:
             how += "; enlarged to the size of the images"
-        self.rows.append(Row("logits", "", shape, how))
+        self.rows.append(Row("logits", "", how, shape))
         total = trace.logits.sum(1)
         if bool((trace.logits >= 0).all()) and close(total, torch.ones_like(total)):
             self.notes.append(

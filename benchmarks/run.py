@@ -160,6 +160,7 @@ def check_names(
     from datamodules.registry import DATAMODULES, FOLDER
     from datamodules.registry import check_names as check_ood_names
     from lsood.methods import check as check_method
+    from networks.outside.spec import FORMS, check_spec, is_outside
     from networks.presets import preset as find_preset
     from networks.registry import NETWORKS
 
@@ -169,8 +170,10 @@ def check_names(
     check_ood_names(ood)
     for method in methods:
         check_method(method)
-    if network is not None:
-        NETWORKS.check(network)
+    if network is not None and is_outside(network):
+        check_spec(network)
+    elif network is not None:
+        NETWORKS.check(network, f"; or {FORMS}")
     if preset is not None:
         find_preset(preset)
     if calibrate_on and calibrate_on not in DATAMODULES and not calibrate_on.startswith(FOLDER):

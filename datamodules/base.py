@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -18,8 +18,8 @@ from datamodules.loading.preprocess import Preprocess
 from datamodules.loading.samples import Augment, SampleDataset
 from datamodules.locate import locate
 from datamodules.ood.outliers.choice import outliers_for
+from datamodules.ood.naming import module_behind, short_ood_names
 from datamodules.registry import load_ood
-from lsood.io import short_names
 
 
 class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
@@ -30,7 +30,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
 
     Args:
         root: folder with the data set, or with a folder of its name; None: a miniature is generated.
-        ood: names of OoD sets, see ``datamodules.known_names``; ``folder:PATH`` for any folder of images.
+        ood: names of OoD sets, see `datamodules.ood_set`.
         image_size: (H, W) of the network's input, for detection the bounds of its short and long side (see
             `Preprocess.size_of`); default by data set.
         batch_size: of every loader but :meth:`train_dataloader` with an argument.
@@ -45,9 +45,11 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
 
     Attributes:
         sets: {"train", "val", "test": ImageSet}; after :meth:`setup`.
-        ood_sets: {name: ImageSet}, of paths their ends, see `lsood.io.short_names`; after :meth:`setup`.
+        ood_sets: {name: ImageSet}, of paths their ends, see `datamodules.ood.naming.short_ood_names`; after
+            :meth:`setup`.
         image_size: after :meth:`setup` the size in use.
         preprocess: shared by all sets; after :meth:`setup`.
+        calibrated_on: name of the set whose images stand in for "val"; None: its own.
     """
 
     name: str
@@ -84,6 +86,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
             self.mean, self.std = tuple(mean), tuple(std)
         self.sets: dict[str, ImageSet] = {}
         self.ood_sets: dict[str, ImageSet] = {}
+        self.calibrated_on: str | None = None
         self._folder: Path | None = None
 
     @classmethod
@@ -113,31 +116,51 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
             self.prepare_data()
         assert self._folder is not None
         self.sets = {part: capped(s, self.limit, self.seed) for part, s in self.split(self._folder).items()}
-        small = self.miniature_size if self.origin == "miniature" else None
-        height, width = self._asked_size or small or self.image_size
+        height, width = self._asked_size or self.default_size()
         self.image_size = (height, width)
         aspect = self.task_handler.keep_aspect
         self.preprocess = Preprocess(self.image_size, self.mean, self.std, self.channels, aspect)
         self.ood_sets = self.load_ood_sets()
 
+    def default_size(self) -> tuple[int, int]:
+        """(H, W) of the network's input where none is asked for, of the sets as they are."""
+        small = self.miniature_size if self.origin == "miniature" else None
+        return small or self.image_size
+
     def load_ood_sets(self) -> dict[str, ImageSet]:
         """The OoD sets by their short names, opened for the sets as they are now."""
-        return {short: load_ood(name, self) for name, short in short_names(self.ood).items()}
+        return {short: load_ood(name, self) for short, name in short_ood_names(self.ood, self).items()}
+
+    def sequence_rule(self, title: str) -> Callable[[str], str | None] | None:
+        """How the keys of a set tell the sequences of its images; None: not known.
+
+        Args:
+            title: "ind-val", "ind-test" or the short name of an OoD set.
+        """
+        name = self.calibrated_on if title == "ind-val" else short_ood_names(self.ood, self).get(title)
+        if name is None:
+            return self.sequence_of
+        module = module_behind(name, self)
+        return None if module is None else module.sequence_of
 
     @property
     def origin(self) -> str:
-        """ "official", "subset" or "miniature"."""
+        """ "official", "subset", "miniature" or "own" (of the user)."""
         return self.sets["train"].origin
 
     @property
     def fingerprint(self) -> str:
         """sha256 in hex over the three parts."""
-        return fingerprint_of(self.name, *(self.sets[part].fingerprint for part in ("train", "val", "test")))
+        return self._fingerprint("train", "val", "test")
 
     @property
     def training_fingerprint(self) -> str:
         """sha256 in hex over "train" and "val", all that a network sees while it is trained."""
-        return fingerprint_of(self.name, *(self.sets[part].fingerprint for part in ("train", "val")))
+        return self._fingerprint("train", "val")
+
+    def _fingerprint(self, *parts: str) -> str:
+        name = self.name.partition(":")[0]  # without the path of folder:PATH
+        return fingerprint_of(name, *(self.sets[part].fingerprint for part in parts))
 
     @property
     def augment(self) -> Augment | None:
@@ -167,7 +190,8 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         """Auxiliary outliers for training, of none of the OoD sets of this module; see
         `datamodules.outliers_for`, also for what it raises.
         """
-        found = outliers_for(self.name, self.root, self.ood, name, self.seed, self.outliers)
+        ind = self.spec or self.name
+        found = outliers_for(ind, self.root, self.ood, name, self.seed, self.outliers)
         return capped(found, self.limit, self.seed)
 
     def outlier_dataloader(self, batch_size: int | None = None, name: str | None = None) -> Loader:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anomalies.variants import SEVERITY_CHOICES
 from datamodules.imagesets.left_out import MAX_BAD
 from datamodules.ood.outliers.clashes import one_place
 from lsood.choices import PRECISIONS, PROTOCOLS, REDUCTIONS
 from lsood.io import expanded
+from networks.outside.classes import read_names
+from networks.outside.spec import arguments_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TRACKERS = ("mlflow", "tensorboard")
 
@@ -23,7 +29,8 @@ class Settings:
         calibrate_share: of the test images that give calibration and thresholds instead of the validation images.
         calibrate_on: set whose images give them instead: ``folder:PATH``, or the test part of an in-distribution set.
         max_bad: largest share of a set that may be left out because it cannot be read.
-        network: a name, or a network of the user. network_args: "name=value" of its constructor.
+        network: a name, or a SPEC of a network of the user (`networks.outside.spec`). module: it itself, in place of a
+            name. network_args: "name=value" of its constructor.
         classes: file with a class name per network output, in its order; None: those of the data set.
         mean, std: of the network's input, per channel in its order, for pixels in [0, input_range]; None: what the
             network states, else the data set's; with an input_range alone 0 and 1.
@@ -45,6 +52,7 @@ class Settings:
     protocols: tuple[str, ...] = ("no-ood",)
     naive: bool = True
     network: str | None = None
+    module: nn.Module | None = field(default=None, repr=False, compare=False)
     preset: str | None = None
     network_args: tuple[str, ...] = ()
     checkpoints: tuple[Path, ...] = ()
@@ -92,7 +100,7 @@ class Settings:
         object.__setattr__(self, "out", self.out.expanduser())
         object.__setattr__(self, "data_root", expanded(self.data_root))
         object.__setattr__(self, "checkpoints", tuple(path.expanduser() for path in self.checkpoints))
-        if not self.ood:
+        if not self.ood and not self.describe_network:
             raise ValueError("--ood needs at least one OoD set; see --list")
         if unknown := [p for p in self.protocols if p not in PROTOCOLS]:
             raise ValueError(
@@ -149,6 +157,9 @@ class Settings:
             raise FileNotFoundError(
                 f"--data-root {self.data_root} does not exist; name the folder that holds the data sets"
             )
+        arguments_of(self.network_args)
+        if self.classes is not None:
+            read_names(self.classes)
         for path in self.checkpoints:
             if not path.is_file():
                 raise FileNotFoundError(f"--checkpoint {path} does not exist")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -15,13 +16,15 @@ from benchmarks.pipeline.alarm_rates import check_rate
 from benchmarks.pipeline.auxiliary import image_methods, plain_methods
 from benchmarks.pipeline.calibration import calibrated_data, calibration_images
 from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.describe import describe
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.interval_notes import tell_intervals
 from benchmarks.pipeline.level_methods import LevelMethods
+from benchmarks.pipeline.outside import activations_hash, data_input
 from benchmarks.pipeline.provenance import provenance
 from benchmarks.pipeline.report import write_results
-from benchmarks.pipeline.training import from_checkpoint, network_name, train
+from benchmarks.pipeline.training import network_name, under_test
 from benchmarks.tasks import TASKS
 from benchmarks.tasks.base import Task, model_info_of
 from datamodules import BenchmarkDataModule, cache_dir, module_of
@@ -58,7 +61,8 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
 
 
 def _made(settings: Settings) -> BenchmarkDataModule:
-    data: BenchmarkDataModule = module_of(settings.ind)(
+    kind = module_of(settings.ind)
+    data: BenchmarkDataModule = kind(
         settings.data_root,
         settings.ood,
         batch_size=settings.batch_size,
@@ -69,7 +73,7 @@ def _made(settings: Settings) -> BenchmarkDataModule:
         recipe=None if settings.recipe is None else recipe_of(settings.recipe, settings.ind),
         severity=settings.severity,
         every_kind=settings.every_kind,
-        image_size=settings.image_size,
+        **data_input(settings, kind),
     )
     data.prepare_data()
     data.setup()
@@ -102,11 +106,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
     task = TASKS[data.task]
     whole, data = data, calibrated_data(data, settings)
     rate = check_rate(settings.false_alarm_rate, FALSE_ALARM_RATE, len(data.sets["val"]))
-    trained = (
-        from_checkpoint(settings, whole, settings.checkpoints[0])
-        if settings.checkpoints
-        else train(settings, whole, seed)
-    )
+    trained = under_test(settings, whole, seed)
     model_info = model_info_of(trained.network, data, settings, seed, task)
     mask_seeds = settings.seeds if settings.checkpoints else (seed,)
     levels: list[Level] = task.levels(trained.network, data, model_info, settings, mask_seeds)
@@ -117,7 +117,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         methods.append(LevelMethods(level, plain.detectors, plain.failures))
     extraction = Extraction(
         trained.network,
-        trained.weights,
+        activations_hash(trained.network, trained.weights, data),
         data.preprocess.fingerprint,
         cache_dir() / "activations",
         settings.device,
@@ -159,6 +159,9 @@ def run(settings: Settings) -> list[Path]:
 
 def _run(settings: Settings) -> list[Path]:
     start = time.perf_counter()
+    if settings.describe_network:
+        Terminal().print(describe(settings, _made(dataclasses.replace(settings, ood=()))))
+        return []
     data = data_module(settings)
     network_name(settings, data)
     if settings.precision not in (allowed := TASKS[data.task].precisions):

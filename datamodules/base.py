@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import pytorch_lightning as pl
 
@@ -17,8 +19,9 @@ from datamodules.loading.loaders import Loader, ordered, shuffled
 from datamodules.loading.preprocess import Preprocess
 from datamodules.loading.samples import Augment, SampleDataset
 from datamodules.locate import locate
-from datamodules.ood.outliers.choice import outliers_for
+from datamodules.ood.base import OODSource
 from datamodules.ood.naming import module_behind, short_ood_names
+from datamodules.ood.outliers.choice import outliers_for
 from datamodules.registry import load_ood
 
 
@@ -49,6 +52,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
             :meth:`setup`.
         image_size: after :meth:`setup` the size in use.
         preprocess: shared by all sets; after :meth:`setup`.
+        given_ood: {name of an OoD set: its images} of those that are given as objects; before :meth:`setup`.
         calibrated_on: name of the set whose images stand in for "val"; None: its own.
     """
 
@@ -79,6 +83,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
                 f"data root {self.root} does not exist; name the folder that holds {self.name}"
             )
         self.ood, self.batch_size, self.num_workers, self.seed = tuple(ood), batch_size, num_workers, seed
+        self.given_ood: Mapping[str, OODSource] = {}
         self.download, self.limit, self._asked_size = download, limit, image_size
         self.recipe = recipe or Recipe.named(self.default_recipe)
         self.severity, self.every_kind = severity, every_kind
@@ -88,6 +93,21 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         self.ood_sets: dict[str, ImageSet] = {}
         self.calibrated_on: str | None = None
         self._folder: Path | None = None
+
+    def copied(
+        self,
+        ood: Sequence[str],
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        image_size: tuple[int, int] | None = None,
+    ) -> Self:
+        """A copy that is not set up, with other OoD sets, and another input where one is given."""
+        other = copy.copy(self)
+        other.ood, other.sets, other.ood_sets = tuple(ood), {}, {}
+        other._asked_size = image_size or self._asked_size
+        if mean is not None and std is not None:
+            other.mean, other.std = tuple(mean), tuple(std)
+        return other
 
     @classmethod
     @abstractmethod
@@ -129,7 +149,10 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
 
     def load_ood_sets(self) -> dict[str, ImageSet]:
         """The OoD sets by their short names, opened for the sets as they are now."""
-        return {short: load_ood(name, self) for short, name in short_ood_names(self.ood, self).items()}
+        return {
+            short: self.given_ood[name].open(self) if name in self.given_ood else load_ood(name, self)
+            for short, name in short_ood_names(self.ood, self).items()
+        }
 
     def sequence_rule(self, title: str) -> Callable[[str], str | None] | None:
         """How the keys of a set tell the sequences of its images; None: not known.

@@ -147,14 +147,16 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
 
     def fit_encoder(network: VMDLSNet, folder: Path) -> dict[str, float]:
         loaders = data.train_dataloader(config.batch_size), labels, data.val_dataloader()
-        return fit_vmdls(network, *loaders, config, folder, settings.device, seed)
+        return fit_vmdls(network, *loaders, config, folder, settings.device, seed, settings.progress)
 
     def decoder() -> nn.Module:
         return Autoencoder(data.channels, data.image_size)
 
     def fit_decoder(network: Autoencoder, folder: Path) -> dict[str, float]:
         loaders = data.train_dataloader(reconstruct.batch_size), data.val_dataloader()
-        return fit_autoencoder(network, *loaders, reconstruct, folder, settings.device, seed)
+        return fit_autoencoder(
+            network, *loaders, reconstruct, folder, settings.device, seed, settings.progress
+        )
 
     vector = {
         "network": f"vmdls-{trained.name}",

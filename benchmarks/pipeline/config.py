@@ -40,6 +40,8 @@ class Settings:
         keep_together: text in file names; files equal up to its last occurrence stay in one part of a seeded split.
         features: files of measured features, "NAME=FILE" or "FILE", in place of network and images.
         track: of `TRACKERS`.
+        out: folder that results and leaderboard are written to; None: nothing is written.
+        progress: show progress bars on a terminal. command: that the results say they come from.
         methods: as typed; () stands for the defaults of the task, see `benchmarks.tasks`.
 
     Raises:
@@ -82,7 +84,7 @@ class Settings:
     precision: str = "float32"
     batch_size: int = 32
     workers: int = 0
-    out: Path = Path("runs")
+    out: Path | None = None
     download: bool = False
     false_alarm_rate: float | None = None
     calibrate_share: float | None = None
@@ -94,10 +96,13 @@ class Settings:
     features: tuple[str, ...] = ()
     track: tuple[str, ...] = ()
     dry_run: bool = False
+    progress: bool = True
     command: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "out", self.out.expanduser())
+        object.__setattr__(self, "out", expanded(self.out))
+        for name in ("ood", "protocols", "track"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         object.__setattr__(self, "data_root", expanded(self.data_root))
         object.__setattr__(self, "checkpoints", tuple(path.expanduser() for path in self.checkpoints))
         if not self.ood and not self.describe_network:

@@ -196,7 +196,7 @@ def train(
             folder,
             device=settings.device,
             seed=seed,
-            progress=progress,
+            progress=progress and settings.progress,
             outliers=None if exposure is None else exposure.loader,
         )
 

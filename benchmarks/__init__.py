@@ -1,1 +1,5 @@
-"""The benchmark: `python -m benchmarks.run` compares detectors on one network."""
+"""The benchmark: `evaluate` and `python -m benchmarks.run` compare detectors on one network."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,41 @@ def to_terminal() -> None:
     log.propagate = False
 
 
-def to_file(path: Path) -> None:
-    """Append the same lines to a file."""
+@contextmanager
+def told(shown: bool) -> Iterator[None]:
+    """Inside the block, the project's log lines go to the terminal or, unless the program has handlers of its own, to
+    nobody.
+    """
+    before = log.handlers[:], log.propagate, log.level
+    if shown:
+        to_terminal()
+    else:
+        log.addHandler(logging.NullHandler())
+    try:
+        yield
+    finally:
+        log.handlers[:], log.propagate = before[:2]
+        log.setLevel(before[2])
+
+
+@contextmanager
+def to_file(path: Path | None) -> Iterator[None]:
+    """Inside the block, append the same lines to a file, if there is one."""
+    if path is None:
+        yield
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
+    level = log.level
     log.addHandler(handler)
+    log.setLevel(min(log.getEffectiveLevel(), logging.INFO))
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+        handler.close()
 
 
 class _Lines(logging.Formatter):
@@ -66,3 +96,9 @@ def watch(title: str, batches: Iterable[Any]) -> Iterator[Any]:
     log.info("one pass over %s (%s batches)", title, "?" if total is None else total)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield from progress.track(batches, total=total, description=title)
+
+
+def unwatched(title: str, batches: Iterable[Any]) -> Iterable[Any]:
+    """The batches, with a log line."""
+    log.info("one pass over %s", title)
+    return batches

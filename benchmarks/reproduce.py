@@ -21,6 +21,7 @@ from benchmarks.options import max_bad_option, verify_data_option
 from benchmarks.papers import availability
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.job import data_module, run_seed
+from benchmarks.results import RESULTS
 from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import MAX_BAD, without_unreadable
 from leaderboards.analysis.alarm_rates import alarm_warnings
@@ -89,20 +90,19 @@ def settings_for(table: PaperTable, preset: str, protocols: tuple[str, ...], **o
     )
 
 
-def reproduce(table: PaperTable, settings: Settings) -> list[Path]:
+def reproduce(table: PaperTable, settings: Settings, out: Path) -> list[Path]:
     """Train, measure and score every seed, then write the page; returns its files."""
-    to_file(settings.out / "run.log")
-    with reading_everything(settings.verify_data):
-        return without_unreadable(partial(_reproduce, table, settings), settings.max_bad)
+    with to_file(out / "run.log"), reading_everything(settings.verify_data):
+        return without_unreadable(partial(_reproduce, table, settings, out), settings.max_bad)
 
 
-def _reproduce(table: PaperTable, settings: Settings) -> list[Path]:
+def _reproduce(table: PaperTable, settings: Settings, out: Path) -> list[Path]:
     start = time.perf_counter()
     data = data_module(settings)
     for seed in settings.seeds:
-        run_seed(settings, data, seed, settings.out / "results")
-    results = list(load_results(settings.out / "results").values())
-    written = write(table, results, settings.out)
+        run_seed(settings, data, seed).write(out / RESULTS)
+    results = list(load_results(out / RESULTS).values())
+    written = write(table, results, out)
     output = Terminal()
     results, warnings = newest_run(results)
     for line in [*warnings, *alarm_warnings(results)]:
@@ -202,7 +202,6 @@ def main(
             device=resolve_device(device),
             batch_size=batch_size,
             workers=workers,
-            out=out or Path("runs") / name,
             download=download,
             max_bad=max_bad,
             verify_data=verify_data,
@@ -210,7 +209,7 @@ def main(
         )
     with reporting(FAILED, debug):
         found = sets_there(table, data_root, download)
-        reproduce(table, dataclasses.replace(settings, ood=found))
+        reproduce(table, dataclasses.replace(settings, ood=found), (out or Path("runs") / name).expanduser())
 
 
 if __name__ == "__main__":

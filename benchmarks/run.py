@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import typer
 
 from benchmarks import options
 from benchmarks.console import spread, to_terminal
+from benchmarks.names import check_names
 from datamodules.imagesets.left_out import MAX_BAD
-from lsood.io import BAD_USAGE, FAILED, reporting, unknown
+from lsood.io import BAD_USAGE, FAILED, reporting, short_names, slug
+from lsood.terminal import Terminal
+
+ELSEWHERE = ("network", "ind", "ood", "methods", "describe_network", "dry_run", "list_", "debug")
+"""Options that are no `benchmarks.evaluate` options, or have a place of their own there."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -77,10 +83,10 @@ def main(
     (cached; input steps, further networks and some methods take more), fits and scores every method, and writes
     results, leaderboard.md, .csv, .html, ROC curves and score histograms.
     """
+    options_given = {name: value for name, value in locals().items() if name not in ELSEWHERE}
     to_terminal()
     if list_:
         from benchmarks.listing import listing
-        from lsood.terminal import Terminal
 
         for table in listing():
             Terminal().print(table)
@@ -88,93 +94,45 @@ def main(
     with reporting(BAD_USAGE, debug):
         check_names(ind, ood or [], methods or [], network, preset, calibrate_on)
 
-        from anomalies.recipe import recipe_of
-        from benchmarks.pipeline.config import Settings, resolve_device
-        from benchmarks.pipeline.job import chosen_methods, run
+        from benchmarks.call import asked
+        from benchmarks.pipeline.job import described, run
 
-        if recipe is not None:
-            recipe_of(recipe, ind)
-        settings = Settings(
-            ind=ind,
-            ood=tuple(dict.fromkeys(ood or ())),
-            methods=chosen_methods(ind, methods or []),
-            protocols=tuple(dict.fromkeys(protocols or ("no-ood",))),
-            naive=naive,
-            network=network,
-            preset=preset,
-            network_args=tuple(network_arg or ()),
-            checkpoints=tuple(checkpoint or ()),
-            classes=classes,
-            mean=None if mean is None else tuple(mean),
-            std=None if std is None else tuple(std),
-            channel_order=channel_order,
-            input_range=input_range,
-            latent_layer=latent_layer,
-            feature_layers=tuple(feature_layers or ()),
-            head_layer=head_layer,
-            describe_network=describe_network,
-            keep_together=keep_together,
-            features=tuple(features or ()),
-            track=tuple(dict.fromkeys(track or ())),
-            dry_run=dry_run,
-            data_root=data_root,
-            miniature=miniature,
-            false_alarm_rate=false_alarm_rate,
-            calibrate_share=calibrate_share,
-            calibrate_on=calibrate_on,
-            mc_samples=mc_samples,
-            reduction=reduction,
-            seeds=tuple(seeds or (0,)),
-            ensemble_size=ensemble_size,
-            outliers=outliers,
-            epochs=epochs,
-            image_size=image_size,
-            limit=limit,
-            recipe=recipe,
-            severity=severity,
-            every_kind=every_kind,
-            confidence=confidence,
-            device=resolve_device(device),
-            precision=precision,
-            batch_size=batch_size,
-            workers=workers,
-            out=out or Path("runs") / ind,
-            download=download,
-            verify_data=verify_data,
-            max_bad=max_bad,
+        settings, given = asked(
+            network,
+            ind,
+            ood or (),
+            methods or (),
+            {**options_given, "out": out or Path("runs") / slug(short_names([ind])[ind])},
             command=shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]]),
+            describe_network=describe_network,
+            dry_run=dry_run,
         )
     with reporting(FAILED, debug):
-        run(settings)
+        if settings.describe_network:
+            Terminal().print(described(settings, given))
+            return
+        start = time.perf_counter()
+        run(settings, given)
+        assert settings.out is not None
+        show(settings.out, time.perf_counter() - start)
 
 
-def check_names(
-    ind: str,
-    ood: list[str],
-    methods: list[str],
-    network: str | None,
-    preset: str | None,
-    calibrate_on: str | None = None,
-) -> None:
-    """Raise ValueError for the first unknown name; it says the nearest one and lists all."""
-    from datamodules.registry import DATAMODULES, FOLDER
-    from datamodules.registry import check_names as check_ood_names
-    from lsood.methods import check as check_method
-    from networks.presets import preset as find_preset
-    from networks.registry import NETWORKS
+def show(out: Path, seconds: float) -> None:
+    """Print the tables of every result in a folder, and where to find them."""
+    from benchmarks.results import RESULTS
+    from leaderboards.store import load_results
+    from leaderboards.tables import terminal_tables
+    from leaderboards.tables.aggregate import is_miniature
 
-    if not ind:
-        raise ValueError(f"--ind is missing: choose one of {', '.join(DATAMODULES)}")
-    DATAMODULES.check(ind)
-    check_ood_names(ood)
-    for method in methods:
-        check_method(method)
-    if network is not None:
-        NETWORKS.check(network)
-    if preset is not None:
-        find_preset(preset)
-    if calibrate_on and calibrate_on not in DATAMODULES and not calibrate_on.startswith(FOLDER):
-        raise unknown("calibration set", calibrate_on, DATAMODULES, f", {FOLDER}PATH")
+    output, results = Terminal(), list(load_results(out / RESULTS).values())
+    for table in terminal_tables(results):
+        output.print(table)
+    if is_miniature(results):
+        output.print(
+            "MINIATURE: generated images stand in for real data; these numbers say nothing about it.",
+            style="bold yellow",
+        )
+    output.print(f"{out}/leaderboard.html, .md, .csv and figures; {seconds:.0f} s", markup=False)
 
 
 if __name__ == "__main__":

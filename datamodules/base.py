@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import pytorch_lightning as pl
 
@@ -17,9 +19,10 @@ from datamodules.loading.loaders import Loader, ordered, shuffled
 from datamodules.loading.preprocess import Preprocess
 from datamodules.loading.samples import Augment, SampleDataset
 from datamodules.locate import locate
+from datamodules.ood.base import OODSource
+from datamodules.ood.naming import module_behind, short_ood_names
 from datamodules.ood.outliers.choice import outliers_for
 from datamodules.registry import load_ood
-from lsood.io import short_names
 
 
 class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
@@ -30,7 +33,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
 
     Args:
         root: folder with the data set, or with a folder of its name; None: a miniature is generated.
-        ood: names of OoD sets, see ``datamodules.known_names``; ``folder:PATH`` for any folder of images.
+        ood: names of OoD sets, see `datamodules.ood_set`.
         image_size: (H, W) of the network's input, for detection the bounds of its short and long side (see
             `Preprocess.size_of`); default by data set.
         batch_size: of every loader but :meth:`train_dataloader` with an argument.
@@ -45,9 +48,12 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
 
     Attributes:
         sets: {"train", "val", "test": ImageSet}; after :meth:`setup`.
-        ood_sets: {name: ImageSet}, of paths their ends, see `lsood.io.short_names`; after :meth:`setup`.
+        ood_sets: {name: ImageSet}, of paths their ends, see `datamodules.ood.naming.short_ood_names`; after
+            :meth:`setup`.
         image_size: after :meth:`setup` the size in use.
         preprocess: shared by all sets; after :meth:`setup`.
+        given_ood: {name of an OoD set: its images} of those that are given as objects; before :meth:`setup`.
+        calibrated_on: name of the set whose images stand in for "val"; None: its own.
     """
 
     name: str
@@ -77,6 +83,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
                 f"data root {self.root} does not exist; name the folder that holds {self.name}"
             )
         self.ood, self.batch_size, self.num_workers, self.seed = tuple(ood), batch_size, num_workers, seed
+        self.given_ood: Mapping[str, OODSource] = {}
         self.download, self.limit, self._asked_size = download, limit, image_size
         self.recipe = recipe or Recipe.named(self.default_recipe)
         self.severity, self.every_kind = severity, every_kind
@@ -84,7 +91,23 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
             self.mean, self.std = tuple(mean), tuple(std)
         self.sets: dict[str, ImageSet] = {}
         self.ood_sets: dict[str, ImageSet] = {}
+        self.calibrated_on: str | None = None
         self._folder: Path | None = None
+
+    def copied(
+        self,
+        ood: Sequence[str],
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        image_size: tuple[int, int] | None = None,
+    ) -> Self:
+        """A copy that is not set up, with other OoD sets, and another input where one is given."""
+        other = copy.copy(self)
+        other.ood, other.sets, other.ood_sets = tuple(ood), {}, {}
+        other._asked_size = image_size or self._asked_size
+        if mean is not None and std is not None:
+            other.mean, other.std = tuple(mean), tuple(std)
+        return other
 
     @classmethod
     @abstractmethod
@@ -113,31 +136,54 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
             self.prepare_data()
         assert self._folder is not None
         self.sets = {part: capped(s, self.limit, self.seed) for part, s in self.split(self._folder).items()}
-        small = self.miniature_size if self.origin == "miniature" else None
-        height, width = self._asked_size or small or self.image_size
+        height, width = self._asked_size or self.default_size()
         self.image_size = (height, width)
         aspect = self.task_handler.keep_aspect
         self.preprocess = Preprocess(self.image_size, self.mean, self.std, self.channels, aspect)
         self.ood_sets = self.load_ood_sets()
 
+    def default_size(self) -> tuple[int, int]:
+        """(H, W) of the network's input where none is asked for, of the sets as they are."""
+        small = self.miniature_size if self.origin == "miniature" else None
+        return small or self.image_size
+
     def load_ood_sets(self) -> dict[str, ImageSet]:
         """The OoD sets by their short names, opened for the sets as they are now."""
-        return {short: load_ood(name, self) for name, short in short_names(self.ood).items()}
+        return {
+            short: self.given_ood[name].open(self) if name in self.given_ood else load_ood(name, self)
+            for short, name in short_ood_names(self.ood, self).items()
+        }
+
+    def sequence_rule(self, title: str) -> Callable[[str], str | None] | None:
+        """How the keys of a set tell the sequences of its images; None: not known.
+
+        Args:
+            title: "ind-val", "ind-test" or the short name of an OoD set.
+        """
+        name = self.calibrated_on if title == "ind-val" else short_ood_names(self.ood, self).get(title)
+        if name is None:
+            return self.sequence_of
+        module = module_behind(name, self)
+        return None if module is None else module.sequence_of
 
     @property
     def origin(self) -> str:
-        """ "official", "subset" or "miniature"."""
+        """ "official", "subset", "miniature" or "own" (of the user)."""
         return self.sets["train"].origin
 
     @property
     def fingerprint(self) -> str:
         """sha256 in hex over the three parts."""
-        return fingerprint_of(self.name, *(self.sets[part].fingerprint for part in ("train", "val", "test")))
+        return self._fingerprint("train", "val", "test")
 
     @property
     def training_fingerprint(self) -> str:
         """sha256 in hex over "train" and "val", all that a network sees while it is trained."""
-        return fingerprint_of(self.name, *(self.sets[part].fingerprint for part in ("train", "val")))
+        return self._fingerprint("train", "val")
+
+    def _fingerprint(self, *parts: str) -> str:
+        name = self.name.partition(":")[0]  # without the path of folder:PATH
+        return fingerprint_of(name, *(self.sets[part].fingerprint for part in parts))
 
     @property
     def augment(self) -> Augment | None:
@@ -167,7 +213,8 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         """Auxiliary outliers for training, of none of the OoD sets of this module; see
         `datamodules.outliers_for`, also for what it raises.
         """
-        found = outliers_for(self.name, self.root, self.ood, name, self.seed, self.outliers)
+        ind = self.spec or self.name
+        found = outliers_for(ind, self.root, self.ood, name, self.seed, self.outliers)
         return capped(found, self.limit, self.seed)
 
     def outlier_dataloader(self, batch_size: int | None = None, name: str | None = None) -> Loader:

@@ -17,9 +17,11 @@ class DataSetDescription:
     import. Whatever else depends on the data set is stated here too, not in tables elsewhere.
 
     Attributes:
-        name: as typed.
+        name: as typed; of a folder of the user its prefix and the end of its path.
+        spec: of a folder of the user, prefix and absolute path; "" of any other set.
         task: name of one of ``datamodules.TASKS``.
-        class_names: K names, in the order of the class indices.
+        class_names: K names, in the order of the class indices; () of images without labels, where the network says
+            how many classes there are.
         channels, mean, std: of its images in [0, 1], per channel; all sets are normalised with them.
         image_size: (H, W) of the network's input, for detection the bounds of its short and long side.
         miniature_size: the same for its miniature; None: image_size.
@@ -37,6 +39,7 @@ class DataSetDescription:
     """
 
     name: str
+    spec: ClassVar[str] = ""
     task: ClassVar[str]
     class_names: ClassVar[tuple[str, ...]]
     channels: ClassVar[int] = 3
@@ -48,8 +51,8 @@ class DataSetDescription:
     camera_height: ClassVar[float] = UNKNOWN.camera_height
     street: ClassVar[bool] = False
     folders: ClassVar[tuple[str, ...]] = ()
-    layout: ClassVar[str]
-    source: ClassVar[str]
+    layout: ClassVar[str] = "what its is_there() looks for"
+    source: ClassVar[str] = "its author"
     void_id: ClassVar[int | None] = None
     synonyms: ClassVar[tuple[str, ...]] = ()
     default_network: ClassVar[str | None] = None
@@ -96,7 +99,7 @@ class DataSetDescription:
 
     @property
     def num_classes(self) -> int:
-        """K."""
+        """K; 0 where images have no labels."""
         return len(self.class_names)
 
     @property

@@ -5,7 +5,10 @@ A new file in ``datamodules/ind`` with a data module, or in ``datamodules/ood`` 
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from lsood.io import unknown
@@ -34,27 +37,76 @@ TASKS = Registry("task", ("datamodules.tasks",), group="lsood.data_tasks", key="
 """Tasks: subclasses of `datamodules.tasks.base.Task`."""
 
 ANOMALIES, FOLDER, GENERATED = "-anomalies", "folder:", "generated:"
+OWN_ANOMALIES = "anomalies"
+"""Short for ``<ind>-anomalies``."""
+OUTSIDE = {
+    "folder:": "datamodules.outside.folder",
+    "segmentation:": "datamodules.outside.segmentation",
+    "coco:": "datamodules.outside.coco",
+}
+"""{prefix of a data set in a folder of the user: module whose ``data_module(folder, keep_together)`` describes it}."""
+SPECS = "folder:DIR, segmentation:DIR, coco:DIR, file.py:Class"
+_CODE = re.compile(r"(.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
+_STATED = ("name", "task", "class_names", "mean", "std", "image_size")
 
 
-def module_of(spec: str) -> type[BenchmarkDataModule]:
+def folder_of(name: str) -> Path | None:
+    """The folder that a name such as "folder:~/x" or "generated:x" states; None: it states none."""
+    prefix = next((p for p in (*OUTSIDE, GENERATED) if name.startswith(p)), None)
+    return None if prefix is None else Path(name.removeprefix(prefix)).expanduser()
+
+
+def is_code(name: str) -> bool:
+    """Whether a name has the form of ``file.py:Class`` or ``package.module:Class``."""
+    return folder_of(name) is None and _CODE.fullmatch(name) is not None
+
+
+def drawn_on(name: str) -> str | None:
+    """The data set on whose test images the anomalies of an OoD set are drawn; None: these are other images.
+
+    ``folder:DIR-anomalies`` is the folder of that name where there is one.
+    """
+    base = name.removesuffix(ANOMALIES)
+    if base in (name, "") or name.startswith(GENERATED):
+        return None
+    place, below = folder_of(name), folder_of(base)
+    if place is not None and below is not None and (place.exists() or not below.exists()):
+        return None
+    return base
+
+
+def module_of(spec: str, keep_together: str | None = None) -> type[BenchmarkDataModule]:
     """The data module that ``--ind`` names.
 
     Args:
-        spec: one of ``DATAMODULES``, or ``file.py:Class`` or ``package.module:Class`` of a `BenchmarkDataModule`.
+        spec: one of ``DATAMODULES``, a folder of the user with a prefix of ``OUTSIDE``, or ``file.py:Class`` or
+            ``package.module:Class`` of a `BenchmarkDataModule`.
+        keep_together: text in file names of a folder of the user, see `datamodules.outside.parts`.
 
     Raises:
-        ValueError: unknown name, or no data module.
+        ValueError: unknown name, no data module, or a folder in another layout; for code also without what a data
+            module must state. FileNotFoundError: no such folder.
     """
+    for prefix, module in OUTSIDE.items():
+        if spec.startswith(prefix):
+            made = load(module).data_module(Path(spec.removeprefix(prefix)), keep_together)
+            return cast("type[BenchmarkDataModule]", made)
+    if keep_together is not None:
+        raise ValueError(f"--keep-together is for folders of yours ({', '.join(OUTSIDE)}); {spec} has parts of its own")
     found = DATAMODULES.find(spec)
     if not (isinstance(found, type) and hasattr(found, "fit_dataloader")):
         raise ValueError(
             f"--ind {spec}: {spec.rpartition(':')[2]} is no subclass of datamodules.BenchmarkDataModule"
         )
+    lacking = [name for name in _STATED if not hasattr(found, name)]
+    lacking += [f"{name}()" for name in sorted(found.__abstractmethods__)] if inspect.isabstract(found) else []
+    if lacking:
+        raise ValueError(f"data module {spec} does not define {', '.join(lacking)}")
     return cast("type[BenchmarkDataModule]", found)
 
 
 def ood_descriptions() -> dict[str, str]:
-    """{name: one line} of every OoD set, by name; without ``folder:PATH`` and ``generated:PATH``."""
+    """{name: one line} of every OoD set, by name; without those in folders and files of the user."""
     found = {name: f"test images of {name}" for name in DATAMODULES}
     found |= {f"{name}{ANOMALIES}": f"anomalies drawn on the test images of {name}" for name in DATAMODULES}
     for registry in (OOD_SETS, NOISE):
@@ -63,24 +115,26 @@ def ood_descriptions() -> dict[str, str]:
 
 
 def known_names() -> list[str]:
-    """Name of every OoD set but ``folder:PATH`` and ``generated:PATH``, in order."""
+    """Name of every OoD set but those in folders and files of the user, in order."""
     return list(ood_descriptions())
 
 
 def check_names(names: Sequence[str]) -> None:
     """Raise ValueError for the first name that is no OoD set; says the nearest one and lists all."""
-    known = known_names()
+    known = [OWN_ANOMALIES, *known_names()]
     for name in names:
-        if name not in known and not name.startswith((FOLDER, GENERATED)):
-            raise unknown("OoD set", name, known, f", {FOLDER}PATH, {GENERATED}PATH")
+        place = folder_of(name)
+        if name not in known and place is None and not is_code(name.removesuffix(ANOMALIES)):
+            raise unknown("OoD set", name, known, f", {SPECS}, {GENERATED}DIR")
 
 
 def ood_set(name: str) -> OODSource:
     """An OoD set, to be opened for a data module.
 
     Args:
-        name: one of :func:`known_names`, ``folder:PATH``, or ``generated:PATH`` of a set that
-            ``python -m anomalies.generate`` made.
+        name: one of :func:`known_names`; a data set as :func:`module_of` takes it, of which the test part is meant (of
+            ``folder:DIR`` all images below), with "-anomalies" behind it its anomalies; ``generated:DIR`` of a set that
+            ``python -m anomalies.generate`` made; ``OWN_ANOMALIES``.
 
     Raises:
         ValueError: unknown name.

@@ -98,12 +98,18 @@ def cautions(results: Sequence[Result]) -> list[str]:
     not keep their rate.
     """
     return [
+        *_notes(results),
         *_left_out(results),
         *_code(results),
         *_weights(results),
         *_settings(results),
         *alarm_warnings(results),
     ]
+
+
+def _notes(results: Sequence[Result]) -> Iterator[str]:
+    for note in dict.fromkeys(note for run in results for note in run.network.notes):
+        yield f"Warning: {note[:1].upper()}{note[1:]}"
 
 
 def _left_out(results: Sequence[Result]) -> Iterator[str]:

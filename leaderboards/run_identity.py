@@ -24,6 +24,14 @@ SETTINGS = {
     "calibrate_on": "calibration set",
 }
 """{setting of a run: its name in an identity}."""
+INPUT = {
+    "arguments": "arguments of the network",
+    "mean": "mean",
+    "std": "standard deviation",
+    "channel_order": "channel order",
+    "classes": "classes of the outputs",
+}
+"""{option of a network: its name in an identity}, however its weights came about."""
 
 
 def identity(result: Result) -> Identity:
@@ -47,10 +55,12 @@ def identity(result: Result) -> Identity:
     }
     if ind.left_out:
         found["left out"] = ind.left_out
+    found |= {name: network.options[key] for key, name in INPUT.items() if key in network.options}
     if "checkpoint" in network.options:
         found |= {"weights": network.checkpoint, "trained here": False}
     elif network.options:
-        options = {name: value for name, value in network.options.items() if name != "seed"}
+        free = {"seed", *INPUT}
+        options = {name: value for name, value in network.options.items() if name not in free}
         found |= {f"{TRAINING}{name}": value for name, value in options.items()} | {"trained here": True}
     return found | {
         name: result.settings[key] for key, name in SETTINGS.items() if result.settings.get(key) is not None

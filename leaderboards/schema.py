@@ -133,13 +133,14 @@ class ThresholdInfo:
 
 @dataclass(frozen=True)
 class NetworkInfo:
-    """The network under test; ``checkpoint`` is the sha256 of its weights."""
+    """The network under test; ``checkpoint`` is the sha256 of its weights, ``notes`` belong on every page."""
 
     name: str
     checkpoint: str
     parameters: int
     latent_layer: str
     options: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

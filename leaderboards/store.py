@@ -7,7 +7,7 @@ folder is read by :func:`read_folder`, which leaves out what is no result.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -232,13 +232,15 @@ def read_folder(folder: Path) -> ResultFolder:
     for path, other in _repeated(read).items():
         del read[path]
         found._leave_out(f"file left out: {path}: {other.name} has the same method, seed and run")
-    read.update(_shortened(read))
+    read.update(zip(read, shortened(read.values()), strict=True))
     return found
 
 
-def _shortened(read: Mapping[Path, Result]) -> dict[Path, Result]:
-    short = short_names(run.method for run in read.values())
-    return {path: replace(run, method=short[run.method]) for path, run in read.items()}
+def shortened(results: Iterable[Result]) -> list[Result]:
+    """The results with the end of its path alone where a method is named by its file, see `lsood.io.short_names`."""
+    results = list(results)
+    short = short_names(run.method for run in results)
+    return [replace(run, method=short[run.method]) for run in results]
 
 
 def load_results(folder: Path) -> dict[Path, Result]:

@@ -7,6 +7,9 @@ from .models.resnet import ResNet
 from .models.unet import UNet
 from .models.vgg import PlainConvNet
 from .models.wide_resnet import WideResNet
+from .outside.adapter import OutsideNetwork, adapt
+from .outside.configuration import InputConfig
+from .outside.opening import Opened, open_network, unwrapped
 from .presets import PRESETS, Preset, preset
 from .registry import NETWORKS, build
 from .spec import NetworkSpec
@@ -27,9 +30,12 @@ __all__ = [
     "DenseNet",
     "DetectionModule",
     "FasterRCNN",
+    "InputConfig",
     "LeNet",
     "LeNetMCD",
     "NetworkSpec",
+    "Opened",
+    "OutsideNetwork",
     "PlainConvNet",
     "Preset",
     "ResNet",
@@ -37,14 +43,17 @@ __all__ = [
     "TrainingConfig",
     "UNet",
     "WideResNet",
+    "adapt",
     "build",
     "fit",
     "focal_loss",
     "load_weights",
+    "open_network",
     "outlier_exposure_loss",
     "preset",
     "resolve_precision",
     "save_weights",
     "seed_everything",
+    "unwrapped",
     "weights_hash",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".th", ".tar", ".bin")
 NESTED = ("state_dict", "model_state_dict", "model", "network", "net")
 """Names under which training scripts store the state dict."""
 _PREFIX = re.compile(r"(?:(?:module|model|_orig_mod|network|net)\.)+")
+RENAMINGS: tuple[tuple[tuple[str, str], ...], ...] = (
+    ((r"^segmentation_head\.", "head."),),  # segmentation_models_pytorch into ours
+    ((r"^head\.", "segmentation_head."),),
+    (
+        (r"^conv1\.", "stem.0."),
+        (r"^bn1\.", "stem.1."),
+        (r"^linear\.", "fc."),
+        (r"\.downsample\.", ".shortcut."),
+    ),
+)
+"""Names of other implementations of an architecture as patterns, each with what takes its place; a set of them is
+tried where plain names do not fit, and taken where all names and shapes do then."""
 LISTED = 10
 
 
@@ -96,22 +109,42 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     the names `NESTED`, such as a Lightning checkpoint. What wrappers put before all names (``module.``, ``model.``,
     ``_orig_mod.``, ``network.``, ``net.``, and several of them) is dropped; entries beside the network, such as
     metrics, are left out; batches counted by normalisation layers, which old files lack, are taken from the network.
-    When an error is raised the network is as before.
+    Names of other implementations of the architecture (`RENAMINGS`) are mapped. The weights of an adapted network of
+    the user are those of the user's module. When an error is raised the network is as before.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not readable, holding code, or of another architecture; one line that says where, with the first
-            names that are missing, left over or of another shape.
+        ValueError: not readable, holding code, NaN or infinity, or of another architecture; one line that says where,
+            with the first names that are missing, left over or of another shape.
     """
-    path = Path(path).expanduser()
+    path, network = Path(path).expanduser(), _inner(network)
     expected = network.state_dict()
     state = _without_prefix(_state(_read(path), path), expected)
     counts = {name: tensor for name, tensor in expected.items() if name.endswith("num_batches_tracked")}
     if state.keys() & expected.keys():
         state = counts | state
     if difference := _difference(state, expected):
-        raise ValueError(f"checkpoint {path} is not of this {type(network).__name__}: {difference}")
+        renamed = (counts | _renamed(state, names) for names in RENAMINGS)
+        fitting = next((one for one in renamed if not _difference(one, expected)), None)
+        if fitting is None:
+            raise ValueError(f"checkpoint {path} is not of this {type(network).__name__}: {difference}")
+        state = fitting
+    if broken := next(
+        (n for n, t in state.items() if t.is_floating_point() and not t.isfinite().all()), None
+    ):
+        raise ValueError(f"checkpoint {path} holds NaN or infinity, first in {broken}: its training failed")
     network.load_state_dict(state)
+
+
+def _renamed(state: dict[str, Tensor], names: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
+    """The state with the names of another implementation."""
+
+    def other(name: str) -> str:
+        for pattern, replacement in names:
+            name = re.sub(pattern, replacement, name)
+        return name
+
+    return {other(name): tensor for name, tensor in state.items()}
 
 
 def save_weights(network: nn.Module, path: str | Path, checksum: bool = False) -> None:
@@ -126,12 +159,21 @@ def save_weights(network: nn.Module, path: str | Path, checksum: bool = False) -
     path = Path(path).expanduser()
     if path.suffix != ".safetensors":
         raise ValueError(f"weights are saved as .safetensors, got {path}")
-    state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
+    state = {name: tensor.contiguous().clone() for name, tensor in _inner(network).state_dict().items()}
     (write_checked if checksum else write_atomic)(path, lambda part: save_file(state, part))
 
 
+def _inner(network: nn.Module) -> nn.Module:
+    """The user's module in an adapted network (``adapted``); any other network itself."""
+    inner: nn.Module = getattr(network, "adapted", network)
+    return inner
+
+
 def weights_hash(network: nn.Module) -> str:
-    """sha256, in hex, over the network's class and names, types, shapes and bytes of its state dict."""
+    """sha256, in hex, over the network's class and names, types, shapes and bytes of its state dict; of an adapted
+    network of the user those of the user's module.
+    """
+    network = _inner(network)
     content = hashlib.sha256(type(network).__name__.encode())
     for name, tensor in sorted(network.state_dict().items()):
         content.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.strata import anomaly_info
-from datamodules import DATAMODULES, BenchmarkDataModule
+from datamodules import BenchmarkDataModule
 from leaderboards.analysis.dependence import OTHER_SET, on_test_images
 from leaderboards.schema import OodCell
 from lsood.detector import Detector
@@ -146,16 +146,11 @@ class Level(ABC):
         Args:
             title: "ind-val", "ind-test" or an OoD set. sources: keys of the clean images.
         """
-        sequence_of: Callable[[str], str | None] = self.data.sequence_of
         if self._paired(title):
             keys = set(self.data.sets["test"].keys)
-            return [sequence_of(source) if source in keys else None for source in sources]
-        if title != "ind-test":
-            name = self.data.sets["val"].name if title == "ind-val" else title.removesuffix("-anomalies")
-            if name not in DATAMODULES:
-                return [None] * len(sources)
-            sequence_of = DATAMODULES[name].sequence_of
-        return [sequence_of(source) for source in sources]
+            return [self.data.sequence_of(source) if source in keys else None for source in sources]
+        rule = self.data.sequence_of if title == "ind-test" else self.data.sequence_rule(title)
+        return [None if rule is None else rule(source) for source in sources]
 
     def _paired(self, ood: str) -> bool:
         """Whether anomalies were drawn on the in-distribution test images themselves."""

@@ -13,6 +13,7 @@ from torch import nn
 import networks
 from benchmarks.naive import Naive
 from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.outside import input_options, of_user, opened
 from benchmarks.pipeline.training import (
     Exposure,
     Trained,
@@ -120,6 +121,12 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
     """A VMDLS network with the architecture under test, and an autoencoder. The preset's own batches and margins
     where it has any; else ten classes of twenty images and a margin that is reached half-way.
     """
+    if settings.module is not None:
+        raise ValueError(f"{trained.name} was given as a module and cannot be built anew to be trained")
+    if getattr(trained.network, "head_rows", None) is not None:
+        raise ValueError(
+            "VMDLS replaces the head; this network's outputs are not the data's classes in their order"
+        )
     plain = training_config_of(settings, data, trained.name)
     extra = {} if settings.preset is None else networks.preset(settings.preset).extra
     latent, margin = (int(extra.get(n, 32)) for n in ("latent_dimension", "distancing_margin"))
@@ -136,24 +143,28 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
     common = {"data": data.training_fingerprint, "preprocess": data.preprocess.fingerprint, "seed": seed}
 
     def encoder() -> nn.Module:
-        return VMDLSNet(build_network(trained.name, data, settings.preset), latent)
+        return VMDLSNet(build_network(trained.name, data, settings), latent)
 
     def fit_encoder(network: VMDLSNet, folder: Path) -> dict[str, float]:
         loaders = data.train_dataloader(config.batch_size), labels, data.val_dataloader()
-        return fit_vmdls(network, *loaders, config, folder, settings.device, seed)
+        return fit_vmdls(network, *loaders, config, folder, settings.device, seed, settings.progress)
 
     def decoder() -> nn.Module:
         return Autoencoder(data.channels, data.image_size)
 
     def fit_decoder(network: Autoencoder, folder: Path) -> dict[str, float]:
         loaders = data.train_dataloader(reconstruct.batch_size), data.val_dataloader()
-        return fit_autoencoder(network, *loaders, reconstruct, folder, settings.device, seed)
+        return fit_autoencoder(
+            network, *loaders, reconstruct, folder, settings.device, seed, settings.progress
+        )
 
     vector = {
         "network": f"vmdls-{trained.name}",
         "latent": latent,
         "recipe": distinguishing(config),
         **common,
+        **({"input": named} if (named := input_options(settings, data)) else {}),
+        **({"source": opened(settings, data).source_hash} if of_user(settings) else {}),
     }
     image = {"network": "autoencoder", "recipe": distinguishing(reconstruct), **common}
     return [

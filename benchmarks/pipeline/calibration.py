@@ -20,7 +20,8 @@ def calibration_images(data: BenchmarkDataModule, name: str) -> ImageSet:
     """The images that ``--calibrate-on`` names, without labels.
 
     Args:
-        data: set up. name: ``folder:PATH``, or an in-distribution set, of which the test part is taken.
+        data: set up. name: ``folder:PATH``, or an in-distribution set or data set of the user, of which the test part
+            is taken.
 
     Raises:
         FileNotFoundError: not there. ValueError: no images, or those of an OoD set of this run.
@@ -45,6 +46,7 @@ def calibrated_data(data: BenchmarkDataModule, settings: Settings) -> BenchmarkD
     if settings.calibrate_on is not None:
         other = copy.copy(data)
         other.sets = {**data.sets, "val": calibration_images(data, settings.calibrate_on)}
+        other.calibrated_on = settings.calibrate_on
         return other
     return data
 

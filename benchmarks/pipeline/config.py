@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anomalies.variants import SEVERITY_CHOICES
 from datamodules.imagesets.left_out import MAX_BAD
 from datamodules.ood.outliers.clashes import one_place
 from lsood.choices import PRECISIONS, PROTOCOLS, REDUCTIONS
 from lsood.io import expanded
+from networks.outside.classes import read_names
+from networks.outside.spec import arguments_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TRACKERS = ("mlflow", "tensorboard")
 
@@ -23,7 +29,8 @@ class Settings:
         calibrate_share: of the test images that give calibration and thresholds instead of the validation images.
         calibrate_on: set whose images give them instead: ``folder:PATH``, or the test part of an in-distribution set.
         max_bad: largest share of a set that may be left out because it cannot be read.
-        network: a name, or a network of the user. network_args: "name=value" of its constructor.
+        network: a name, or a SPEC of a network of the user (`networks.outside.spec`). module: it itself, in place of a
+            name. network_args: "name=value" of its constructor.
         classes: file with a class name per network output, in its order; None: those of the data set.
         mean, std: of the network's input, per channel in its order, for pixels in [0, input_range]; None: what the
             network states, else the data set's; with an input_range alone 0 and 1.
@@ -33,6 +40,8 @@ class Settings:
         keep_together: text in file names; files equal up to its last occurrence stay in one part of a seeded split.
         features: files of measured features, "NAME=FILE" or "FILE", in place of network and images.
         track: of `TRACKERS`.
+        out: folder that results and leaderboard are written to; None: nothing is written.
+        progress: show progress bars on a terminal. command: that the results say they come from.
         methods: as typed; () stands for the defaults of the task, see `benchmarks.tasks`.
 
     Raises:
@@ -45,6 +54,7 @@ class Settings:
     protocols: tuple[str, ...] = ("no-ood",)
     naive: bool = True
     network: str | None = None
+    module: nn.Module | None = field(default=None, repr=False, compare=False)
     preset: str | None = None
     network_args: tuple[str, ...] = ()
     checkpoints: tuple[Path, ...] = ()
@@ -74,7 +84,7 @@ class Settings:
     precision: str = "float32"
     batch_size: int = 32
     workers: int = 0
-    out: Path = Path("runs")
+    out: Path | None = None
     download: bool = False
     false_alarm_rate: float | None = None
     calibrate_share: float | None = None
@@ -86,13 +96,16 @@ class Settings:
     features: tuple[str, ...] = ()
     track: tuple[str, ...] = ()
     dry_run: bool = False
+    progress: bool = True
     command: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "out", self.out.expanduser())
+        object.__setattr__(self, "out", expanded(self.out))
+        for name in ("ood", "protocols", "track"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         object.__setattr__(self, "data_root", expanded(self.data_root))
         object.__setattr__(self, "checkpoints", tuple(path.expanduser() for path in self.checkpoints))
-        if not self.ood:
+        if not self.ood and not self.describe_network:
             raise ValueError("--ood needs at least one OoD set; see --list")
         if unknown := [p for p in self.protocols if p not in PROTOCOLS]:
             raise ValueError(
@@ -149,6 +162,9 @@ class Settings:
             raise FileNotFoundError(
                 f"--data-root {self.data_root} does not exist; name the folder that holds the data sets"
             )
+        arguments_of(self.network_args)
+        if self.classes is not None:
+            read_names(self.classes)
         for path in self.checkpoints:
             if not path.is_file():
                 raise FileNotFoundError(f"--checkpoint {path} does not exist")

@@ -1,27 +1,32 @@
-"""The main job behind the commands: train, extract, fit, score and save, one seed after the other."""
+"""The main job behind `benchmarks.evaluate` and the commands: train, extract, fit and score, seed after seed."""
 
 from __future__ import annotations
 
-import time
+import dataclasses
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
+
+from rich.table import Table
 
 from anomalies.recipe import recipe_of
-from benchmarks.console import to_file, watch
+from benchmarks.console import to_file, unwatched, watch
 from benchmarks.levels.base import Level
 from benchmarks.naive import beside_naive
 from benchmarks.pipeline.alarm_rates import check_rate
 from benchmarks.pipeline.auxiliary import image_methods, plain_methods
 from benchmarks.pipeline.calibration import calibrated_data, calibration_images
 from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.describe import describe
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
+from benchmarks.pipeline.given import NOTHING, Given
 from benchmarks.pipeline.interval_notes import tell_intervals
 from benchmarks.pipeline.level_methods import LevelMethods
+from benchmarks.pipeline.outside import activations_hash, data_input
 from benchmarks.pipeline.provenance import provenance
-from benchmarks.pipeline.report import write_results
-from benchmarks.pipeline.training import from_checkpoint, network_name, train
+from benchmarks.pipeline.report import pictures_of, results_of
+from benchmarks.pipeline.training import network_name, under_test
+from benchmarks.results import RESULTS, Results
 from benchmarks.tasks import TASKS
 from benchmarks.tasks.base import Task, model_info_of
 from datamodules import BenchmarkDataModule, cache_dir, module_of
@@ -30,16 +35,13 @@ from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import LeftOut, current, without_unreadable
 from leaderboards.build import build
 from leaderboards.schema import IMAGE
-from leaderboards.store import load_results
-from leaderboards.tables import terminal_tables
 from lsood.io import log
 from lsood.methods import chosen, method_class
-from lsood.terminal import Terminal
 
 FALSE_ALARM_RATE = 0.05
 
 
-def data_module(settings: Settings) -> BenchmarkDataModule:
+def data_module(settings: Settings, given: Given = NOTHING) -> BenchmarkDataModule:
     """The in-distribution data module with its OoD sets, ready to load, without the images whose files are at fault
     (see `datamodules.imagesets.check.check_files`); outside of `datamodules.imagesets.left_out.leaving_out` there must
     be none.
@@ -47,39 +49,44 @@ def data_module(settings: Settings) -> BenchmarkDataModule:
     Raises:
         ValueError: too many images cannot be read; all of them are told.
     """
-    if settings.data_root is None or settings.miniature:
+    if given.data is None and (settings.data_root is None or settings.miniature):
         why = "no --data-root is given" if settings.data_root is None else "--miniature is given"
         log.warning("%s: the data sets are generated miniatures", why)
-    data = _made(settings)
+    data = _made(settings, given)
     known = [] if settings.calibrate_on is None else [calibration_images(data, settings.calibrate_on)]
     if check_files([*data.sets.values(), *known, *data.ood_sets.values()], current() or LeftOut(0)):
-        data = _made(settings)
+        data = _made(settings, given)
     return data
 
 
-def _made(settings: Settings) -> BenchmarkDataModule:
-    data: BenchmarkDataModule = module_of(settings.ind)(
-        settings.data_root,
-        settings.ood,
-        batch_size=settings.batch_size,
-        num_workers=settings.workers,
-        download=settings.download,
-        miniature=settings.miniature,
-        limit=settings.limit,
-        recipe=None if settings.recipe is None else recipe_of(settings.recipe, settings.ind),
-        severity=settings.severity,
-        every_kind=settings.every_kind,
-        image_size=settings.image_size,
-    )
+def _made(settings: Settings, given: Given) -> BenchmarkDataModule:
+    data: BenchmarkDataModule
+    if isinstance(given.data, BenchmarkDataModule):
+        data = given.data.copied(settings.ood, **data_input(settings, given.data))
+    else:
+        kind = given.data or module_of(settings.ind, settings.keep_together)
+        data = kind(
+            settings.data_root,
+            settings.ood,
+            batch_size=settings.batch_size,
+            num_workers=settings.workers,
+            download=settings.download,
+            miniature=settings.miniature,
+            limit=settings.limit,
+            recipe=None if settings.recipe is None else recipe_of(settings.recipe, settings.ind),
+            severity=settings.severity,
+            every_kind=settings.every_kind,
+            **data_input(settings, kind),
+        )
+    data.given_ood = given.ood
     data.prepare_data()
     data.setup()
     return data
 
 
-def chosen_methods(ind: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Methods as typed, groups expanded to those that score rows of a level of the data set's task."""
-    levels = TASKS.about(module_of(ind).task, "default_methods")
-    return chosen(names, levels)
+def chosen_methods(task: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Methods as typed, groups expanded to those that score rows of a level of the task."""
+    return chosen(names, TASKS.about(task, "default_methods"))
 
 
 def methods_at(level: str, settings: Settings, task: type[Task]) -> list[str]:
@@ -97,16 +104,17 @@ def methods_at(level: str, settings: Settings, task: type[Task]) -> list[str]:
     return found
 
 
-def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: Path) -> None:
-    """Train (or load), measure, score and save every method for one seed."""
+def run_seed(
+    settings: Settings,
+    data: BenchmarkDataModule,
+    seed: int,
+    given: Given = NOTHING,
+) -> Results:
+    """Train (or load), measure and score every method for one seed."""
     task = TASKS[data.task]
     whole, data = data, calibrated_data(data, settings)
     rate = check_rate(settings.false_alarm_rate, FALSE_ALARM_RATE, len(data.sets["val"]))
-    trained = (
-        from_checkpoint(settings, whole, settings.checkpoints[0])
-        if settings.checkpoints
-        else train(settings, whole, seed)
-    )
+    trained = under_test(settings, whole, seed)
     model_info = model_info_of(trained.network, data, settings, seed, task)
     mask_seeds = settings.seeds if settings.checkpoints else (seed,)
     levels: list[Level] = task.levels(trained.network, data, model_info, settings, mask_seeds)
@@ -117,11 +125,11 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         methods.append(LevelMethods(level, plain.detectors, plain.failures))
     extraction = Extraction(
         trained.network,
-        trained.weights,
+        activations_hash(trained.network, trained.weights, data),
         data.preprocess.fingerprint,
         cache_dir() / "activations",
         settings.device,
-        watch,
+        watch if settings.progress else unwatched,
         precision=settings.precision,
     )
     evaluated = Evaluation(
@@ -135,9 +143,6 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
     scored = beside_naive(evaluated.scored)
     tell_intervals(scored)
     figures = {part: task.network_metrics(evaluated.sets[f"ind-{part}"]) for part in ("test", "val")}
-    for level in levels:
-        at_level = [one for one in scored if one.level == level.name]
-        level.write_figures(at_level, evaluated.sets, folder)
     forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
     phases = ", ".join(f"{phase} {n}" for phase, n in extraction.forwarded.items()) or "none"
     log.info("images forwarded: %s; read from the cache: %d", phases, extraction.from_cache)
@@ -147,36 +152,42 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, folder: P
         for one in scored
     }
     origin = provenance(settings, data, model_info, trained, figures, seed)
-    write_results(settings, data, scored, costs, seconds, origin, folder, extraction.limit.size)
+    runs = results_of(settings, data, scored, costs, seconds, origin, extraction.limit.size)
+    return Results(runs, pictures_of(levels, scored, evaluated.sets))
 
 
-def run(settings: Settings) -> list[Path]:
-    """The whole job; returns the files of the leaderboard."""
-    to_file(settings.out / "run.log")
-    with reading_everything(settings.verify_data):
-        return without_unreadable(partial(_run, settings), settings.max_bad)
+def run(settings: Settings, given: Given = NOTHING) -> Results:
+    """The whole job. With a folder to write to (`Settings.out`), the results of every seed are written as soon as they
+    are there, and leaderboard and figures at the end.
+
+    Args:
+        given: objects in place of names.
+    """
+    with (
+        to_file(None if settings.out is None else settings.out / "run.log"),
+        reading_everything(settings.verify_data),
+    ):
+        return without_unreadable(partial(_run, settings, given), settings.max_bad)
 
 
-def _run(settings: Settings) -> list[Path]:
-    start = time.perf_counter()
-    data = data_module(settings)
+def described(settings: Settings, given: Given = NOTHING) -> Table:
+    """What ``--describe-network`` shows, see `benchmarks.pipeline.describe`."""
+    return describe(settings, _made(dataclasses.replace(settings, ood=()), given))
+
+
+def _run(settings: Settings, given: Given) -> Results:
+    data = data_module(settings, given)
     network_name(settings, data)
     if settings.precision not in (allowed := TASKS[data.task].precisions):
         raise ValueError(
             f"--precision {settings.precision}: networks for {data.task} run in {', '.join(allowed)}"
         )
-    results = settings.out / "results"
+    results = Results()
     for seed in settings.seeds:
-        run_seed(settings, data, seed, results)
-    written = build(results, settings.out)
-    output = Terminal()
-    for table in terminal_tables(list(load_results(results).values())):
-        output.print(table)
-    if any(images.origin == "miniature" for images in (*data.sets.values(), *data.ood_sets.values())):
-        output.print(
-            "MINIATURE: generated images stand in for real data; these numbers say nothing about it.",
-            style="bold yellow",
-        )
-    seconds = time.perf_counter() - start
-    output.print(f"{settings.out}/leaderboard.html, .md, .csv and figures; {seconds:.0f} s", markup=False)
-    return written
+        found = run_seed(settings, data, seed, given)
+        if settings.out is not None:
+            found.write(settings.out / RESULTS)
+        results.add(found)
+    if settings.out is not None:
+        build(settings.out / RESULTS, settings.out)
+    return results

@@ -86,6 +86,7 @@ def provenance(
             parameters=sum(p.numel() for p in trained.network.parameters()),
             latent_layer=model_info.latent_layer,
             options=trained.options,
+            notes=list(getattr(getattr(trained.network, "description", None), "notes", ())),
         ),
         "environment": environment(settings.device),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,33 +1,35 @@
-"""From what a run measured to results on disk."""
+"""From what a run measured to its results."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.levels.base import Level
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.provenance import method_fields
 from benchmarks.pipeline.scored import Scored
+from benchmarks.results import Run
 from datamodules import BenchmarkDataModule
 from leaderboards.run_identity import run_id
 from leaderboards.schema import IMAGE, Cost, Result
-from leaderboards.store import save_result
+from lsood.extraction.measurement import Measurement
 from lsood.io import short_names
 
 
-def write_results(
+def results_of(
     settings: Settings,
     data: BenchmarkDataModule,
     scored: Sequence[Scored],
     costs: Mapping[str, Any],
     training_seconds: Mapping[str, float | None],
     origin: Mapping[str, Any],
-    folder: Path,
     batch_size: int | None = None,
-) -> list[Path]:
-    """Save a result per level, method and protocol; returns the JSON files.
+) -> list[Run]:
+    """A result per level, method and protocol, with its scores.
 
     Args:
         costs: fields of `leaderboards.schema.Cost` that all results of the run share.
@@ -35,7 +37,7 @@ def write_results(
         origin: see `benchmarks.pipeline.provenance.provenance`.
         batch_size: of the passes, where memory did not suffice for the one that was asked for.
     """
-    paths = []
+    runs = []
     halved = {} if batch_size is None else {"batch_size": batch_size}
     for one in scored:
         told = method_fields(settings, one, **_run_settings(settings, data), **halved)
@@ -56,9 +58,21 @@ def write_results(
             **told,
             **origin,
         )
-        result = dataclasses.replace(result, run_id=run_id(result))
-        paths.append(save_result(result, folder, one.scores))
-    return paths
+        runs.append(Run(dataclasses.replace(result, run_id=run_id(result)), one.scores))
+    return runs
+
+
+def pictures_of(
+    levels: Sequence[Level], scored: Sequence[Scored], sets: Mapping[str, Measurement]
+) -> dict[str, bytes]:
+    """{path below a folder of results: PNG} of the pictures that belong beside the results."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for level in levels:
+            level.write_figures([one for one in scored if one.level == level.name], sets, folder)
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.png"))
+        }
 
 
 def _run_settings(settings: Settings, data: BenchmarkDataModule) -> dict[str, Any]:

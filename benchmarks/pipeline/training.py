@@ -17,10 +17,21 @@ from torch import nn
 
 import networks
 from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.outside import (
+    AS_BUILT,
+    adapted,
+    input_options,
+    is_adapted,
+    name_of,
+    network_of_user,
+    of_user,
+    opened,
+)
 from benchmarks.tasks import TASKS
 from datamodules import BenchmarkDataModule, cache_dir
 from lsood.io import checksum_file, log, one_line, remove_leftovers, sha256, whole, write_text
 from networks import TrainingConfig
+from networks.outside.spec import arguments_of
 
 CACHE_VERSION = 2
 COST = "training.json"
@@ -60,6 +71,8 @@ def network_name(settings: Settings, data: BenchmarkDataModule) -> str:
     Raises:
         ValueError: a network of another task, or none.
     """
+    if of_user(settings):
+        return name_of(settings)
     name = settings.network or (networks.preset(settings.preset).network if settings.preset else None)
     name = name or (data.miniature_network if data.origin == "miniature" else data.default_network)
     if not name:
@@ -71,22 +84,50 @@ def network_name(settings: Settings, data: BenchmarkDataModule) -> str:
     return name
 
 
-def build_network(name: str, data: BenchmarkDataModule, preset: str | None = None) -> nn.Module:
-    """The network of a data set with random weights, with the options its preset has."""
+def build_network(name: str, data: BenchmarkDataModule, settings: Settings) -> nn.Module:
+    """The network of a data set with random weights, with the options of its preset and those of the run; of the user
+    as it is built. Its layers are those the user names, if any.
+    """
+    if of_user(settings):
+        return network_of_user(settings, data)
+    network = _plain(name, data, settings)
+    return adapted(settings, data, network) if is_adapted(settings) else network
+
+
+def _plain(name: str, data: BenchmarkDataModule, settings: Settings) -> nn.Module:
     options: dict[str, Any] = {}
-    if preset is not None and networks.preset(preset).network == name:
-        options |= networks.preset(preset).options
+    if settings.preset is not None and networks.preset(settings.preset).network == name:
+        options |= networks.preset(settings.preset).options
+    options |= arguments_of(settings.network_args)
     if "image_size" in networks.NETWORKS[name].options:
-        options["image_size"] = tuple(data.image_size)
+        options.setdefault("image_size", tuple(data.image_size))
     return networks.build(name, data.num_classes, data.channels, **options)
 
 
 def from_checkpoint(settings: Settings, data: BenchmarkDataModule, path: Path) -> Trained:
     """The network with the weights of a file."""
     name = network_name(settings, data)
-    network = build_network(name, data, settings.preset)
-    networks.load_weights(network, path)
-    return Trained(network.eval(), name, networks.weights_hash(network), {"checkpoint": path.name})
+    if of_user(settings):
+        network = network_of_user(settings, data, path)
+    else:
+        network = build_network(name, data, settings)
+        networks.load_weights(network, path)
+    options = input_options(settings, data) | {"checkpoint": path.name}
+    return Trained(network.eval(), name, networks.weights_hash(network), options)
+
+
+def under_test(settings: Settings, data: BenchmarkDataModule, seed: int) -> Trained:
+    """The network of a run: from its checkpoint; of the user, where nothing says how to train it, as it is built, its
+    random weights by the seed; else trained.
+    """
+    if settings.checkpoints:
+        return from_checkpoint(settings, data, settings.checkpoints[0])
+    if not of_user(settings) or settings.preset is not None or settings.epochs is not None:
+        return train(settings, data, seed)
+    networks.seed_everything(seed)
+    network = network_of_user(settings, data)
+    options = input_options(settings, data) | {"checkpoint": AS_BUILT}
+    return Trained(network.eval(), name_of(settings), networks.weights_hash(network), options)
 
 
 def training_config_of(settings: Settings, data: BenchmarkDataModule, name: str) -> TrainingConfig:
@@ -129,6 +170,15 @@ def train(
         "recipe": distinguishing(config),
         "seed": seed,
     }
+    if named := input_options(settings, data):
+        options |= named
+        identity |= {"input": named}
+    if of_user(settings):
+        if settings.module is not None:
+            raise ValueError(
+                f"{name} was given as a module and cannot be built anew to be trained: name it, file.py:build"
+            )
+        identity["source"] = opened(settings, data).source_hash
     if exposure is not None:
         options |= {"outliers": exposure.outliers, "start": exposure.start.weights}
         identity |= {"outliers": exposure.fingerprint, "start": exposure.start.weights}
@@ -146,12 +196,12 @@ def train(
             folder,
             device=settings.device,
             seed=seed,
-            progress=progress,
+            progress=progress and settings.progress,
             outliers=None if exposure is None else exposure.loader,
         )
 
     log_line = f"training {name} on {data.name}, seed {seed}, {config.epochs} epochs"
-    build = partial(build_network, name, data, settings.preset)
+    build = partial(build_network, name, data, settings)
     return cached(identity, options, name, build, fit, log_line, data.fingerprint)
 
 

@@ -94,15 +94,15 @@ def _densities(fit: Tensor, x: Tensor) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def run(settings: Settings) -> list[Path]:
+def run(settings: Settings, out: Path) -> list[Path]:
     """Train on the whole set (or read the network from the cache), measure at most ``limit`` images of every
     set, sweep, write; returns the files.
     """
     with reading_everything(settings.verify_data):
-        return without_unreadable(partial(_run, settings), settings.max_bad)
+        return without_unreadable(partial(_run, settings, out), settings.max_bad)
 
 
-def _run(settings: Settings) -> list[Path]:
+def _run(settings: Settings, out: Path) -> list[Path]:
     seed = settings.seeds[0]
     whole = data_module(dataclasses.replace(settings, limit=None))
     trained = train(settings, whole, seed)
@@ -150,7 +150,7 @@ def _run(settings: Settings) -> list[Path]:
         "limit": settings.limit, "batch_size": extraction.limit.size or settings.batch_size,
         "dimensions": fit.shape[1], "picked_components": picked,
     }  # fmt: skip
-    return _write(settings.out, table, how, title)
+    return _write(out, table, how, title)
 
 
 def _write(out: Path, table: pd.DataFrame, how: dict[str, Any], title: str) -> list[Path]:
@@ -203,10 +203,10 @@ def main(
         settings = Settings(
             ind=ind, ood=tuple(dict.fromkeys(ood)), network=network, data_root=data_root, epochs=epochs, limit=limit,
             mc_samples=mc_samples, reduction=reduction, seeds=(seed,), device=resolve_device(device),
-            batch_size=batch_size, max_bad=max_bad, verify_data=verify_data, out=out, command=shlex.join(words),
+            batch_size=batch_size, max_bad=max_bad, verify_data=verify_data, command=shlex.join(words),
         )  # fmt: skip
     with reporting(FAILED, debug):
-        for path in run(settings):
+        for path in run(settings, out.expanduser()):
             typer.echo(str(path))
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from datamodules.base import BenchmarkDataModule
-from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
-from datamodules.imagesets.files import FileSet
+from datamodules.imagesets.base import ImageSet
+from datamodules.imagesets.classified import ClassifiedSet
 from datamodules.imagesets.origin import origin_of
 from datamodules.imagesets.subset import Subset
 from datamodules.loading.augment import shift
@@ -28,21 +26,6 @@ CLASSES = (
     "roundabout end_of_no_overtaking end_of_no_overtaking_by_trucks"
 ).split()
 PUBLISHED = {"train": 39_209, "test": 12_630}
-
-
-class SignSet(FileSet):
-    """Image files with a class each."""
-
-    def __init__(self, folder: Path, files: Sequence[Path], classes: Sequence[int], origin: str) -> None:
-        super().__init__("gtsrb", folder, files, origin)
-        self.classes = [classes[i] for i in self.used]
-
-    def read(self, index: int) -> Item:
-        return super().read(index)._replace(target=self.classes[index])
-
-    @cached_property
-    def fingerprint(self) -> str:
-        return fingerprint_of(super().fingerprint, *self.classes)
 
 
 class GTSRBDataModule(BenchmarkDataModule):
@@ -77,7 +60,7 @@ class GTSRBDataModule(BenchmarkDataModule):
         return shift
 
     @classmethod
-    def part(cls, folder: Path, part: str) -> SignSet:
+    def part(cls, folder: Path, part: str) -> ClassifiedSet:
         """Official "train" or "test"."""
         if part == "train":
             files = image_files(folder / "Final_Training" / "Images", "*/*.ppm")
@@ -91,7 +74,8 @@ class GTSRBDataModule(BenchmarkDataModule):
             classes = [classes_of[path.name] for path in files]
         if wrong := [c for c in classes if not 0 <= c < len(CLASSES)]:
             raise ValueError(f"{folder}: class {wrong[0]} of {part} is none of 0..{len(CLASSES) - 1}")
-        return SignSet(folder, files, classes, origin_of(folder, len(files), PUBLISHED[part]))
+        origin = origin_of(folder, len(files), PUBLISHED[part])
+        return ClassifiedSet(cls.name, folder, files, classes, origin)
 
     @classmethod
     def sequence_of(cls, key: str) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from anomalies import Recipe
+from anomalies import Recipe, Scene
 from datamodules.formats.folders import folder_set
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.subset import capped
@@ -30,6 +30,8 @@ class Host(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def spec(self) -> str: ...
+    @property
     def channels(self) -> int: ...
     @property
     def class_names(self) -> tuple[str, ...]: ...
@@ -39,6 +41,8 @@ class Host(Protocol):
     def task_handler(self) -> Task: ...
     @property
     def sets(self) -> Mapping[str, ImageSet]: ...
+    def view(self) -> Scene: ...
+    def sequence_of(self, key: str, /) -> str | None: ...
 
 
 class OODSource(Protocol):

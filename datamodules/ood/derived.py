@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from datamodules.imagesets.anomalous import AnomalousSet
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.generated import GeneratedSet
 from datamodules.imagesets.subset import capped
+from datamodules.imagesets.shared_files import check_apart
 from datamodules.ood.base import Host, OODSet, OODSource, unknown_images
-from datamodules.registry import ANOMALIES, DATAMODULES, FOLDER, GENERATED, OOD_SETS
+from datamodules.ood.naming import own_anomalies, states
+from datamodules.registry import (
+    ANOMALIES,
+    DATAMODULES,
+    FOLDER,
+    GENERATED,
+    OOD_SETS,
+    OWN_ANOMALIES,
+    drawn_on,
+    folder_of,
+    is_code,
+    module_of,
+)
 from lsood.images.listing import image_files
 
 
 def derived(name: str) -> OODSource:
     """The OoD set of a name such as "cityscapes-anomalies", "folder:PATH", "generated:PATH" or "gtsrb"."""
-    if name.startswith(FOLDER):
-        return FolderImages(name)
+    if name == OWN_ANOMALIES or drawn_on(name) is not None:
+        return Anomalies(name)
     if name.startswith(GENERATED):
         return GeneratedImages(name)
-    if name.endswith(ANOMALIES):
-        return Anomalies(name)
-    return located_set(name)
+    return known_images(name)
 
 
 @dataclass(frozen=True)
@@ -33,11 +45,38 @@ class FolderImages:
     name: str
 
     def located(self, data: Host) -> ImageSet:
-        """All of them; raises FileNotFoundError: no folder. ValueError: no images."""
+        """All of them; raises FileNotFoundError: no folder. ValueError: no images, or some of the data module."""
         folder = Path(self.name.removeprefix(FOLDER)).expanduser()
         if not folder.is_dir():
             raise FileNotFoundError(f"{self.name}: {folder} is no folder")
-        return FileSet(self.name, folder, image_files(folder), "own")
+        images = FileSet(self.name, folder, image_files(folder), "own")
+        check_own(self.name, images, data)
+        return images
+
+    def open(self, data: Host) -> ImageSet:
+        return unknown_images(self.located(data), data)
+
+
+@dataclass(frozen=True)
+class OwnSet:
+    """``segmentation:DIR``, ``coco:DIR`` or ``file.py:Class``: the test part of a data set of the user, or all images
+    of a folder without parts.
+    """
+
+    name: str
+
+    def located(self, data: Host) -> ImageSet:
+        """All of them.
+
+        Raises:
+            FileNotFoundError, ValueError: as the data set raises them; also where it is the data module itself, or
+                shares files with it.
+        """
+        if states(self.name, data):
+            raise ValueError(f"{self.name} is the in-distribution set; name another OoD set")
+        images = own_images(self.name, data, ood=True)
+        check_own(self.name, images, data)
+        return images
 
     def open(self, data: Host) -> ImageSet:
         return unknown_images(self.located(data), data)
@@ -57,31 +96,61 @@ class GeneratedImages:
 
 @dataclass(frozen=True)
 class Anomalies:
-    """``NAME-anomalies``: test images of an in-distribution set with anomalies drawn on them on access. The limit
-    applies to the clean images, each of which may have several versions.
+    """``NAME-anomalies``, or "anomalies" for the set in use: test images of an in-distribution set with anomalies drawn
+    on them on access. The limit applies to the clean images, each of which may have several versions.
     """
 
     name: str
 
     def open(self, data: Host) -> ImageSet:
-        ind = self.name.removesuffix(ANOMALIES)
-        own = ind == data.name
-        base = data.sets["test"] if own else capped(located_set(ind).located(data), data.limit, data.seed)
-        view = DATAMODULES[ind].view()
-        return AnomalousSet(base, data.recipe, data.seed, self.name, view, data.severity, data.every_kind)
+        settings = (data.severity, data.every_kind)
+        if own_anomalies(self.name, data):
+            name = f"{data.name}{ANOMALIES}"
+            return AnomalousSet(data.sets["test"], data.recipe, data.seed, name, data.view(), *settings)
+        ind = str(drawn_on(self.name))
+        images = located_set(ind).located(data) if ind in DATAMODULES else own_images(ind, data)
+        base, view = capped(images, data.limit, data.seed), module_of(ind).view()
+        return AnomalousSet(base, data.recipe, data.seed, self.name, view, *settings)
 
 
 def taken_as_known(name: str, data: Host) -> ImageSet:
     """At most ``data.limit`` images of a folder or of the test part of an in-distribution set, whatever they show.
 
     Args:
-        name: ``folder:PATH`` or one of `datamodules.DATAMODULES`.
+        name: ``folder:PATH``, or as `datamodules.module_of` takes it.
 
     Raises:
         FileNotFoundError: not there. ValueError: no images.
     """
-    source = FolderImages(name) if name.startswith(FOLDER) else located_set(name)
-    return capped(source.located(data), data.limit, data.seed)
+    return capped(known_images(name).located(data), data.limit, data.seed)
+
+
+def known_images(name: str) -> FolderImages | OwnSet | OODSet:
+    """The images of a folder, of a data set of the user, or of a declared or in-distribution set."""
+    if name.startswith(FOLDER):
+        return FolderImages(name)
+    return OwnSet(name) if folder_of(name) is not None or is_code(name) else located_set(name)
+
+
+def own_images(name: str, data: Host, ood: bool = False) -> ImageSet:
+    """The test part of a data set of the user.
+
+    Args:
+        ood: all images, with masks where the set has any, of a folder without parts.
+    """
+    module = module_of(name)
+    if ood and module.spec:
+        return cast("ImageSet", cast("Any", module).as_ood(data.seed))
+    other = module(data.root, seed=data.seed, download=data.download)
+    other.prepare_data()
+    other.setup()
+    return other.sets["test"]
+
+
+def check_own(name: str, images: ImageSet, data: Host) -> None:
+    """Raises ValueError: images of an OoD set are files of the data module too."""
+    for part, own in data.sets.items():
+        check_apart(f"OoD set {name}", images, f"the in-distribution set, part {part},", own)
 
 
 def located_set(name: str) -> OODSet:

@@ -88,6 +88,17 @@ def mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return rankdata(-np.round(values, ROUNDING), axis=1).mean(0)
 
 
+def complete(table: pd.DataFrame) -> pd.DataFrame:
+    """(B, K) AUROCs of the rows of one protocol from `leaderboards.tables.aggregate.rows`: blocks down, methods that
+    have a value in all of them across, in the order of their names. The image-statistics baseline is no such method;
+    sets of noise and of drawn anomalies are no blocks.
+    """
+    index = ["ind", "ind_origin", "network", "ood", "ood_origin", "ood_fingerprint", "run_id"]
+    part = table[(table["method"] != NAIVE) & (table["synthetic"] == "")]
+    wide = part.pivot_table(index=[n for n in index if n in part], columns="method", values="auroc")
+    return wide.dropna(axis=1)
+
+
 def ranks(table: pd.DataFrame) -> dict[str, Ranks]:
     """{protocol: ranks} from `leaderboards.tables.aggregate.rows`, for every protocol with at least three blocks and
     three methods that have a value in all of them. The image-statistics baseline is not ranked; sets of noise and of
@@ -95,12 +106,8 @@ def ranks(table: pd.DataFrame) -> dict[str, Ranks]:
     """
     found = {}
     for protocol, part in table[table["method"] != NAIVE].groupby("protocol"):
-        index = ["ind", "ind_origin", "network", "ood", "ood_origin", "ood_fingerprint", "run_id"]
-        synthetic = part["synthetic"] != ""
-        made = tuple(sorted(set(part.loc[synthetic, "ood"])))
-        part = part[~synthetic]
-        wide = part.pivot_table(index=[n for n in index if n in part], columns="method", values="auroc")
-        whole = wide.dropna(axis=1)
+        whole = complete(part)
+        made = tuple(sorted(set(part.loc[part["synthetic"] != "", "ood"])))
         if min(whole.shape) < FEWEST:
             continue
         values = whole.to_numpy(float)
@@ -109,7 +116,8 @@ def ranks(table: pd.DataFrame) -> dict[str, Ranks]:
         alike = bool((np.ptp(np.round(values, ROUNDING), axis=1) == 0).all())
         p = 1.0 if alike else float(friedmanchisquare(*np.round(values, ROUNDING).T).pvalue)
         critical = critical_difference(len(means), len(values))
-        left_out = tuple(sorted(set(part["method"]) - set(whole.columns)))
+        ranked = part.loc[part["synthetic"] == "", "method"]
+        left_out = tuple(sorted(set(ranked) - set(whole.columns)))
         mean = {str(whole.columns[i]): float(means[i]) for i in order}
         found[str(protocol)] = Ranks(mean, len(values), p, critical, left_out, str(protocol), made)
     return found

@@ -58,6 +58,16 @@ def files_below(folder: Path, pattern: str, suffixes: Collection[str]) -> list[P
     return _Walk.of(folder, pattern, suffixes).files
 
 
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder by the order of their names, links to folders among them, without those that
+    :func:`files_below` passes over.
+
+    Raises:
+        OSError: a folder that cannot be read.
+    """
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not _passed_over(path.name))
+
+
 def folders_below(folder: Path) -> set[Path]:
     """The folders in which `image_files` looks, with all links resolved.
 
@@ -109,7 +119,7 @@ class _Walk:
                 found = sorted(entries, key=lambda entry: entry.name)
             for entry in found:
                 path = place / entry.name
-                if entry.name.startswith(".") or entry.name.lower() in LEFT_BEHIND:
+                if _passed_over(entry.name):
                     continue
                 if entry.is_dir():
                     if left is None or (left and fnmatchcase(entry.name, left[0])):
@@ -124,6 +134,10 @@ class _Walk:
             linked = sorted(linked + links, key=lambda link: link[0])
         walk.files.sort()
         return walk
+
+
+def _passed_over(name: str) -> bool:
+    return name.startswith(".") or name.lower() in LEFT_BEHIND
 
 
 def key_of(path: Path, folder: Path) -> str:

@@ -26,17 +26,19 @@ class Head:
 
     @classmethod
     def of(cls, network: nn.Module) -> Self | None:
-        """That of a network which names it (``head_layer``); None where there is none, as in segmentation. The row of
-        the background, where the network has one (``background``), is left out.
+        """That of a network which names it (``head_layer``, a linear layer or a 1x1 convolution); None where there is
+        none, as in segmentation. The rows of the classes are those the network names (``head_rows``), else all but that
+        of the background, where it has one (``background``).
         """
         name: Any = getattr(network, "head_layer", None)
         if name is None:
             return None
         layer: Any = network.get_submodule(name)
-        weight = layer.weight.detach().double().cpu()
+        weight = layer.weight.detach().double().cpu().flatten(1)
         bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias.detach()
         background: int | None = getattr(network, "background", None)
-        classes = [row for row in range(len(weight)) if row != background]
+        named: Any = getattr(network, "head_rows", None)
+        classes = list(named or (row for row in range(len(weight)) if row != background))
         return cls(weight[classes], bias.double().cpu()[classes])
 
     def __call__(self, features: Tensor) -> Tensor:

@@ -40,14 +40,15 @@ class VMDLSNet(nn.Module):
         if latent < 1:
             raise ValueError(f"latent must be at least 1, got {latent}")
         head: Any = network.get_submodule(name)
+        width = int(head.weight.shape[1])
         blocks = [n for n, module in network.named_modules() if isinstance(module, DropBlock2D)]
         for taken in (name, *blocks):
             network.set_submodule(taken, nn.Identity())
         layers: Any = network.feature_layers
         self.stages: tuple[str, ...] = tuple(layers[:-1][-3:])
         self.encoder = network
-        self.mu = nn.Linear(head.in_features, latent)
-        self.log_variance = nn.Linear(head.in_features, latent)
+        self.mu = nn.Linear(width, latent)
+        self.log_variance = nn.Linear(width, latent)
 
     def latents(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) -> mean and log-variance of the latent vector, (B, d) each."""

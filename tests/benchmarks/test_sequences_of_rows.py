@@ -25,12 +25,11 @@ def level():
     images = SimpleNamespace(
         name="camvid", origin="official", fingerprint="f" * 64, keys=TEST, left_out=[], synthetic=""
     )
-    data = SimpleNamespace(
-        name="camvid",
-        sequence_of=DATAMODULES["camvid"].sequence_of,
-        sets={"test": images, "val": images},
-        ood_sets=dict.fromkeys(("camvid-anomalies", "road-anomaly-21", "generated:x"), images),
+    data = DATAMODULES["camvid"](
+        ood=["camvid-anomalies", "road-anomaly-21", "generated:x", "cityscapes-anomalies"]
     )
+    data.sets = {"test": images, "val": images}
+    data.ood_sets = dict.fromkeys(("camvid-anomalies", "road-anomaly-21", "generated:x"), images)
     return ImageLevel(data, None)
 
 
@@ -49,7 +48,7 @@ def test_frames_hold_sequences_where_they_are_known(level):
     assert "sequence" not in level.frame("road-anomaly-21", own, torch.arange(120.0)), "names of another set"
     assert level.sequences("generated:x", ["foreign_1.png", TEST[0]]) == [None, "0001TP"]
     assert level.sequences("ind-val", TEST[:1]) == ["0001TP"]
-    level.data.sets["val"].name = "folder:mine"  # thresholds from another set
+    level.data.calibrated_on = "folder:mine"  # thresholds from another set
     assert level.sequences("ind-val", TEST[:1]) == [None]
     name = "frankfurt_000001_000019_leftImg8bit.png"
     assert level.sequences("cityscapes-anomalies", [name]) == ["frankfurt_000001"]

@@ -54,8 +54,8 @@ def python(code, *paths):
 
 def test_names_are_known_and_mistypes_reported_without_torch():
     said = python(LIGHT)
-    assert "unknown OoD set 'svnh'; did you mean 'svhn'? OoD sets: bdd100k, " in said
-    assert "woodscape-soiling, folder:PATH, generated:PATH" in said
+    assert "unknown OoD set 'svnh'; did you mean 'svhn'? OoD sets: anomalies, bdd100k, " in said
+    assert "woodscape-soiling, folder:DIR, segmentation:DIR, coco:DIR, file.py:Class, generated:DIR" in said
     assert "unknown in-distribution set 'cityscape'; did you mean 'cityscapes'?" in said
 
 
@@ -73,8 +73,8 @@ def test_every_name_has_an_order_a_description_and_a_set():
     for name in OUTLIER_SETS:
         place = OUTLIER_SETS[name].place()
         assert OUTLIER_SETS[name].name == name and place.folders and place.layout and place.source
-    check_names(["folder:/x", "generated:/x"])
-    for wrong in ("cityscapes-anomaly", "mnist.py:Mine"):
+    check_names(["folder:/x", "generated:/x", "segmentation:/x-anomalies", "x.py:Mine-anomalies", "anomalies"])
+    for wrong in ("cityscapes-anomaly", "mnist.Mine"):
         with pytest.raises(ValueError, match=f"unknown OoD set '{wrong}'"):
             ood_set(wrong)
 

@@ -46,9 +46,9 @@ def test_log_lines(tmp_path, capsys):
     before = log.handlers[:], log.propagate, log.level
     try:
         to_terminal()
-        to_file(tmp_path / "run.log")
-        log.warning("%s: lost", HOSTILE)
-        logging.getLogger("lsood-bench").info("two\nlines")
+        with to_file(tmp_path / "run.log"):
+            log.warning("%s: lost", HOSTILE)
+            logging.getLogger("lsood-bench").info("two\nlines")
         text = (tmp_path / "run.log").read_text()
     finally:
         for handler in log.handlers:

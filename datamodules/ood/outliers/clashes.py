@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from datamodules.registry import FOLDER, GENERATED
+from datamodules.registry import drawn_on, folder_of
 
 ROAD_VEHICLES = ("pickup_truck", "bus", "streetcar", "tractor")
 CARS = ("automobile", "truck")
@@ -30,7 +30,7 @@ SHARED = {
 
 def clash(outliers: str, other: str) -> str | None:
     """Why a set cannot lend outliers where ``other`` is known or under test; None where it can."""
-    other = other.removesuffix("-anomalies")
+    other = drawn_on(other) or other
     if other == outliers or (outliers, other) == ("mnist", "mnist-noise"):
         return "it is the same set"
     if reason := one_place(outliers, other):
@@ -47,9 +47,11 @@ def one_place(first: str, second: str) -> str | None:
 
 
 def _place(name: str) -> Path | None:
-    """The folder that a name such as "folder:~/x" states, links resolved; None: it states none."""
-    stated = next((name.removeprefix(kind) for kind in (FOLDER, GENERATED) if name.startswith(kind)), None)
-    return None if stated is None else Path(stated).expanduser().resolve()
+    """The folder that a name such as "folder:~/x" states, or the images whose anomalies it names, links resolved; None:
+    it states none.
+    """
+    stated = folder_of(drawn_on(name) or name)
+    return None if stated is None else stated.resolve()
 
 
 def reason_against(outliers: str, ind: str, ood: Sequence[str]) -> str | None:

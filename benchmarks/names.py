@@ -1,0 +1,38 @@
+"""The check of the names that a run is asked for, before anything heavy is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def check_names(
+    ind: str,
+    ood: Sequence[str],
+    methods: Sequence[str],
+    network: str | None,
+    preset: str | None,
+    calibrate_on: str | None = None,
+) -> None:
+    """Raise ValueError for the first unknown name; it says the nearest one and lists all."""
+    from datamodules.registry import DATAMODULES, FOLDER
+    from datamodules.registry import check_names as check_ood_names
+    from lsood.io import unknown
+    from lsood.methods import check as check_method
+    from networks.outside.spec import FORMS, check_spec, is_outside
+    from networks.presets import preset as find_preset
+    from networks.registry import NETWORKS
+
+    if not ind:
+        raise ValueError(f"--ind is missing: choose one of {', '.join(DATAMODULES)}")
+    DATAMODULES.check(ind)
+    check_ood_names(ood)
+    for method in methods:
+        check_method(method)
+    if network is not None and is_outside(network):
+        check_spec(network)
+    elif network is not None:
+        NETWORKS.check(network, f"; or {FORMS}")
+    if preset is not None:
+        find_preset(preset)
+    if calibrate_on and calibrate_on not in DATAMODULES and not calibrate_on.startswith(FOLDER):
+        raise unknown("calibration set", calibrate_on, DATAMODULES, f", {FOLDER}PATH")

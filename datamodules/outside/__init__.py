@@ -1,0 +1,1 @@
+"""Data sets of the user in folders of common layouts: ``--ind folder:DIR`` and others."""

@@ -1,0 +1,121 @@
+"""What data sets in folders of the user share: where they lie, their pre-processing, their size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from datamodules.base import BenchmarkDataModule
+from datamodules.imagesets.base import ImageSet
+from datamodules.outside.parts import group_of
+from lsood.io import log, short_names, shown
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LOOKED_AT = 256
+"""Images whose headers decide about the size of the network's input."""
+
+
+class OwnFolder(BenchmarkDataModule):
+    """A data set in a folder of the user; a subclass is made for each, see :func:`described`.
+
+    Attributes:
+        spec: prefix and folder, absolute.
+        folder: the same without prefix.
+        keep_together: text in file names, see `datamodules.outside.parts.group_of`.
+        largest: side of the images, in pixels, up to which the network sees their own size where all have one.
+    """
+
+    mean = IMAGENET_MEAN
+    std = IMAGENET_STD
+    image_size = (224, 224)
+    layout = "files of the user"
+    source = "the user"
+    folder: ClassVar[Path]
+    keep_together: ClassVar[str | None] = None
+    largest: ClassVar[int] = 256
+
+    @classmethod
+    def is_there(cls, folder: Path) -> bool:
+        return True
+
+    def prepare_data(self) -> None:
+        """Nothing is looked for: the folder was named."""
+        self._folder = self.folder
+
+    @classmethod
+    def sequence_of(cls, key: str) -> str | None:
+        """The near-duplicates that an image belongs to, where ``keep_together`` tells them."""
+        return group_of(key, cls.keep_together)
+
+    def default_size(self) -> tuple[int, int]:
+        return self.own_size(common_size(self.sets["train"]))
+
+    @classmethod
+    def own_size(cls, common: tuple[int, int] | None) -> tuple[int, int]:
+        """The size of the network's input, (H, W), where none is asked for.
+
+        Args:
+            common: size that all images have; None: they differ.
+        """
+        return common if common is not None and max(common) <= cls.largest else cls.image_size
+
+    @classmethod
+    def as_ood(cls, seed: int) -> ImageSet:
+        """The images where the set is an OoD set: its test part, all where it has no parts of its own."""
+        raise NotImplementedError
+
+    def tell(self, parts: Mapping[str, ImageSet], how: str) -> None:
+        """Log what was found. ``how`` the parts came about."""
+        sizes = " / ".join(str(len(images)) for images in parts.values())
+        names = ", ".join(self.class_names[:5]) + (", ..." if len(self.class_names) > 5 else "")
+        classes = f"{len(self.class_names)} classes ({names})" if self.class_names else "no labels"
+        log.info("%s: %s; %s images fit / validate / test%s", self.name, shown(classes), sizes, how)
+
+
+def described(
+    base: type[OwnFolder], prefix: str, folder: Path, keep_together: str | None, **known: object
+) -> type[BenchmarkDataModule]:
+    """A data module class of a folder.
+
+    Args:
+        base: of the layout. folder: that is there. known: further class attributes.
+
+    Raises:
+        ValueError: a ``keep_together`` without a character.
+    """
+    if keep_together == "":
+        raise ValueError("--keep-together needs at least one character, such as _")
+    place = folder.resolve()
+    spec = f"{prefix}{place}"
+    name = shown(short_names([spec])[spec])
+    attributes = {"name": name, "spec": spec, "folder": place, "keep_together": keep_together}
+    return type(base.__name__, (base,), {**attributes, **known, "__module__": base.__module__})
+
+
+def checked_folder(prefix: str, folder: Path) -> Path:
+    """A folder that the user named, with ``~`` replaced.
+
+    Raises:
+        FileNotFoundError: it does not exist. ValueError: a file.
+    """
+    place = folder.expanduser()
+    if place.is_file():
+        raise ValueError(f"{prefix}{folder} is a file: name the folder that holds the images")
+    if not place.is_dir():
+        raise FileNotFoundError(f"{prefix}{folder}: there is no such folder")
+    return place
+
+
+def common_size(images: ImageSet) -> tuple[int, int] | None:
+    """(H, W) of all images of a set, as the headers of at most `LOOKED_AT` of them say; None: they differ, or none can
+    be read.
+    """
+    step = -(-len(images) // LOOKED_AT)
+    sizes = set()
+    for i in range(0, len(images), step):
+        try:
+            sizes.add(images.shape(i))
+        except (OSError, ValueError):
+            continue  # reading it says what is wrong
+    return sizes.pop() if len(sizes) == 1 else None

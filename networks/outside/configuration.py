@@ -1,0 +1,79 @@
+"""What a network states of its input: normalisation, size, channel order, names of its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """What a network states of its input and outputs; None: nothing.
+
+    Attributes:
+        mean, std: per channel in the network's channel order, of images in [0, 1].
+        image_size: (H, W).
+        class_names: of the outputs, in their order.
+        channel_order: "rgb" or "bgr".
+    """
+
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    image_size: tuple[int, int] | None = None
+    class_names: tuple[str, ...] | None = None
+    channel_order: str | None = None
+
+
+def of_module(module: nn.Module, arguments: Mapping[str, Any] | None = None) -> InputConfig:
+    """Of a timm network, by its ``pretrained_cfg``; nothing of any other."""
+    config = getattr(module, "pretrained_cfg", None)
+    if not isinstance(config, Mapping):
+        return InputConfig()
+    size = (arguments or {}).get("img_size") or getattr(module, "img_size", None) or config.get("input_size")
+    mean, std = config.get("mean"), config.get("std")
+    stated = mean is not None and std is not None
+    names = config.get("label_names")
+    return InputConfig(
+        tuple(map(float, mean)) if stated else None,
+        tuple(map(float, std)) if stated else None,
+        size_of(size),
+        tuple(names) if names else None,
+    )
+
+
+def of_processor(config: Mapping[str, Any], class_names: Sequence[str] | None) -> InputConfig:
+    """Of a transformers network, by the content of its ``preprocessor_config.json``."""
+    mean, std = config.get("image_mean"), config.get("image_std")
+    top = 1.0 if config.get("do_rescale", True) else 255.0
+    if config.get("do_normalize", True) is False:
+        mean, std = (0.0,), (1.0,)
+    stated = mean is not None and std is not None
+    size = config.get("crop_size") if config.get("do_center_crop") else None
+    names = None if class_names is None else tuple(class_names)
+    return InputConfig(
+        tuple(float(value) / top for value in _listed(mean)) if stated else None,
+        tuple(float(value) / top for value in _listed(std)) if stated else None,
+        size_of(size or config.get("size")),
+        names,
+        "bgr" if config.get("do_flip_channel_order") else None,
+    )
+
+
+def _listed(value: Any) -> Sequence[float]:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def size_of(size: Any) -> tuple[int, int] | None:
+    """(H, W) of an integer, (H, W), (C, H, W) or a mapping of transformers; None: it states none."""
+    if isinstance(size, int):
+        return size, size
+    if isinstance(size, Mapping):
+        if "height" in size and "width" in size:
+            return int(size["height"]), int(size["width"])
+        return size_of(size.get("shortest_edge"))
+    if isinstance(size, list | tuple) and len(size) >= 2 and all(isinstance(n, int) for n in size):
+        return int(size[-2]), int(size[-1])
+    return None

@@ -92,14 +92,18 @@ def module_of(spec: str, keep_together: str | None = None) -> type[BenchmarkData
             made = load(module).data_module(Path(spec.removeprefix(prefix)), keep_together)
             return cast("type[BenchmarkDataModule]", made)
     if keep_together is not None:
-        raise ValueError(f"--keep-together is for folders of yours ({', '.join(OUTSIDE)}); {spec} has parts of its own")
+        raise ValueError(
+            f"--keep-together is for folders of yours ({', '.join(OUTSIDE)}); {spec} has parts of its own"
+        )
     found = DATAMODULES.find(spec)
     if not (isinstance(found, type) and hasattr(found, "fit_dataloader")):
         raise ValueError(
             f"--ind {spec}: {spec.rpartition(':')[2]} is no subclass of datamodules.BenchmarkDataModule"
         )
     lacking = [name for name in _STATED if not hasattr(found, name)]
-    lacking += [f"{name}()" for name in sorted(found.__abstractmethods__)] if inspect.isabstract(found) else []
+    lacking += (
+        [f"{name}()" for name in sorted(found.__abstractmethods__)] if inspect.isabstract(found) else []
+    )
     if lacking:
         raise ValueError(f"data module {spec} does not define {', '.join(lacking)}")
     return cast("type[BenchmarkDataModule]", found)

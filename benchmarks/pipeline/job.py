@@ -25,6 +25,7 @@ from benchmarks.pipeline.level_methods import LevelMethods
 from benchmarks.pipeline.outside import activations_hash, data_input
 from benchmarks.pipeline.provenance import provenance
 from benchmarks.pipeline.report import pictures_of, results_of
+from benchmarks.pipeline.sanity import checked
 from benchmarks.pipeline.training import network_name, under_test
 from benchmarks.results import RESULTS, Results
 from benchmarks.tasks import TASKS
@@ -115,6 +116,7 @@ def run_seed(
     whole, data = data, calibrated_data(data, settings)
     rate = check_rate(settings.false_alarm_rate, FALSE_ALARM_RATE, len(data.sets["val"]))
     trained = under_test(settings, whole, seed)
+    sanity = checked(trained, whole, settings.device) if seed == settings.seeds[0] else {}
     model_info = model_info_of(trained.network, data, settings, seed, task)
     mask_seeds = settings.seeds if settings.checkpoints else (seed,)
     levels: list[Level] = task.levels(trained.network, data, model_info, settings, mask_seeds)
@@ -132,6 +134,7 @@ def run_seed(
         watch if settings.progress else unwatched,
         precision=settings.precision,
     )
+    extraction.forwarded |= sanity
     evaluated = Evaluation(
         extraction,
         data,

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
+from benchmarks.pipeline.training import Trained
 from datamodules import BenchmarkDataModule, Subset
+from lsood.extraction.counter import ForwardCounter
 from lsood.extraction.undisturbed import undisturbed
 from lsood.io import log
 
@@ -123,6 +125,20 @@ def check_network(
             for line in _causes(network, data, batches, device, figure, order):
                 log.warning(line)
     return figure
+
+
+def checked(trained: Trained, data: BenchmarkDataModule, device: str) -> dict[str, int]:
+    """Check a network that this benchmark did not train, see `check_network`; {"sanity_check": images forwarded}."""
+    if "checkpoint" not in trained.options:
+        return {}
+    counter = ForwardCounter(trained.network, "sanity_check")
+    try:
+        check_network(
+            trained.network, data, device, "bgr" if getattr(trained.network, "bgr", False) else "rgb"
+        )
+    finally:
+        counter.close()
+    return counter.counts
 
 
 def _labelled(data: BenchmarkDataModule) -> Iterator[tuple[Tensor, Tensor]]:

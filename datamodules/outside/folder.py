@@ -38,7 +38,9 @@ class ImageFolder(OwnFolder):
         return "resnet18-small" if max(self.image_size) <= SMALL else "resnet18-imagenet"
 
     def split(self, folder: Path) -> dict[str, ImageSet]:
-        found = {part: self._images(place) for part, place in (self.part_folders or {"train": folder}).items()}
+        found = {
+            part: self._images(place) for part, place in (self.part_folders or {"train": folder}).items()
+        }
         parts = list(found)
         for i, part in enumerate(parts):
             for other in parts[:i]:
@@ -54,9 +56,13 @@ class ImageFolder(OwnFolder):
                 raise ValueError(f"{self.name}: {error}") from None
             _check_classes(self, train, chosen["train"])
             found |= divided(train, chosen)
-            how = f", {' and '.join(part for part in shares if part != 'train')} drawn from the others by seed"
+            how = (
+                f", {' and '.join(part for part in shares if part != 'train')} drawn from the others by seed"
+            )
             how += "" if classes is None else ", class by class"
-            how += f", names equal up to the last {self.keep_together!r} together" if self.keep_together else ""
+            how += (
+                f", names equal up to the last {self.keep_together!r} together" if self.keep_together else ""
+            )
         elif self.keep_together:
             log.warning("%s has the parts train, val and test: --keep-together changes nothing", self.name)
         parted = {part: found[part] for part in ("train", "val", "test")}
@@ -102,9 +108,7 @@ def data_module(folder: Path, keep_together: str | None = None) -> type[OwnFolde
     refuse_other_layout(FOLDER, place, below)
     parts = _parts(place, below)
     classes = _class_names(place, parts, below)
-    return described(
-        ImageFolder, FOLDER, place, keep_together, class_names=classes, part_folders=parts
-    )
+    return described(ImageFolder, FOLDER, place, keep_together, class_names=classes, part_folders=parts)
 
 
 def _parts(place: Path, below: Sequence[Path]) -> dict[str, Path]:
@@ -115,7 +119,9 @@ def _parts(place: Path, below: Sequence[Path]) -> dict[str, Path]:
     if "train" not in parts:
         if parts and len(parts) == len(below):
             there = ", ".join(f"{path.name}/" for path in parts.values())
-            raise ValueError(f"{FOLDER}{place} has {there} and no train/: methods are fitted on images of train/")
+            raise ValueError(
+                f"{FOLDER}{place} has {there} and no train/: methods are fitted on images of train/"
+            )
         return {}
     if len(parts) == 1 < len(below) and not subfolders(parts["train"]):
         return {}
@@ -136,11 +142,17 @@ def _class_names(place: Path, parts: dict[str, Path], below: Sequence[Path]) -> 
         )
     known = {composed(name) for name in names}
     if len(known) < len(names):
-        raise ValueError(f"{FOLDER}{place} has two class folders of one name, with accents stored in two ways")
+        raise ValueError(
+            f"{FOLDER}{place} has two class folders of one name, with accents stored in two ways"
+        )
     for part, others in found.items():
         if strange := [name for name in others if composed(name) not in known]:
-            have = f"the classes of train are {', '.join(names[:10])}" if names else "train has no class folders"
-            raise ValueError(f"{FOLDER}{place}: {parts[part].name}/ has the class folder {strange[0]!r}; {have}")
+            have = (
+                f"the classes of train are {', '.join(names[:10])}" if names else "train has no class folders"
+            )
+            raise ValueError(
+                f"{FOLDER}{place}: {parts[part].name}/ has the class folder {strange[0]!r}; {have}"
+            )
         if names and not others:
             raise ValueError(
                 f"{FOLDER}{place}: {parts[part].name}/ has no class folders, {parts['train'].name}/ has"

@@ -21,7 +21,9 @@ def refuse_other_layout(prefix: str, folder: Path, below: Sequence[Path]) -> Non
     places = [folder, *part_folders(below).values()]
     if {IMAGES, LABELS} <= names and prefix != "segmentation:":
         _refuse(prefix, folder, f"{IMAGES}/ and {LABELS}/", "segmentation:")
-    if prefix != "coco:" and (found := [p for place in places for pattern in _COCO for p in place.glob(pattern)]):
+    if prefix != "coco:" and (
+        found := [p for place in places for pattern in _COCO for p in place.glob(pattern)]
+    ):
         _refuse(prefix, folder, found[0].relative_to(folder).as_posix(), "coco:")
 
 

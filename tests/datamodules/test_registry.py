@@ -73,7 +73,9 @@ def test_every_name_has_an_order_a_description_and_a_set():
     for name in OUTLIER_SETS:
         place = OUTLIER_SETS[name].place()
         assert OUTLIER_SETS[name].name == name and place.folders and place.layout and place.source
-    check_names(["folder:/x", "generated:/x", "segmentation:/x-anomalies", "x.py:Mine-anomalies", "anomalies"])
+    check_names(
+        ["folder:/x", "generated:/x", "segmentation:/x-anomalies", "x.py:Mine-anomalies", "anomalies"]
+    )
     for wrong in ("cityscapes-anomaly", "mnist.Mine"):
         with pytest.raises(ValueError, match=f"unknown OoD set '{wrong}'"):
             ood_set(wrong)

@@ -18,7 +18,7 @@ BLOCKS = 4
 """Feature layers of a network whose maps have one resolution."""
 CONTAINED = 4
 """Resolutions inside of a layer that gives what size it got, from which on its parts are looked at: a whole U-Net."""
-PASSING = (nn.Identity, *RANDOM_LAYERS)
+PASSING: tuple[type[nn.Module], ...] = (nn.Identity, *RANDOM_LAYERS)
 
 
 @dataclass

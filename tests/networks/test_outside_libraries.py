@@ -34,11 +34,23 @@ def run(spec, size, task="classification", **arguments):
     ("spec", "size", "arguments", "features", "latent"),
     [
         ("timm:resnet10t", (64, 64), {}, ["act1", "layer1", "layer2", "layer3", "layer4"], "drop_block"),
-        ("timm:vit_tiny_patch16_224", (64, 64), {"img_size": 64}, ["blocks_2", "blocks_5", "blocks_8", "blocks_11", "head_input"], "drop_block"),
-        ("timm:convnext_atto", (64, 64), {}, ["stages.0", "stages.1", "stages.2", "stages.3", "head_input"], "drop_block"),
-        ("timm:swin_tiny_patch4_window7_224", (56, 56), {"img_size": 56, "embed_dim": 24, "depths": (1, 1, 2, 1)}, ["layers_0", "layers_1", "layers_2", "norm"], "drop_block"),
+        (
+            "timm:vit_tiny_patch16_224", (64, 64), {"img_size": 64},
+            ["blocks_2", "blocks_5", "blocks_8", "blocks_11", "head_input"], "drop_block",
+        ),
+        (
+            "timm:convnext_atto", (64, 64), {},
+            ["stages.0", "stages.1", "stages.2", "stages.3", "head_input"], "drop_block",
+        ),
+        (
+            "timm:swin_tiny_patch4_window7_224", (56, 56), {"img_size": 56, "embed_dim": 24, "depths": (1, 1, 2, 1)},
+            ["layers_0", "layers_1", "layers_2", "norm"], "drop_block",
+        ),
         ("torchvision:resnet18", (64, 64), {}, ["relu", "layer1", "layer2", "layer3", "layer4"], "drop_block"),
-        ("torchvision:mobilenet_v3_small", (64, 64), {}, ["features.1", "features.3", "features.8", "features.12", "head_input"], "network.classifier.2"),
+        (
+            "torchvision:mobilenet_v3_small", (64, 64), {},
+            ["features.1", "features.3", "features.8", "features.12", "head_input"], "network.classifier.2",
+        ),
     ],
 )  # fmt: skip
 def test_classifiers(spec, size, arguments, features, latent):
@@ -54,9 +66,19 @@ def test_classifiers(spec, size, arguments, features, latent):
 @pytest.mark.parametrize(
     ("spec", "size", "features", "latent"),
     [
-        ("smp:unet/resnet18", (60, 100), ["encoder.layer1", "encoder.layer2", "encoder.layer3", "encoder.layer4", "head_input"], "drop_block"),
-        ("smp:DeepLabV3Plus/tu-mobilenetv3_small_100", (64, 96), ["encoder.model.act1", "encoder.model.blocks.0", "encoder.model.blocks.1", "decoder.aspp", "head_input"], "network.decoder.aspp.0.project.3"),
-        ("torchvision:lraspp_mobilenet_v3_large", (64, 96), ["backbone.1", "backbone.3", "backbone.6", "classifier.cbr"], "drop_block"),
+        (
+            "smp:unet/resnet18", (60, 100),
+            ["encoder.layer1", "encoder.layer2", "encoder.layer3", "encoder.layer4", "head_input"], "drop_block",
+        ),
+        (
+            "smp:DeepLabV3Plus/tu-mobilenetv3_small_100", (64, 96),
+            ["encoder.model.act1", "encoder.model.blocks.0", "encoder.model.blocks.1", "decoder.aspp", "head_input"],
+            "network.decoder.aspp.0.project.3",
+        ),
+        (
+            "torchvision:lraspp_mobilenet_v3_large", (64, 96),
+            ["backbone.1", "backbone.3", "backbone.6", "classifier.cbr"], "drop_block",
+        ),
     ],
 )  # fmt: skip
 def test_segmentation_networks(spec, size, features, latent):
@@ -68,7 +90,10 @@ def test_segmentation_networks(spec, size, features, latent):
 
 
 CONFIGS = {
-    "ViT": {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 64, "image_size": 64, "patch_size": 16},
+    "ViT": {
+        "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 64, "image_size": 64,
+        "patch_size": 16,
+    },
     "ResNet": {"embedding_size": 8, "hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 1, 1], "layer_type": "basic"},
     "Segformer": {"hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 1, 1], "decoder_hidden_size": 32},
 }  # fmt: skip
@@ -105,7 +130,8 @@ def test_transformers_folders(tmp_path, kind, task, size, last):
 def test_transformers_weights_names_and_processor(tmp_path):
     names = {0: "cat", 1: "Big Dog", 2: "bird"}
     processor = {
-        "image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.2, 0.2], "size": {"height": 48, "width": 40}, "do_flip_channel_order": True,
+        "image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.2, 0.2], "size": {"height": 48, "width": 40},
+        "do_flip_channel_order": True,
     }  # fmt: skip
     spec = folder(
         tmp_path, "ResNet", processor, weights=True, id2label=names, label2id={v: k for k, v in names.items()}
@@ -162,12 +188,12 @@ def test_channels_and_arguments():
         ("timm:resnet10t", "segmentation", {}, "timm is for classification, the data set needs segmentation"),
         ("timm:resnet10t", "classification", {"depth": 3}, r"takes no argument 'depth'; it takes: .*drop_rate"),
         ("torchvision:resnet19", "classification", {}, r"torchvision has no network 'resnet19'; near: resnet1"),
-        ("torchvision:resnet18", "classification", {"depth": 3}, r"takes no argument 'depth'; it takes: .*width_per_group"),
+        ("torchvision:resnet18", "classification", {"depth": 3}, r"no argument 'depth'; it takes: .*width_per_group"),
         ("torchvision:fcn_resnet50", "classification", {}, "fcn_resnet50 is for segmentation, the data set needs"),
         ("smp:unett/resnet18", "segmentation", {}, r"smp has no architecture 'unett'; it has: .*unet"),
         ("smp:unet", "segmentation", {}, r"names no encoder: smp:ARCH/ENCODER"),
         ("smp:unet/resnet19", "segmentation", {}, r"smp:unet/resnet19 cannot be built: .*resnet19"),
-        ("smp:unet/resnet18", "segmentation", {"colour": 3}, r"takes no argument 'colour'; it takes: .*decoder_channels"),
+        ("smp:unet/resnet18", "segmentation", {"colour": 3}, r"no argument 'colour'; it takes: .*decoder_channels"),
         ("smp:unet/resnet18", "classification", {}, "smp is for segmentation"),
         ("transformers:/nowhere/at/all", "classification", {}, "transformers:/nowhere/at/all"),
     ],

@@ -20,6 +20,7 @@ from networks.outside.wrapper import OWN, Behind, OutsideNetwork, Reading
 
 DROP_PROBABILITY, BLOCK_SIZE = 0.4, 5
 """Of a DropBlock that is placed behind a layer, as in `networks.ResNet`; its block is at most half a map wide."""
+NAMED = "named by the network"
 LEAST_SIDE = 3
 """Cells of a map that a DropBlock is placed behind: of smaller ones nothing, or all, would be dropped."""
 
@@ -37,13 +38,13 @@ class Finder:
     ) -> None:
         self.wrapper, self.trace, self.network = wrapper, trace, wrapper.network
         self.rows, self.notes = wrapper.description.rows, wrapper.description.notes
-        self.latent, self.latent_how = _named(latent, self.network, "latent_layer", "--latent-layer")
-        self.head, self.head_how = _named(head, self.network, "head_layer", "--head-layer")
-        own: Any = getattr(self.network, "feature_layers", None)
-        own = own if isinstance(own, tuple | list) and all(isinstance(one, str) for one in own) else ()
-        self.features = tuple(one.removeprefix(OWN) for one in features or own)
-        self.features_how = "--feature-layers" if features else "named by the network"
         self.once = {call.name: call for call in trace.once}
+        self.latent, self.latent_how = self._named(latent, "latent_layer", "--latent-layer")
+        self.head, self.head_how = self._named(head, "head_layer", "--head-layer")
+        own: Any = getattr(self.network, "feature_layers", None)
+        own = own if isinstance(own, tuple | list) and all(one in self.once for one in own) else ()
+        self.features = tuple(one.removeprefix(OWN) for one in features or own)
+        self.features_how = "--feature-layers" if features else NAMED
         for name, option in [
             (self.latent, "--latent-layer"),
             (self.head, "--head-layer"),
@@ -51,6 +52,13 @@ class Finder:
         ]:
             if name is not None:
                 self._check(name, option)
+
+    def _named(self, name: str | None, attribute: str, option: str) -> tuple[str | None, str]:
+        """A layer that the user names, else the network; and who did."""
+        if name is not None:
+            return name.removeprefix(OWN), option
+        own = getattr(self.network, attribute, None)
+        return (own, NAMED) if isinstance(own, str) and own in self.once else (None, "")
 
     def _check(self, name: str, option: str) -> None:
         names = [one for one, _ in self.network.named_modules() if one]
@@ -68,6 +76,8 @@ class Finder:
         """Fill in the wrapper."""
         task = self.wrapper.task
         found = producer(self.network, self.trace, task, self.head)
+        if self.head_how == NAMED and (found is None or not found.linear):
+            self.head, found = None, producer(self.network, self.trace, task)
         if self.head is not None and (found is None or not found.linear):
             raise ValueError(
                 f"{self.head_how}: {self.head!r} of {type(self.network).__name__} is no linear layer or 1x1 "
@@ -222,14 +232,6 @@ class Finder:
             self.notes.append(
                 "the network returns probabilities, not logits: scores such as energy and max-logit mean nothing."
             )
-
-
-def _named(name: str | None, network: nn.Module, attribute: str, option: str) -> tuple[str | None, str]:
-    """A layer that the user names, else the network; and who did."""
-    if name is not None:
-        return name.removeprefix(OWN), option
-    own = getattr(network, attribute, None)
-    return (own, "named by the network") if isinstance(own, str) and own else (None, "")
 
 
 def _wide(layout: Layout | None) -> bool:

@@ -65,6 +65,11 @@ class Trace:
         return [call for call in self.calls if times[call.name] == 1]
 
 
+def is_leaf(module: nn.Module) -> bool:
+    """Whether a layer has no layers inside but those that compute its weights."""
+    return all(name == "parametrizations" for name, _ in module.named_children())
+
+
 @torch.no_grad()
 def traced(network: nn.Module, images: Tensor, task: str, num_outputs: int | None) -> Trace:
     """Run the network on images (B, C, H, W) and record the calls of its layers.

@@ -9,7 +9,7 @@ from outside_modules import Cosine, Residual, Segmenter, adapted, check, images,
 from torch import nn
 
 from lsood import Head
-from networks import adapt, build, load_weights, save_weights, weights_hash
+from networks import NETWORKS, adapt, build, load_weights, save_weights, weights_hash
 
 
 def rows(network, what):
@@ -281,6 +281,34 @@ def test_networks_of_ours_keep_the_layers_that_they_name():
     assert adapted_one.latent_layer == "network.drop_block" and adapted_one.head_layer == "network.fc"
     other = adapt(build("resnet18-small", 5), "classification", images(), 5, latent_layer="layer3")
     assert other.latent_layer == "drop_block" and other.description.notes
+
+
+@pytest.mark.parametrize("name", [n for n in NETWORKS if NETWORKS.about(n, "task") != "detection"])
+def test_every_network_of_ours_is_read_as_it_is_named(name):
+    task = NETWORKS.about(name, "task")
+    side = (
+        64
+        if task == "segmentation" or "imagenet" in name
+        else 28
+        if "28x28" in NETWORKS[name].description
+        else 32
+    )
+    options = {"image_size": (side, side)} if "image_size" in NETWORKS[name].options else {}
+    x, plain = images((side, side)), build(name, 5, **options).eval()
+    network = adapt(plain, task, x, 5)
+    assert network.feature_layers == tuple(f"network.{one}" for one in plain.feature_layers)
+    assert network.latent_layer == f"network.{plain.latent_layer}" and not network.description.notes
+    assert network.head_layer == (f"network.{plain.head_layer}" if task == "classification" else None)
+    with torch.no_grad():
+        assert torch.equal(network(x), plain(x))
+
+
+def test_attributes_that_name_no_layers_are_passed_over():
+    class Other(Residual):
+        latent_layer, feature_layers, head_layer = "mean", ("low", "high"), "stem"
+
+    network = adapted(Other())
+    assert network.head_layer == "network.classifier" and network.feature_layers[0] == "network.block1"
 
 
 def test_weights_are_those_of_the_module(tmp_path):

@@ -7,9 +7,10 @@ from .models.resnet import ResNet
 from .models.unet import UNet
 from .models.vgg import PlainConvNet
 from .models.wide_resnet import WideResNet
-from .outside.adapter import OutsideNetwork, adapt
+from .outside.adapter import adapt
 from .outside.configuration import InputConfig
 from .outside.opening import Opened, open_network, unwrapped
+from .outside.wrapper import OutsideNetwork
 from .presets import PRESETS, Preset, preset
 from .registry import NETWORKS, build
 from .spec import NetworkSpec

@@ -25,7 +25,9 @@ class Rectified(Detector):
 
     def attach(self, model_info: ModelInfo) -> Self:
         if model_info.head is None and not hasattr(self, "weight_"):
-            raise ValueError(f"{self.name} needs a classifier that names its last linear layer (head_layer)")
+            raise ValueError(
+                f"{self.name} needs a classifier that names its last linear layer (head_layer); this network has none"
+            )
         return super().attach(model_info)
 
     def probes(self) -> list[Probe]:

@@ -170,7 +170,7 @@ def activations_hash(network: nn.Module, weights: str, data: BenchmarkDataModule
     random = torch.Generator().manual_seed(0)
     image = torch.randn((1, data.channels, *data.image_size), generator=random)
     content = hashlib.sha256(json.dumps([weights, source, layers], sort_keys=True, default=str).encode())
-    for tensor in _tensors(network.eval()(image)):
+    for tensor in _tensors(network.to("cpu").eval()(image)):
         content.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return content.hexdigest()
 

@@ -34,14 +34,9 @@ def of_module(module: nn.Module, arguments: Mapping[str, Any] | None = None) -> 
         return InputConfig()
     size = (arguments or {}).get("img_size") or getattr(module, "img_size", None) or config.get("input_size")
     mean, std = config.get("mean"), config.get("std")
-    stated = mean is not None and std is not None
-    names = config.get("label_names")
-    return InputConfig(
-        tuple(map(float, mean)) if stated else None,
-        tuple(map(float, std)) if stated else None,
-        size_of(size),
-        tuple(names) if names else None,
-    )
+    if mean is None or std is None:
+        return InputConfig(image_size=size_of(size))
+    return InputConfig(tuple(map(float, mean)), tuple(map(float, std)), size_of(size))
 
 
 def of_processor(config: Mapping[str, Any], class_names: Sequence[str] | None) -> InputConfig:
@@ -67,13 +62,16 @@ def _listed(value: Any) -> Sequence[float]:
 
 
 def size_of(size: Any) -> tuple[int, int] | None:
-    """(H, W) of an integer, (H, W), (C, H, W) or a mapping of transformers; None: it states none."""
+    """(H, W) of an integer, (H, W), (C, H, W) or a mapping of transformers, of a detector the bounds of the short and
+    the long side; None: it states none.
+    """
     if isinstance(size, int):
         return size, size
     if isinstance(size, Mapping):
         if "height" in size and "width" in size:
             return int(size["height"]), int(size["width"])
-        return size_of(size.get("shortest_edge"))
+        short = size.get("shortest_edge")
+        return None if short is None else (int(short), int(size.get("longest_edge") or short))
     if isinstance(size, list | tuple) and len(size) >= 2 and all(isinstance(n, int) for n in size):
         return int(size[-2]), int(size[-1])
     return None

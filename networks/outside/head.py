@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from networks.outside.maps import tensors_in
-from networks.outside.trace import Call, Trace
+from networks.outside.trace import Call, Trace, is_leaf
 
 
 @dataclass
@@ -52,7 +52,7 @@ def producer(network: nn.Module, trace: Trace, task: str, named: str | None = No
     leaves = {
         call.name: call
         for call in trace.once
-        if next(call.module.children(), None) is None and (named is None or call.name == named)
+        if is_leaf(call.module) and (named is None or call.name == named)
     }
     seen = values_of(network, trace.images, leaves, lambda given, output: outputs in output.shape[1:])
     for name, (given, output) in seen.items():

@@ -101,6 +101,13 @@ def _smp(smp: Any, name: str, classes: int, channels: int, arguments: dict[str, 
         raise ValueError(
             f"--network smp:{name} names no encoder: smp:ARCH/ENCODER, such as smp:{arch}/resnet18"
         )
+    kind = smp.MODEL_ARCHITECTURES_MAPPING[arch.lower()]
+    taken = [n for n in inspect.signature(kind).parameters if n not in ("encoder_name", "kwargs")]
+    foreign = [one for one in arguments if one not in taken]
+    if foreign and not encoder.startswith("tu-"):  # others drop what they do not know
+        raise ValueError(
+            f"--network smp:{name} takes no argument {foreign[0]!r}; it takes: {', '.join(taken)}"
+        )
     given = {"encoder_weights": None, "in_channels": channels, "classes": classes}
 
     def make(**further: Any) -> nn.Module:

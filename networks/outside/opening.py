@@ -73,15 +73,15 @@ def open_network(
         return Opened(_ready(made.module), short_name(source), made.input, made.version)
     path, attribute = code_of(source)
     try:
-        module = load(path)
-        thing = getattr(module, attribute)
+        code = load(path)
+        thing = getattr(code, attribute)
     except (ImportError, AttributeError, OSError, SyntaxError) as error:
         raise ValueError(f"--network {source}: {error}") from error
     except Exception as error:
         raise ValueError(f"--network {source}: {path} raises {reason(error)}") from error
     given = {"num_classes": num_classes, "channels": channels, "image_size": image_size}
     network = _made(source, thing, given, arguments)
-    return Opened(_ready(network), short_name(source), of_module(network, arguments), _hash_of(module))
+    return Opened(_ready(network), short_name(source), of_module(network, arguments), _hash_of(code))
 
 
 def _made(source: str, thing: Any, given: Mapping[str, Any], arguments: Mapping[str, Any]) -> nn.Module:

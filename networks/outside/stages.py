@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from lsood.extraction.masks import RANDOM_LAYERS
-from networks.outside.trace import Call
+from networks.outside.trace import Call, is_leaf
 
 MOST = 5
 """Feature layers of a network, the head's input included."""
@@ -18,7 +18,7 @@ BLOCKS = 4
 """Feature layers of a network whose maps have one resolution."""
 CONTAINED = 4
 """Resolutions inside of a layer that gives what size it got, from which on its parts are looked at: a whole U-Net."""
-PASSING = (nn.Identity, *RANDOM_LAYERS)
+PASSING: tuple[type[nn.Module], ...] = (nn.Identity, *RANDOM_LAYERS)
 
 
 @dataclass
@@ -106,7 +106,7 @@ def _blocks(known: Sequence[Call], trunk: Sequence[Call], head: Call | None) -> 
     """Of a network with one resolution, or with vectors alone: equal blocks, else the layers of its commonest kind."""
     families: dict[str, list[Call]] = {}
     for call in known:
-        if _is_map(call) and next(call.module.children(), None) is not None and not _encloses(call, head):
+        if _is_map(call) and not is_leaf(call.module) and not _encloses(call, head):
             pattern = re.sub(r"\d+", "#", call.name)
             families.setdefault(f"{pattern} {type(call.module).__name__}", []).append(call)
     repeated = {name: family for name, family in families.items() if len(family) >= BLOCKS - 1}
@@ -118,7 +118,7 @@ def _blocks(known: Sequence[Call], trunk: Sequence[Call], head: Call | None) -> 
         for call in known
         if call.output is not None
         and call.output.kind == "vector"
-        and next(call.module.children(), None) is None
+        and is_leaf(call.module)
         and not isinstance(call.module, PASSING)
     ]
     if not leaves:

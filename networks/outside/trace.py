@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,6 +63,11 @@ class Trace:
         """Calls of layers that are called once."""
         times = Counter(call.name for call in self.calls)
         return [call for call in self.calls if times[call.name] == 1]
+
+
+def is_leaf(module: nn.Module) -> bool:
+    """Whether a layer has no layers inside but those that compute its weights."""
+    return all(name == "parametrizations" for name, _ in module.named_children())
 
 
 @torch.no_grad()
@@ -199,8 +204,8 @@ def _shapes(output: Any) -> str:
     return ", ".join(shapes[:5]) or f"a {type(output).__name__}"
 
 
-def enlarged(logits: Tensor, size: tuple[int, int]) -> Tensor:
+def enlarged(logits: Tensor, size: Sequence[int]) -> Tensor:
     """Logits (B, K, h, w) in a size (H, W), bilinear."""
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
-    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    return F.interpolate(logits, size=tuple(size), mode="bilinear", align_corners=False)

@@ -20,7 +20,7 @@ OWN = ("ind", "ood", "network", "module", "methods", "describe_network", "dry_ru
 
 
 def _hints() -> dict[str, Any]:
-    return get_type_hints(Settings, {"nn": nn})
+    return get_type_hints(Settings, localns={"nn": nn})
 
 
 def option_names() -> list[str]:

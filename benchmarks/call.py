@@ -14,10 +14,12 @@ from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.given import Given
 from benchmarks.pipeline.job import chosen_methods, run
 from benchmarks.pipeline.options import settings_of
+from benchmarks.pipeline.sources import Memory, ind_of, ood_of
 from benchmarks.results import Results
 from datamodules import BenchmarkDataModule, module_of
 
-Data = str | BenchmarkDataModule | type[BenchmarkDataModule]
+OF_DATA = ("data_root", "miniature", "download", "limit", "recipe", "every_kind", "keep_together")
+"""Options of data that are opened by name."""
 
 
 def evaluate(
@@ -33,8 +35,10 @@ def evaluate(
 
     Args:
         network: a module, which is left as it was, or what ``--network`` takes; None: by data set.
-        ind, ood: names or what ``--ind`` and ``--ood`` take, data modules or classes of them; OoD sets also by names
-            of their own, {name: set}.
+        ind: a name or what ``--ind`` takes, a data module or its class, or DataLoaders of (images, targets):
+            {"train": ..., "val": ..., "test": ...}, where "val" may be missing, or one, which is divided by seed into
+            60 % fit, 20 % calibration and 20 % test.
+        ood: names or what ``--ood`` takes, or data modules; or {name: one of these or a DataLoader}.
         methods: as ``--methods`` takes them; none: the defaults of the task.
         verbose: show log lines and progress; else nothing is printed.
         options: the further options of the command, by their names with "_" for "-": ``data_root="data"``,
@@ -64,17 +68,31 @@ def asked(
     """
     methods = (methods,) if isinstance(methods, str) else tuple(methods)
     name = network if isinstance(network, str) else None
-    sets = (ood,) if isinstance(ood, str) else tuple(ood)
-    check_names(ind, sets, methods, name, options.get("preset"), options.get("calibrate_on"))
+    if not isinstance(network, str | nn.Module | None):
+        raise ValueError(f"network must be a torch.nn.Module or a name, got {type(network).__name__}")
+    memory = Memory()
+    ind_name, data = ind_of(ind, network, memory)
+    sets = ood_of(ood, memory)
+    check_names(
+        ind_name if data is None else None,
+        [name for name, images in sets.items() if images is None],
+        methods,
+        name,
+        options.get("preset"),
+        options.get("calibrate_on"),
+    )
+    if isinstance(data, BenchmarkDataModule) and (fixed := [name for name in OF_DATA if options.get(name)]):
+        raise ValueError(f"{fixed[0]} belongs to data that are named; the data module has its own")
     if (recipe := options.get("recipe")) is not None:
-        recipe_of(recipe, ind)
+        recipe_of(recipe, ind_name)
+    task = (module_of(ind_name, options.get("keep_together")) if data is None else data).task
     settings = settings_of(
         {**options, "device": resolve_device(options.get("device") or "auto")},
-        ind=ind,
-        ood=sets,
+        ind=ind_name,
+        ood=tuple(sets),
         network=name,
         module=network if isinstance(network, nn.Module) else None,
-        methods=chosen_methods(module_of(ind).task, methods),
+        methods=chosen_methods(task, methods),
         **own,
     )
-    return settings, Given()
+    return settings, Given(data, {name: images for name, images in sets.items() if images is not None})

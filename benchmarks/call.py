@@ -9,6 +9,7 @@ from torch import nn
 
 from anomalies.recipe import recipe_of
 from benchmarks.console import told
+from benchmarks.features.run import FEATURES, given_features
 from benchmarks.names import check_names
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.given import Given
@@ -20,6 +21,10 @@ from datamodules import BenchmarkDataModule, module_of
 
 OF_DATA = ("data_root", "miniature", "download", "limit", "recipe", "every_kind", "keep_together")
 """Options of data that are opened by name."""
+OF_NETWORKS = (
+    "checkpoint", "preset", "epochs", "network_arg", "classes", "mean", "std", "channel_order", "input_range",
+    "latent_layer", "feature_layers", "head_layer", "image_size", "ensemble_size", "outliers", "calibrate_on",
+)  # fmt: skip
 
 
 def evaluate(
@@ -68,6 +73,8 @@ def asked(
     """
     methods = (methods,) if isinstance(methods, str) else tuple(methods)
     name = network if isinstance(network, str) else None
+    if options.get("features"):
+        return _of_features(network, ind, ood, methods, options, own)
     if not isinstance(network, str | nn.Module | None):
         raise ValueError(f"network must be a torch.nn.Module or a name, got {type(network).__name__}")
     memory = Memory()
@@ -96,3 +103,31 @@ def asked(
         **own,
     )
     return settings, Given(data, {name: images for name, images in sets.items() if images is not None})
+
+
+def _of_features(
+    network: object,
+    ind: Any,
+    ood: Any,
+    methods: Sequence[str],
+    options: Mapping[str, Any],
+    own: Mapping[str, Any],
+) -> tuple[Settings, Given]:
+    """:func:`asked` where features stand for network and images; ``ind`` is their name."""
+    if network is not None or not isinstance(ind, str) or len(ood):
+        wrong = "network" if network is not None else "ood" if len(ood) else "ind"
+        raise ValueError(f"features stand for network and images; leave out {wrong}, OoD sets are files too")
+    if refused := [name for name in OF_NETWORKS if options.get(name)]:
+        raise ValueError(f"{refused[0]} is for networks and images; features stand for both")
+    check_names(None, (), methods, None, None)
+    ood, files, given = given_features(options["features"], ind or FEATURES)
+    settings = settings_of(
+        {name: value for name, value in options.items() if name not in ("features", "device", "naive")},
+        ind=ind or FEATURES,
+        ood=ood,
+        features=files,
+        naive=False,
+        methods=chosen_methods("classification", methods),
+        **own,
+    )
+    return settings, given

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from datamodules.base import BenchmarkDataModule
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.subset import capped
+from datamodules.imagesets.tensors import CLASSES, TensorSet
 from datamodules.ood.base import Host, unknown_images
-from datamodules.outside.loaders import CLASSES, LoaderSet
 from datamodules.outside.parts import divided, drawn, left_shares
 from lsood.io import log
 
@@ -26,7 +26,7 @@ class GivenData(BenchmarkDataModule):
 
     layout = "images of the user"
     source = "the user"
-    parts: ClassVar[Mapping[str, LoaderSet]] = {}
+    parts: ClassVar[Mapping[str, TensorSet]] = {}
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:
@@ -35,6 +35,12 @@ class GivenData(BenchmarkDataModule):
     def prepare_data(self) -> None:
         """Nothing is looked for."""
         self._folder = Path()
+
+    def setup(self, stage: str | None = None) -> None:
+        super().setup(stage)
+        if not self.parts["train"].raw and self.mean == type(self).mean and self.std == type(self).std:
+            why = "moves pixels within [0, 1]: state mean and std of these images, which are not raw"
+            self.unsupported_protocols = {"fgsm-val": f"fgsm-val {why}"}
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -66,7 +72,7 @@ class GivenData(BenchmarkDataModule):
 
 def given_data(
     name: str,
-    parts: Mapping[str, LoaderSet],
+    parts: Mapping[str, TensorSet],
     num_classes: int,
     class_names: Sequence[str] = (),
 ) -> type[GivenData]:
@@ -98,7 +104,7 @@ def given_data(
     names = tuple(class_names) if len(class_names) == num_classes else tuple(map(str, range(num_classes)))
     attributes: dict[str, Any] = {
         "name": name,
-        "task": train.task,
+        "task": train.task or CLASSES,
         "class_names": names,
         "channels": channels,
         "mean": (0.0,) * channels,
@@ -111,9 +117,9 @@ def given_data(
 
 @dataclass(frozen=True)
 class GivenImages:
-    """OoD images of a loader."""
+    """OoD images in memory, or of a loader."""
 
-    images: LoaderSet
+    images: TensorSet
 
     def open(self, data: Host) -> ImageSet:
         """At most ``data.limit`` of them.

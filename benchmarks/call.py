@@ -11,6 +11,7 @@ from anomalies.recipe import recipe_of
 from benchmarks.console import told
 from benchmarks.features.run import FEATURES, given_features
 from benchmarks.names import check_names
+from benchmarks.pipeline.as_found import as_found
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.given import Given
 from benchmarks.pipeline.job import chosen_methods, run
@@ -53,7 +54,7 @@ def evaluate(
     Raises:
         ValueError, FileNotFoundError: in one line; an unknown option with the nearest name.
     """
-    with told(verbose):
+    with told(verbose), as_found(network if isinstance(network, nn.Module) else None):
         settings, given = asked(network, ind, ood, methods, options, progress=verbose, command="evaluate")
         return run(settings, given)
 

@@ -13,9 +13,9 @@ from torch import nn
 
 @contextmanager
 def as_found(module: nn.Module | None) -> Iterator[None]:
-    """After the block, the module's parts have their modes, hooks, parameters and buffers of before, on their device and
-    in their dtype, and the global random generators go on where they were. It matters for a module that cannot be
-    copied.
+    """After the block, the parts of a module have their modes, hooks, parameters and buffers of before, on their device
+    and in their dtype, and the global random generators go on where they were. Modules that can be copied are; this is
+    for others.
     """
     parts = [] if module is None else list(module.modules())
     modes = [(part, part.training) for part in parts]

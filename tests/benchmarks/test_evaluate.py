@@ -80,8 +80,9 @@ def command(tmp_path_factory):
             place.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image.transpose(1, 2, 0)).save(place / f"{i:03d}.png")
     (folder / "net.py").write_text(
-        "import torch\nfrom torch import nn\n\n\ndef build(num_classes):\n    torch.manual_seed(0)\n    return nn.Sequential(\n"
-        "        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, num_classes)\n    )\n"
+        "import torch\nfrom torch import nn\n\n\ndef build(num_classes):\n    torch.manual_seed(0)\n"
+        "    layers = nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()\n"
+        "    return nn.Sequential(*layers, nn.Linear(6, num_classes))\n"
     )
     words = ["--network", folder / "net.py:build", "--ind", f"folder:{folder / 'mine'}", "--mean", 0, 0, 0]
     words += [

@@ -172,6 +172,11 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         return (self.channels, *self.image_size)
 
     @property
+    def preprocessed(self) -> bool:
+        """Whether images come as the network is given them, so that mean and std only say what was done to them."""
+        return False
+
+    @property
     def origin(self) -> str:
         """ "official", "subset", "miniature" or "own" (of the user)."""
         return self.sets["train"].origin

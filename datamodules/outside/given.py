@@ -38,14 +38,17 @@ class GivenData(BenchmarkDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         super().setup(stage)
-        if not self.parts["train"].raw and self.mean == type(self).mean and self.std == type(self).std:
+        if self.preprocessed and self.mean == type(self).mean and self.std == type(self).std:
             why = "moves pixels within [0, 1]: state mean and std of these images, which are not raw"
             self.unsupported_protocols = {"fgsm-val": f"fgsm-val {why}"}
 
     @property
+    def preprocessed(self) -> bool:
+        return not self.parts["train"].raw
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
-        train = self.parts["train"]
-        return super().input_shape if train.raw else train.image_shape
+        return self.parts["train"].image_shape if self.preprocessed else super().input_shape
 
     def split(self, folder: Path) -> dict[str, ImageSet]:
         found: dict[str, ImageSet] = dict(self.parts)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from anomalies.recipe import recipe_of
+from benchmarks.calls.as_found import as_found
+from benchmarks.calls.options import check_options, settings_of
+from benchmarks.calls.sources import Memory, ind_of, members, ood_of
 from benchmarks.console import told
 from benchmarks.features.run import FEATURES, given_features
 from benchmarks.names import check_names
-from benchmarks.pipeline.as_found import as_found
 from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.given import Given
 from benchmarks.pipeline.job import chosen_methods, run
-from benchmarks.pipeline.options import settings_of
-from benchmarks.pipeline.sources import Memory, ind_of, ood_of
 from benchmarks.results import Results
 from datamodules import BenchmarkDataModule, module_of
 
+DATA_ROOT = "LSOOD_DATA"
+"""Environment variable with the default of ``data_root``."""
 OF_DATA = ("data_root", "miniature", "download", "limit", "recipe", "every_kind", "keep_together")
 """Options of data that are opened by name."""
 OF_NETWORKS = (
@@ -55,7 +58,9 @@ def evaluate(
         ValueError, FileNotFoundError: in one line; an unknown option with the nearest name.
     """
     with told(verbose), as_found(network if isinstance(network, nn.Module) else None):
-        settings, given = asked(network, ind, ood, methods, options, progress=verbose, command="evaluate")
+        settings, given = asked(
+            network, ind, ood, methods, options, progress=verbose, command="benchmarks.evaluate"
+        )
         return run(settings, given)
 
 
@@ -72,30 +77,32 @@ def asked(
     Args:
         own: fields of Settings that are no options of :func:`evaluate`.
     """
+    check_options(options)
     methods = (methods,) if isinstance(methods, str) else tuple(methods)
     name = network if isinstance(network, str) else None
     if options.get("features"):
         return _of_features(network, ind, ood, methods, options, own)
     if not isinstance(network, str | nn.Module | None):
         raise ValueError(f"network must be a torch.nn.Module or a name, got {type(network).__name__}")
-    memory = Memory()
-    ind_name, data = ind_of(ind, network, memory)
-    sets = ood_of(ood, memory)
     check_names(
-        ind_name if data is None else None,
-        [name for name, images in sets.items() if images is None],
+        ind if isinstance(ind, str) else None,
+        [one for _, one in members(ood) if isinstance(one, str)],
         methods,
         name,
         options.get("preset"),
         options.get("calibrate_on"),
     )
+    memory = Memory()
+    ind_name, data = ind_of(ind, network, memory)
+    sets = ood_of(ood, memory)
     if isinstance(data, BenchmarkDataModule) and (fixed := [name for name in OF_DATA if options.get(name)]):
         raise ValueError(f"{fixed[0]} belongs to data that are named; the data module has its own")
     if (recipe := options.get("recipe")) is not None:
         recipe_of(recipe, ind_name)
     task = (module_of(ind_name, options.get("keep_together")) if data is None else data).task
+    root = options.get("data_root") or os.environ.get(DATA_ROOT) or None
     settings = settings_of(
-        {**options, "device": resolve_device(options.get("device") or "auto")},
+        {**options, "data_root": root, "device": resolve_device(options.get("device") or "auto")},
         ind=ind_name,
         ood=tuple(sets),
         network=name,

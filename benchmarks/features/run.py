@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 import networks
+from benchmarks.calls.sources import PARTS
 from benchmarks.features.files import FeatureArrays, checked, named_files, read_file
 from benchmarks.features.network import ClosedNetwork, FeatureExtraction
 from benchmarks.pipeline.given import Given
-from benchmarks.pipeline.sources import PARTS
 from benchmarks.pipeline.training import Trained
 from datamodules import BenchmarkDataModule, cache_dir
 from datamodules.imagesets.tensors import TensorSet

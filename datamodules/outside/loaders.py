@@ -70,7 +70,10 @@ class LoaderSet(TensorSet):
                     f"{name}: more than {left / 2**30:.3g} GiB of images of an iterable data set, which cannot be read "
                     "again; give a data set with indices"
                 )
-            kept = [*kept, images] if whole else [images[:1]]
+            if whole:
+                kept.append(images)
+            else:
+                kept = [images[:1]]
         if not self.keys:
             raise ValueError(f"{name}: the loader gives no images")
         if len({found.ndim for found in targets}) > 1 or sum(map(len, targets)) not in (0, len(self.keys)):

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 import benchmarks
 import datamodules.miniature as miniature
 from benchmarks import Results, evaluate
+from benchmarks.calls.options import option_names, settings_of
 from benchmarks.console import spread
-from benchmarks.pipeline.options import option_names, settings_of
 from benchmarks.run import ELSEWHERE, app, main
 from datamodules import MNISTDataModule
 from leaderboards.analysis.ranks import complete

@@ -119,14 +119,8 @@ def ood_of(ood: Any, memory: Memory) -> dict[str, OODSource | None]:
     Raises:
         ValueError: something else, a name that another set has, or loaders that cannot be used; one line.
     """
-    if isinstance(ood, DataLoader):
-        raise ValueError("name the OoD loader: ood={'loud': loader}")
-    single = isinstance(ood, str) or is_module(ood)
-    if not (single or isinstance(ood, Iterable)):
-        raise ValueError(f"ood must be {WHAT}, several of them, or {{name: one of them}}, got {_text(ood)}")
-    named = ood.items() if isinstance(ood, Mapping) else [(None, one) for one in ([ood] if single else ood)]
     found: dict[str, OODSource | None] = {}
-    for name, value in named:
+    for name, value in members(ood):
         own, source = _ood(name, value, memory)
         if own in found:
             if source is None and found[own] is None:
@@ -134,6 +128,19 @@ def ood_of(ood: Any, memory: Memory) -> dict[str, OODSource | None]:
             raise ValueError(f"two OoD sets are named {own!r}")
         found[own] = source
     return found
+
+
+def members(ood: Any) -> list[tuple[Any, Any]]:
+    """(name or None, value) of every OoD set; raises as :func:`ood_of`."""
+    if isinstance(ood, DataLoader):
+        raise ValueError("name the OoD loader: ood={'loud': loader}")
+    if isinstance(ood, Mapping):
+        return list(ood.items())
+    if isinstance(ood, str) or is_module(ood):
+        return [(None, ood)]
+    if not isinstance(ood, Iterable):
+        raise ValueError(f"ood must be {WHAT}, several of them, or {{name: one of them}}, got {_text(ood)}")
+    return [(None, one) for one in ood]
 
 
 def _ood(name: Any, value: Any, memory: Memory) -> tuple[str, OODSource | None]:

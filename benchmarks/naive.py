@@ -46,6 +46,9 @@ class ImageStatistics(Probe):
         return f"image_statistics.v{VERSION}.{scale}"
 
     def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
+        shape = tuple(forward.images.shape[1:])
+        if len(shape) != 3 or shape[0] not in (1, 3):
+            raise ValueError(f"naive needs images of 1 or 3 channels, got {'x'.join(map(str, shape))}")
         mean, std = (torch.tensor(v, dtype=torch.float32)[:, None, None] * 255 for v in (self.mean, self.std))
         levels = (forward.images.detach().float().cpu() * std + mean).round().clamp(0, 255).to(torch.uint8)
         images = levels.permute(0, 2, 3, 1).numpy()

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 
 
 def check_names(
-    ind: str,
+    ind: str | None,
     ood: Sequence[str],
     methods: Sequence[str],
     network: str | None,
     preset: str | None,
     calibrate_on: str | None = None,
 ) -> None:
-    """Raise ValueError for the first unknown name; it says the nearest one and lists all."""
+    """Raise ValueError for the first unknown name; it says the nearest one and lists all.
+
+    Args:
+        ind: None: the data are there already.
+    """
     from datamodules.registry import DATAMODULES, FOLDER
     from datamodules.registry import check_names as check_ood_names
     from lsood.io import unknown
@@ -22,9 +26,10 @@ def check_names(
     from networks.presets import preset as find_preset
     from networks.registry import NETWORKS
 
-    if not ind:
+    if ind == "":
         raise ValueError(f"--ind is missing: choose one of {', '.join(DATAMODULES)}")
-    DATAMODULES.check(ind)
+    if ind is not None:
+        DATAMODULES.check(ind)
     check_ood_names(ood)
     for method in methods:
         check_method(method)

@@ -92,7 +92,7 @@ def main(
             Terminal().print(table)
         return
     with reporting(BAD_USAGE, debug):
-        check_names(ind, ood or [], methods or [], network, preset, calibrate_on)
+        check_names(None if features else ind, ood or [], methods or [], network, preset, calibrate_on)
 
         from benchmarks.call import asked
         from benchmarks.pipeline.job import described, run
@@ -102,7 +102,7 @@ def main(
             ind,
             ood or (),
             methods or (),
-            {**options_given, "out": out or Path("runs") / slug(short_names([ind])[ind])},
+            {**options_given, "out": out or Path("runs") / slug(short_names([ind])[ind] or "features")},
             command=shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]]),
             describe_network=describe_network,
             dry_run=dry_run,

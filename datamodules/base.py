@@ -167,6 +167,16 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         return None if module is None else module.sequence_of
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(C, H, W) of what the network is given; after :meth:`setup`."""
+        return (self.channels, *self.image_size)
+
+    @property
+    def preprocessed(self) -> bool:
+        """Whether images come as the network is given them, so that mean and std only say what was done to them."""
+        return False
+
+    @property
     def origin(self) -> str:
         """ "official", "subset", "miniature" or "own" (of the user)."""
         return self.sets["train"].origin

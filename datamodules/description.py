@@ -35,6 +35,7 @@ class DataSetDescription:
             network; None: those of the network.
         default_recipe: name of the shipped recipe of its anomalies.
         outliers: names of ``datamodules.OUTLIER_SETS`` for training with outliers, in order of preference.
+        unsupported_protocols: {protocol: why it cannot be run on it}.
         near, far: names of its published near- and far-OoD groups.
     """
 
@@ -61,6 +62,7 @@ class DataSetDescription:
     miniature_training_config: ClassVar[Mapping[str, Any] | None] = None
     default_recipe: ClassVar[str] = "default"
     outliers: ClassVar[tuple[str, ...]] = ()
+    unsupported_protocols: Mapping[str, str] = {}
     near: ClassVar[tuple[str, ...]] = ()
     far: ClassVar[tuple[str, ...]] = ()
 

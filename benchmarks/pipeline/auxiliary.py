@@ -75,12 +75,12 @@ def image_methods(
     return found
 
 
-def plain_methods(names: Sequence[str]) -> Methods:
-    """The methods of a level that has no auxiliary networks."""
+def plain_methods(names: Sequence[str], why: str = "which score whole images only") -> Methods:
+    """The methods of a level that has no auxiliary networks; ``why``."""
     found = Methods({name: create(name) for name in names})
     for name, detector in found.detectors.items():
         if detector.auxiliary_networks is not None:
-            found.failures[name] = f"{name} needs auxiliary networks, which score whole images only"
+            found.failures[name] = f"{name} needs auxiliary networks, {why}"
     return found
 
 

@@ -41,6 +41,14 @@ class Missing:
     pixels: list[PixelProbe]
     objects: list[ObjectProbe]
 
+    @classmethod
+    def all_of(cls, probes: Sequence[Probe], steps: Sequence[Perturbation]) -> Missing:
+        """Everything that is asked for."""
+        pixels = [p for p in probes if isinstance(p, PixelProbe)]
+        objects = [p for p in probes if isinstance(p, ObjectProbe)]
+        images = [p for p in probes if not isinstance(p, PixelProbe | ObjectProbe)]
+        return cls(images, list(steps), pixels, objects)
+
     def __bool__(self) -> bool:
         return bool(self.images or self.steps or self.pixels or self.objects)
 
@@ -134,13 +142,12 @@ class Extraction:
         """What the cache holds of what is asked for, and what it does not. Objects come from one pass or not at all:
         another one may keep others, by a rounding.
         """
-        pixel_probes = [p for p in probes if isinstance(p, PixelProbe)]
-        objects = [p for p in probes if isinstance(p, ObjectProbe)]
-        rest = [p for p in probes if not isinstance(p, PixelProbe | ObjectProbe)]
+        asked = Missing.all_of(probes, perturbations)
+        rest, pixel_probes, objects = asked.images, asked.pixels, asked.objects
         names = [*(p.name for p in rest), *(p.name for p in perturbations), "labels"]
         images = self._read(folder, names)
         if images is None or "labels" not in images:
-            return None, Missing(rest, list(perturbations), pixel_probes, objects)
+            return None, asked
         pixels = PixelSet.load(folder) if pixel_probes else None
         if pixels is not None and pixels.keys != images.ids:
             log.warning("%s: the tallies of pixels name other images; they are measured anew", folder)
@@ -179,10 +186,9 @@ class Extraction:
         objects = ObjectTally() if missing.objects else None
         probes = [*missing.images, *missing.pixels, *missing.objects]
         failed: dict[str, str] = {}
-        settings = (self.device, self.prepared, self.precision, failed)
         with (
             self._tally(folder, missing.pixels) as tally,
-            OnePass(self.network, probes, missing.steps, *settings) as run,
+            self._runner(probes, missing.steps, failed) as run,
         ):
             for batch, row in self._rows(run, self.watch(title, loader)):
                 target = batch["target"]
@@ -222,6 +228,12 @@ class Extraction:
         parts = [{name: value for name, value in part.items() if name not in failed} for part in parts]
         found = objects.finish({"failed": lost_objects}) if objects is not None else None
         return Measurement(Activations(concatenate(parts), keys, metadata), pixels, found)
+
+    def _runner(
+        self, probes: Sequence[Probe], steps: Sequence[Perturbation], failed: dict[str, str]
+    ) -> OnePass:
+        """What measures batches; ``failed`` takes what cannot be measured."""
+        return OnePass(self.network, probes, steps, self.device, self.prepared, self.precision, failed)
 
     def _rows(
         self, run: OnePass, batches: Iterable[dict[str, Any]]

@@ -10,6 +10,8 @@ from rich.table import Table
 
 from anomalies.recipe import recipe_of
 from benchmarks.console import to_file, unwatched, watch
+from benchmarks.features.network import NO_NETWORK, ClosedNetwork
+from benchmarks.features.run import closed
 from benchmarks.levels.base import Level
 from benchmarks.naive import beside_naive
 from benchmarks.pipeline.alarm_rates import check_rate
@@ -115,24 +117,35 @@ def run_seed(
     task = TASKS[data.task]
     whole, data = data, calibrated_data(data, settings)
     rate = check_rate(settings.false_alarm_rate, FALSE_ALARM_RATE, len(data.sets["val"]))
-    trained = under_test(settings, whole, seed)
-    sanity = checked(trained, whole, settings.device) if seed == settings.seeds[0] else {}
+    watched = watch if settings.progress else unwatched
+    files = closed(given.network, data, watched) if isinstance(given.network, ClosedNetwork) else None
+    trained = under_test(settings, whole, seed) if files is None else files[0]
+    sanity = checked(trained, whole, settings.device) if files is None and seed == settings.seeds[0] else {}
     model_info = model_info_of(trained.network, data, settings, seed, task)
     mask_seeds = settings.seeds if settings.checkpoints else (seed,)
     levels: list[Level] = task.levels(trained.network, data, model_info, settings, mask_seeds)
-    own = image_methods(methods_at(IMAGE, settings, task), settings, whole, trained, seed)
+    names = methods_at(IMAGE, settings, task)
+    own = (
+        image_methods(names, settings, whole, trained, seed)
+        if files is None
+        else plain_methods(names, NO_NETWORK)
+    )
     methods = [LevelMethods(levels[0], own.detectors, own.failures)]
     for level in levels[1:]:
         plain = plain_methods(methods_at(level.name, settings, task) if level.ood_sets() else [])
         methods.append(LevelMethods(level, plain.detectors, plain.failures))
-    extraction = Extraction(
-        trained.network,
-        activations_hash(trained.network, trained.weights, data),
-        data.preprocess.fingerprint,
-        cache_dir() / "activations",
-        settings.device,
-        watch if settings.progress else unwatched,
-        precision=settings.precision,
+    extraction = (
+        files[1]
+        if files
+        else Extraction(
+            trained.network,
+            activations_hash(trained.network, trained.weights, data),
+            data.preprocess.fingerprint,
+            cache_dir() / "activations",
+            settings.device,
+            watched,
+            precision=settings.precision,
+        )
     )
     extraction.forwarded |= sanity
     evaluated = Evaluation(
@@ -141,7 +154,7 @@ def run_seed(
         methods,
         rate,
         settings.protocols,
-        task.unsupported_protocols,
+        {**task.unsupported_protocols, **data.unsupported_protocols},
     ).run()
     scored = beside_naive(evaluated.scored)
     tell_intervals(scored)
@@ -180,7 +193,8 @@ def described(settings: Settings, given: Given = NOTHING) -> Table:
 
 def _run(settings: Settings, given: Given) -> Results:
     data = data_module(settings, given)
-    network_name(settings, data)
+    if given.network is None:
+        network_name(settings, data)
     if settings.precision not in (allowed := TASKS[data.task].precisions):
         raise ValueError(
             f"--precision {settings.precision}: networks for {data.task} run in {', '.join(allowed)}"

@@ -168,7 +168,7 @@ def activations_hash(network: nn.Module, weights: str, data: BenchmarkDataModule
     layers = getattr(network, "layers", None) or {name: getattr(network, name, None) for name in READ}
     source = getattr(network, "source_hash", None)
     random = torch.Generator().manual_seed(0)
-    image = torch.randn((1, data.channels, *data.image_size), generator=random)
+    image = torch.randn((1, *data.input_shape), generator=random)
     content = hashlib.sha256(json.dumps([weights, source, layers], sort_keys=True, default=str).encode())
     for tensor in _tensors(network.to("cpu").eval()(image)):
         content.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())

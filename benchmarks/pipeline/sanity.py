@@ -123,7 +123,8 @@ def check_network(
                 figure.name, figure.value, n, figure.chance,
             )  # fmt: skip
             for line in _causes(network, data, batches, device, figure, order):
-                log.warning(line)
+                other = data.preprocessed and ("--mean" in line or "--input-range" in line)
+                log.warning("%s%s", "images pre-processed otherwise in the loader: " if other else "", line)
     return figure
 
 
@@ -208,7 +209,9 @@ def _causes(
     now: Figure,
     order: str,
 ) -> list[str]:
-    """What would explain a figure near chance; one line that nothing does."""
+    """What would explain a figure near chance; one line that nothing does; nothing is tried on vectors."""
+    if len(data.input_shape) != 3:
+        return []
     mean, std = (torch.tensor(v)[:, None, None] for v in (data.mean, data.std))
     pixels = [(images * std + mean, labels) for images, labels in batches]
     known = all(float(p.min()) >= -0.01 and float(p.max()) <= 1.01 for p, _ in pixels)

@@ -71,16 +71,17 @@ class Adversarial:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         network = copy.deepcopy(self.network).to(self.device).eval().requires_grad_(False)
-        mean, std = (torch.tensor(v, device=self.device)[:, None, None] for v in (self.mean, self.std))
+        mean, std = (torch.tensor(v, device=self.device) for v in (self.mean, self.std))
 
         def moved(batch: dict[str, Any]) -> torch.Tensor:
             with torch.enable_grad():
                 images = batch["image"].to(self.device).requires_grad_()
+                own_mean, own_std = (v.reshape(-1, *[1] * (images.ndim - 2)) for v in (mean, std))
                 logits = network(images)
                 (gradient,) = torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1)), images)
             self.forwarded += len(images)
-            pixels = images.detach() * std + mean + self.epsilon * gradient.sign()
-            return ((pixels.clamp(0, 1) - mean) / std).cpu()
+            pixels = images.detach() * own_std + own_mean + self.epsilon * gradient.sign()
+            return ((pixels.clamp(0, 1) - own_mean) / own_std).cpu()
 
         for batch in self.loader:
             for part, images in self.limit.run(moved, batch):

@@ -24,7 +24,7 @@ class Item(NamedTuple):
     """One raw image.
 
     Attributes:
-        image: (H, W, 3) or (H, W, 1) uint8, RGB or grey.
+        image: (H, W, 3) or (H, W, 1) uint8, RGB or grey; or a float32 tensor that the network is given as it is.
         target: class index, (H, W) uint8 training ids (255: ignore), the boxes of its objects, or None.
         key: stable id, unique within the set.
         anomaly: (H, W) uint8, 1 anomalous, 0 not, 255 ignore; None where nothing local is known.

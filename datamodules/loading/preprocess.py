@@ -73,8 +73,10 @@ class Preprocess:
         mean, std = (torch.tensor(v)[:, None, None] * 255 for v in (self.mean, self.std))
         return (images.float() - mean) / std
 
-    def image(self, image: Image) -> Tensor:
-        """(H, W, C) uint8 -> (channels, *size_of(H, W)) float32."""
+    def image(self, image: Image | Tensor) -> Tensor:
+        """(H, W, C) uint8 -> (channels, *size_of(H, W)) float32; a tensor is pre-processed already and stays."""
+        if isinstance(image, Tensor):
+            return image
         return self.images(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
 
     def mask(self, mask: Image) -> Tensor:

@@ -44,14 +44,15 @@ class Perturbation:
     probe: str | None = None
 
     def move(self, images: Tensor, gradient: Tensor) -> Tensor:
-        """The perturbed images (B, C, H, W)."""
+        """The perturbed images (B, C, H, W), or (B, D)."""
         if self.step == "sign":
             direction = gradient.sign()
         else:
             dims = tuple(range(1, gradient.ndim))
             spread = gradient.std(dim=dims, keepdim=True).clamp_min(torch.finfo(gradient.dtype).tiny)
             direction = (gradient - gradient.mean(dim=dims, keepdim=True)) / spread
-        std = torch.tensor(self.std, dtype=images.dtype, device=images.device)[:, None, None]
+        std = torch.tensor(self.std, dtype=images.dtype, device=images.device)
+        std = std.reshape(-1, *[1] * (images.ndim - 2))
         return images + self.epsilon * direction / std
 
 

@@ -29,6 +29,14 @@ def option_names() -> list[str]:
     return [option for option in {**fields, **OTHER_NAMES} if option not in OWN]
 
 
+def check_options(options: Iterable[str]) -> None:
+    """Raise ValueError for the first name that is no option; it says the nearest one and lists all."""
+    known = option_names()
+    for option in options:
+        if option not in known:
+            raise unknown("option", option, known)
+
+
 def settings_of(options: Mapping[str, Any], **own: Any) -> Settings:
     """Settings from options; None stands for an option's default, one value for several.
 
@@ -40,10 +48,9 @@ def settings_of(options: Mapping[str, Any], **own: Any) -> Settings:
         ValueError: an unknown option, a value of another kind, or one that cannot work. FileNotFoundError: a file or
             folder that is not there.
     """
+    check_options(options)
     hints, given = _hints(), dict(own)
     for option, value in options.items():
-        if option not in option_names():
-            raise unknown("option", option, option_names())
         field = OTHER_NAMES.get(option, option)
         if value is not None:
             given[field] = _converted(option, hints[field], value)

@@ -1,0 +1,1 @@
+"""Measured features and logits in place of a network and images: ``--features``."""

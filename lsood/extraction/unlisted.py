@@ -77,7 +77,9 @@ def unsampled(network: nn.Module) -> dict[str, str]:
                 found[name] = f"{kind}(dropout={module.dropout})"
         elif _calls_in_training(module):
             found[name] = f"{kind}, which calls a dropout function in training mode only"
-        elif ("drop" in kind.lower() or kind.lower().endswith(_DEPTH)) and next(module.children(), None) is None:
+        elif ("drop" in kind.lower() or kind.lower().endswith(_DEPTH)) and next(
+            module.children(), None
+        ) is None:
             rates = [vars(module)[rate] for rate in _RATES if isinstance(vars(module).get(rate), int | float)]
             if not rates or rates[0] > 0:
                 (depth if kind.lower().endswith(_DEPTH) else found)[name] = kind

@@ -1,25 +1,37 @@
-"""The examples of docs/extending.md and docs/architecture.md work: as a package with entry points, as a user's file, as
-files of this repository.
+"""The examples of docs/cookbook and docs/architecture.md work: as a package with entry points, as a user's files, in
+the commands of the pages, as files of this repository.
 """
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from typer.testing import CliRunner
 
+import datamodules.miniature as miniature
+from anomalies.generate import app as generate
+from benchmarks.console import spread
 from benchmarks.levels.image import ImageLevel
+from benchmarks.run import app as run
 from lsood.extraction.activations import Activations
 from lsood.methods import create
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("anomalies", "baselines", "benchmarks", "datamodules", "leaderboards", "lsood", "networks")
 FILE = re.compile(r"```(?:python|yaml)\n# (\S+\.(?:py|yaml))\n(.*?)```", flags=re.S)
+
+
+COOKBOOK = ("cookbook/detector.md", "cookbook/network.md", "cookbook/data.md", "cookbook/anomaly.md")
+COMMAND = re.compile(r"^python -m (benchmarks\.run|anomalies\.generate) (.*)$", flags=re.M)
 
 
 def page(name):
@@ -49,7 +61,9 @@ def said(folder, *words):
 
 
 def test_the_detector_of_the_page_runs():
-    code = next(content for path, content in FILE.findall(page("extending.md")) if path.endswith("energy.py"))
+    code = next(
+        content for path, content in FILE.findall(page("cookbook/detector.md")) if path == "my_detector.py"
+    )
     names = {}
     exec(code, names)
     logits = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
@@ -59,14 +73,15 @@ def test_the_detector_of_the_page_runs():
 
 @pytest.fixture
 def package(tmp_path):
-    """The package of docs/extending.md, as if it were installed."""
-    assert len(write_examples("extending.md", tmp_path)) == 5
+    """The files of the cookbook, as if they were installed with the entry points of its pages."""
+    files = [path for name in COOKBOOK for path in write_examples(name, tmp_path)]
+    assert len(files) == 7
     (tmp_path / "mypackage" / "__init__.py").touch()
-    toml = tomllib.loads(re.search(r"```toml\n(.*?)```", page("extending.md"), flags=re.S)[1])
-    groups = toml["project"]["entry-points"]
-    lines = [
-        line for group, points in groups.items() for line in (f"[{group}]", *(f"{k} = {v}" for k, v in points.items()))
-    ]  # fmt: skip
+    lines = []
+    for name in COOKBOOK:
+        toml = tomllib.loads(re.search(r"```toml\n(.*?)```", page(name), flags=re.S)[1])
+        for group, points in toml["project"]["entry-points"].items():
+            lines += [f"[{group}]", *(f"{k} = {v}" for k, v in points.items())]
     info = tmp_path / "mypackage-0.1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mypackage\nVersion: 0.1\n")
@@ -95,13 +110,13 @@ Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save("data/buoys/0.png")
 data = DATAMODULES["boats"]("data", ["buoys", "boats-anomalies"])
 data.setup()
 batch = next(iter(data.fit_dataloader()))
-network = networks.build(data.default_network, data.num_classes)
+network = networks.build("thin", data.num_classes)
 print("targets", batch["target"].tolist(), "logits", tuple(network(batch["image"]).shape))
 print("ood", {name: len(images) for name, images in data.ood_sets.items()})
-print("method", create("my-energy"), create("mypackage/energy.py:Energy"))
+print("method", create("my-energy"), create("my_detector.py:Energy"))
 image = np.full((32, 32, 3), 100, np.uint8)
 means = [anomaly("dusk", s).render(image, generator(0, "dusk", "a")).image.mean() for s in (1, 5)]
-print("darker", means[0] > means[1], anomaly("mypackage/lighting.py:Dusk").kind)
+print("darker", means[0] > means[1], anomaly("dusk.py:Dusk").kind)
 """
 
 
@@ -114,6 +129,66 @@ def test_a_package_adds_to_the_lists_and_is_used(package):
     assert "ood {'buoys': 1, 'boats-anomalies': 6}" in used
     assert "method Energy() Energy()" in used
     assert "darker True dusk" in used
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory):
+    """A folder with the files of the cookbook and the data that its commands name."""
+    folder = tmp_path_factory.mktemp("kitchen")
+    for name in COOKBOOK:
+        write_examples(name, folder)
+    random = np.random.default_rng(0)
+
+    def pictures(place, names, count):
+        for shade, name in enumerate(names):
+            (folder / place / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = random.integers(0, 60, (32, 32, 3)) + 60 * (shade + 1)
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / place / name / f"{i}.png")
+
+    pictures("pictures", ("day", "dawn", "night"), 12)
+    pictures("strange", ("",), 8)
+    for part in ("train", "val", "test"):
+        pictures(f"data/boats/{part}", ("cargo", "ferry"), 6)
+    names = {}
+    exec((folder / "mine.py").read_text(), names)
+    torch.manual_seed(0)
+    torch.save({"state_dict": names["build"](10).state_dict()}, folder / "mine.pth")
+    weight = random.normal(size=(4, 8))
+    for name, shift in (("train", 0.0), ("val", 0.0), ("test", 0.0), ("strange", 2.0)):
+        features = random.normal(size=(60, 8)) + shift
+        head = {"head_weight": weight, "head_bias": np.zeros(4)} if name == "train" else {}
+        labels = (features @ weight.T).argmax(1)
+        np.savez(folder / f"{name}.npz", features=features, logits=features @ weight.T, labels=labels, **head)
+    return folder
+
+
+@pytest.fixture
+def small_miniatures(monkeypatch):
+    for name, counts in (("cifar10", {"train": 200, "test": 60}), ("svhn", {"test": 60})):
+        entry = miniature.MINIATURES[name]
+        small = miniature.Miniature(entry.folder, entry.write, counts)
+        monkeypatch.setitem(miniature.MINIATURES, name, small)
+
+
+COMMANDS = [(name, *found) for name in COOKBOOK for found in COMMAND.findall(page(name))]
+
+
+@pytest.mark.parametrize(("name", "module", "words"), COMMANDS)
+def test_the_commands_of_the_cookbook_run(name, module, words, kitchen, small_miniatures, monkeypatch):
+    monkeypatch.chdir(kitchen)
+    arguments = shlex.split(words)
+    if module == "benchmarks.run":
+        arguments += ["--limit", "40", "--device", "cpu", "--out", "out"]
+        arguments += [] if {"--network", "--epochs", "--features"} & set(arguments) else ["--epochs", "1"]
+    done = CliRunner().invoke(run if module == "benchmarks.run" else generate, spread(arguments))
+    assert done.exit_code == 0, done.output
+    assert "failed" not in done.output or "post-hoc" in arguments, done.output
+    shutil.rmtree(kitchen / "out", ignore_errors=True)
+
+
+def test_every_page_of_the_cookbook_has_commands():
+    assert {name for name, *_ in COMMANDS} == set(COOKBOOK) and len(COMMANDS) == 11
 
 
 @pytest.fixture
@@ -185,7 +260,7 @@ def test_every_folder_is_in_the_architecture_page():
 
 
 def test_every_file_that_a_page_names_exists():
-    for path in (*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+    for path in (*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
         text = path.read_text(encoding="utf-8")
         examples = {name for name, _ in FILE.findall(text)}
         names = re.findall(rf"\b(?:{'|'.join(PACKAGES)}|tests|docs)/[\w/-]+\.(?:py|ya?ml|md|sh)\b", text)

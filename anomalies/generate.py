@@ -43,7 +43,11 @@ def main(
         Path, typer.Option(help="folder of the set, new or to be continued", rich_help_panel=OUTPUT)
     ],
     ind: Annotated[
-        str | None, typer.Option(help="data set of the clean images", rich_help_panel=DATA)
+        str | None,
+        typer.Option(
+            help="data set of the clean images: a name, folder:DIR, segmentation:DIR, coco:DIR or file.py:Class",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="folder of the clean images, instead of --ind", rich_help_panel=DATA)

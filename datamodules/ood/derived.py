@@ -10,10 +10,10 @@ from datamodules.imagesets.anomalous import AnomalousSet
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.generated import GeneratedSet
-from datamodules.imagesets.shared_files import check_apart
 from datamodules.imagesets.subset import capped
 from datamodules.ood.base import Host, OODSet, OODSource, unknown_images
 from datamodules.ood.naming import own_anomalies, states
+from datamodules.outside.shared_files import check_apart
 from datamodules.registry import (
     ANOMALIES,
     DATAMODULES,

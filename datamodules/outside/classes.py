@@ -58,7 +58,7 @@ class ClassFile:
 def read_classes(path: Path) -> ClassFile:
     """The content of a class file: a list of names, a mapping of ids and names in either direction, or one with the
     field "classes" for these and any of "ignore" (ids), "mean", "std" (three numbers for images in [0, 1]) and
-    "image_size" (height, width). The classes may also stand beside the other fields.
+    "image_size" (height, width). The classes may also stand beside the other fields; a class called "ignore" is ignored.
 
     Raises:
         FileNotFoundError: no such file. ValueError: anything else, in one line.
@@ -80,7 +80,11 @@ def read_classes(path: Path) -> ClassFile:
 def _class_file(content: Any) -> ClassFile:
     options: dict[str, Any] = {}
     if isinstance(content, dict):
-        options = {name: content[name] for name in _FIELDS if name in content and not _is_id(content[name])}
+        options = {
+            name: content[name]
+            for name in _FIELDS
+            if name in content and (name == "ignore" or not _is_id(content[name]))
+        }
         rest = {name: value for name, value in content.items() if name not in options}
         if "classes" in options and rest:
             raise ValueError(f"unknown field {next(iter(rest))!r}; fields: {', '.join(_FIELDS)}")

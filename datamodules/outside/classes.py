@@ -58,7 +58,8 @@ class ClassFile:
 def read_classes(path: Path) -> ClassFile:
     """The content of a class file: a list of names, a mapping of ids and names in either direction, or one with the
     field "classes" for these and any of "ignore" (ids), "mean", "std" (three numbers for images in [0, 1]) and
-    "image_size" (height, width). The classes may also stand beside the other fields; a class called "ignore" is ignored.
+    "image_size" (height, width). The classes may also stand beside the other fields; a class of the name
+    "ignore" is ignored.
 
     Raises:
         FileNotFoundError: no such file. ValueError: anything else, in one line.

@@ -25,6 +25,8 @@ class Host(Protocol):
     recipe: Recipe
     severity: str
     every_kind: bool
+    ood: tuple[str, ...]
+    calibrated_on: str | None
     image_size: tuple[int, int]
 
     @property

@@ -52,8 +52,8 @@ def open_network(
         source: ``file.py:build`` or ``package.module:build`` of a callable, an `nn.Module` class or instance, or a
             `NetworkSpec`; ``timm:NAME``, ``torchvision:NAME``, ``smp:ARCH/ENCODER``, ``transformers:DIR`` (a folder or
             a name of the hub); or a module, which is copied, so that the caller's stays as it is.
-        num_classes: K; 0: the network has its own. A callable is given it, ``channels`` (of the images) and ``image_size`` (H, W) where its
-            signature names them.
+        num_classes: K; 0: the network has its own. A callable is given it, ``channels`` (of the images) and
+            ``image_size`` (H, W) where its signature names them.
         arguments: further ones of the constructor.
         task: "classification", "segmentation" or "detection".
 

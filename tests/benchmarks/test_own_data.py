@@ -133,8 +133,8 @@ def test_class_folders(command, user):
 
 def test_anomalies_in_both_spellings_and_near_duplicates(command, user):
     done = command("--ind", "folder:colours", "--ood", "anomalies", "folder:colours-anomalies",
-                   "folder:./colours-anomalies", "--methods", "msp", "--checkpoint", "three.safetensors", "--keep-together", "_0",
-                   "--limit", 9, "--out", "kept")  # fmt: skip
+                   "folder:./colours-anomalies", "--methods", "msp", "--checkpoint", "three.safetensors",
+                   "--keep-together", "_0", "--limit", 9, "--out", "kept")  # fmt: skip
     assert done.exit_code == 0, done.output
     assert {ood for _, ood in rows("kept")} == {"folder:colours-anomalies"}
     assert {one.ind.n_fit for one in load_results(user / "kept" / "results").values()} == {9}

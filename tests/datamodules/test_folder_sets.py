@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from datamodules import check_names, load_ood, module_of
-from datamodules.ood.naming import own_anomalies, short_ood_names
+from datamodules.ood.naming import own_anomalies, sequence_rule, short_ood_names
 from datamodules.ood.outliers.clashes import clash, one_place
 from datamodules.outside.parts import drawn, group_of
 from datamodules.registry import below_data_root, drawn_on, is_code, short_of
@@ -449,18 +449,18 @@ def test_a_data_module_in_a_file(tmp_path):
         list(data.ood_sets) == ["videos-anomalies"]
         and data.ood_sets["videos-anomalies"].base is data.sets["test"]
     )
-    assert data.sequence_rule("videos-anomalies")("x/v2_3.png") == "v2"
-    assert data.sequence_rule("ind-val")("v1_1.png") == "v1"
+    assert sequence_rule("videos-anomalies", data)("x/v2_3.png") == "v2"
+    assert sequence_rule("ind-val", data)("v1_1.png") == "v1"
     with pytest.raises(ValueError, match=r"mine.py:Mine is the in-distribution set; name another OoD set"):
         load_ood(spec, data)
     known = module_of(f"folder:{tree(tmp_path / 'x')}")(tmp_path / "data", ood=[spec, f"{spec}-anomalies"])
     known.setup()
     assert list(known.ood_sets) == ["mine.py:Mine", "mine.py:Mine-anomalies"]
     assert {len(images) for images in known.ood_sets.values()} == {4}
-    assert known.sequence_rule("mine.py:Mine")("v1_1.png") == "v1", (
+    assert sequence_rule("mine.py:Mine", known)("v1_1.png") == "v1", (
         "rules of the file's set hold for its images"
     )
-    assert known.sequence_rule("mine.py:Mine-anomalies")("v1_1.png") == "v1"
+    assert sequence_rule("mine.py:Mine-anomalies", known)("v1_1.png") == "v1"
     source = PROVIDER.open(spec, tmp_path / "data", "val", 0)
     assert (source.name, len(source.keys), source.folder) == ("videos", 4, None)
 

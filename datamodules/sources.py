@@ -106,13 +106,15 @@ class DataSets:
         known = DATAMODULES.about(name, "default_recipe", "default") if name in DATAMODULES else None
         return str(known or module_of(name).default_recipe)
 
-    def open(self, name: str, root: Path | None, split: str, seed: int) -> DataSetSource:
+    def open(
+        self, name: str, root: Path | None, split: str, seed: int, keep_together: str | None = None
+    ) -> DataSetSource:
         """A part ("train", "val", "test") of a data set, or of its generated miniature without a root.
 
         Raises:
             ValueError: unknown part. FileNotFoundError: not below the root; says what is expected.
         """
-        data = module_of(name)(root, seed=seed)
+        data = module_of(name, keep_together)(root, seed=seed)
         data.prepare_data()
         data.setup()
         if split not in data.sets:

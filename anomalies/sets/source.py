@@ -88,8 +88,10 @@ class Provider(Protocol):
     def opens(self, name: str) -> bool:
         """Whether it can open a data set of the user, ``folder:DIR``, ``file.py:Class`` and the like."""
 
-    def open(self, name: str, root: Path | None, split: str, seed: int) -> Source:
-        """A part of a data set; without a root its generated miniature."""
+    def open(
+        self, name: str, root: Path | None, split: str, seed: int, keep_together: str | None = None
+    ) -> Source:
+        """A part of a data set; without a root its generated miniature. ``keep_together``: see `SourceSpec`."""
 
     def recipe(self, name: str) -> str:
         """Name of the shipped recipe of a data set's anomalies."""
@@ -105,6 +107,8 @@ class SourceSpec:
         split: of the data set.
         limit: at most so many images: the seeded choice that the data modules make.
         seed: of splits and of the choice.
+        keep_together: text in file names of a folder of the user; files equal up to its last occurrence are in one part
+            of a seeded split.
     """
 
     ind: str | None = None
@@ -113,6 +117,7 @@ class SourceSpec:
     split: str = "test"
     limit: int | None = None
     seed: int = 0
+    keep_together: str | None = None
 
     def __post_init__(self) -> None:
         if (self.ind is None) == (self.images is None):
@@ -192,7 +197,7 @@ def default_recipe(ind: str | None) -> Recipe:
 @lru_cache(maxsize=4)
 def _data_set(spec: SourceSpec) -> Source:
     assert spec.ind is not None
-    return _provider(spec.ind).open(spec.ind, spec.data_root, spec.split, spec.seed)
+    return _provider(spec.ind).open(spec.ind, spec.data_root, spec.split, spec.seed, spec.keep_together)
 
 
 def _provider(ind: str) -> Provider:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from anomalies.generate import app as generate
 from benchmarks.console import spread
 from benchmarks.run import app
+from datamodules import module_of
 from datamodules.imagesets.generated import GeneratedSet
 from leaderboards.store import load_results
 from networks import build, save_weights
@@ -214,6 +215,12 @@ def test_generated_sets(command, user):
             str(user) not in (user / out / "README.md").read_text()
             and ind in (user / out / "README.md").read_text()
         )
+    words = ["--ind", "folder:colours", "--out", "together", "--difficulty", "0", "--materialize", "none"]
+    assert CliRunner().invoke(generate, [*words, "--keep-together", "_0"]).exit_code == 0
+    same = module_of("folder:colours", "_0")()
+    same.setup()
+    assert set(GeneratedSet("generated:together", user / "together").sources) <= set(same.sets["test"].keys)
+    assert "--keep-together _0" in (user / "together" / "README.md").read_text()
     inside = CliRunner().invoke(generate, ["--ind", "folder:colours", "--out", "colours/red/made"])
     assert inside.exit_code == 2 and "lies in --ind" in inside.output
     unknown = CliRunner().invoke(generate, ["--ind", "foldr", "--out", "made-none"])

@@ -167,6 +167,7 @@ def command(header: dict[str, Any]) -> str:
     if spec["ind"] is not None:
         words += ["--ind", short_names([spec["ind"]])[spec["ind"]], "--split", spec["split"]]
         words += ["--data-root", "DATA"] if spec["data_root"] else []
+        words += ["--keep-together", spec["keep_together"]] if spec.get("keep_together") else []
     else:
         words += ["--images", "FOLDER"]
     words += ["--recipe", RECIPE, "--severity", identity["severity"], "--seed", str(identity["seed"])]

@@ -92,7 +92,7 @@ class OwnFolder(BenchmarkDataModule):
                 f", names equal up to the last {self.keep_together!r} together" if self.keep_together else ""
             )
         elif self.keep_together:
-            log.warning("%s has the parts train, val and test: --keep-together changes nothing", self.name)
+            how = f"; --keep-together {self.keep_together} divides nothing, but intervals resample its groups"
         self.tell(found, how)
         return {part: found[part] for part in SHARES}
 

@@ -289,6 +289,11 @@ def test_damaged_images_are_left_out(command, user):
             2,
             "unknown calibration set 'odd'",
         ),
+        (
+            ("--ind", "mine.py:Colours", "--ood", "folder:odd"),
+            1,
+            "my-colours has no generated miniature; name a --data-root",
+        ),
         (("--ind", "cifar", "--ood", "folder:odd"), 2, "did you mean 'cifar10'?"),
     ],
 )

@@ -84,6 +84,9 @@ def test_parts_are_folders_or_lists(tmp_path):
     assert all(
         len(some) == 4 and all(f"/{part}/" in key for key in some) for part, some in keys(data).items()
     )
+    assert opened(parted, "_").sequence_of("images/test/a_1.png") == "a", (
+        "intervals know groups of parts that are there"
+    )
     before = data.training_fingerprint
     write(parted, "test/new")
     assert opened(parted).training_fingerprint == before != opened(parted).fingerprint

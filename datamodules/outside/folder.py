@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import ClassifiedSet, FileSet
 from datamodules.outside.base import OwnFolder, checked_folder, described
 from datamodules.outside.hints import refuse_other_layout
@@ -39,10 +38,6 @@ class ImageFolder(OwnFolder):
     def parts_there(cls) -> dict[str, FileSet]:
         places = cls.part_folders or {"train": cls.folder}
         return {part: cls._images(place) for part, place in places.items()}
-
-    @classmethod
-    def as_ood(cls, seed: int) -> ImageSet:
-        return FileSet(cls.name, cls.folder, image_files(cls.folder), "own")
 
     @classmethod
     def _images(cls, place: Path) -> FileSet:

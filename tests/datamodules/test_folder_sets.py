@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from datamodules import check_names, load_ood, module_of
+from datamodules.ood.derived import taken_as_known
 from datamodules.ood.naming import own_anomalies, sequence_rule, short_ood_names
 from datamodules.ood.outliers.clashes import clash, one_place
 from datamodules.outside.parts import drawn, group_of
@@ -354,6 +355,15 @@ def test_ood_images_must_not_be_those_of_the_data_set(tmp_path):
         ValueError, match=r"1 images of OoD set .*strange are images of the in-distribution set, part val"
     ):
         load_ood(f"folder:{folder}/strange", data)
+
+
+def test_calibration_images_must_not_be_tested(tmp_path):
+    data = opened(tree(tmp_path / "x", parts=("train", "val", "test")))
+    assert len(taken_as_known(f"folder:{tmp_path}/x/val", data)) == 30
+    with pytest.raises(
+        ValueError, match=r"30 images of --calibrate-on .* are images of the in-distribution test set"
+    ):
+        taken_as_known(f"folder:{tmp_path}/x/test", data)
 
 
 def test_all_images_of_a_folder_are_ood_images(tmp_path):

@@ -63,7 +63,9 @@ def adapt(
     module.eval()
     images = images[:TRACED].float().cpu()
     found = OutsideNetwork(module, task, outputs, channel_order == "bgr")
-    trace = traced(module, images.flip(1) if found.bgr else images, task, None if outputs else num_classes or None)
+    trace = traced(
+        module, images.flip(1) if found.bgr else images, task, None if outputs else num_classes or None
+    )
     found.padded, found.num_outputs = trace.padded, trace.logits.shape[1]
     if outputs is None and num_classes and found.num_outputs != num_classes:
         raise ValueError(

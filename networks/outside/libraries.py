@@ -59,7 +59,11 @@ def _timm(timm: Any, name: str, classes: int, channels: int, arguments: dict[str
     _only("timm", task, "classification")
     if not name.startswith(("hf-hub:", "hf_hub:", "local-dir:")) and not timm.is_model(name.split(".")[0]):
         raise _unknown("timm", name, timm.list_models())
-    given = {"in_chans": channels, "pretrained": False} | ({"num_classes": classes} if classes else {}) | arguments
+    given = (
+        {"in_chans": channels, "pretrained": False}
+        | ({"num_classes": classes} if classes else {})
+        | arguments
+    )
 
     def make(**further: Any) -> nn.Module:
         return timm.create_model(name, **{k: v for k, v in given.items() if k not in arguments}, **further)

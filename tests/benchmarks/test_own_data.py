@@ -265,7 +265,7 @@ def test_damaged_images_are_left_out(command, user):
         (("--ind", "mine.py:None_", "--ood", "folder:odd"), 2, "has no attribute 'None_'"),
         (
             ("--ind", "cifar10", "--ood", "folder:odd", "--keep-together", "_"),
-            1,
+            2,
             "cifar10 has parts of its own",
         ),
         (("--ind", "folder:colours", "--ood", "folder:absent"), 1, "is no folder"),

@@ -43,7 +43,11 @@ def main(
         Path, typer.Option(help="folder of the set, new or to be continued", rich_help_panel=OUTPUT)
     ],
     ind: Annotated[
-        str | None, typer.Option(help="data set of the clean images", rich_help_panel=DATA)
+        str | None,
+        typer.Option(
+            help="data set of the clean images: a name, folder:DIR, segmentation:DIR, coco:DIR or file.py:Class",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="folder of the clean images, instead of --ind", rich_help_panel=DATA)
@@ -59,6 +63,12 @@ def main(
     split: Annotated[
         str, typer.Option(help="split of the data set: train, val or test", rich_help_panel=DATA)
     ] = "test",
+    keep_together: Annotated[
+        str | None,
+        typer.Option(
+            help="as in benchmarks.run, for the same split of --ind folder:DIR", rich_help_panel=DATA
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(help="maximum number of clean images, chosen by --seed", rich_help_panel=DATA),
@@ -126,7 +136,7 @@ def main(
     """
     with reporting(BAD_USAGE, debug):
         out, images, data_root = out.expanduser(), expanded(images), expanded(data_root)
-        spec = SourceSpec(ind, images, data_root, split, limit, seed)
+        spec = SourceSpec(ind, images, data_root, split, limit, seed, keep_together)
         chosen = default_recipe(ind) if recipe is None else recipe_of(recipe, ind)
         plan = Plan(spec, chosen, severity, every_kind, seed, format_, materialize, layout)
         part = parse_shard(shard)

@@ -11,6 +11,15 @@ from lsood.methods import METHODS
 from networks.presets import PRESETS
 from networks.registry import NETWORKS
 
+OWN = {
+    "folder:DIR": ("classification", "all images below a folder"),
+    "segmentation:DIR": ("segmentation", "images/, with anomaly masks where the folder has them"),
+    "coco:DIR": ("detection", "images and labels in COCO's format"),
+    "coco-masks:DIR": ("segmentation", "the same with masks"),
+    "file.py:Class": ("", "test images of a data module of yours"),
+}
+"""{data set of the user: (task as --ind, what --ood reads)}."""
+
 
 def listing() -> list[Table]:
     """Every in-distribution set, OoD set, recipe, network, preset and method."""
@@ -23,6 +32,8 @@ def _sets() -> Table:
         classes = DATAMODULES.about(name, "class_names", ())
         network = DATAMODULES.about(name, "default_network", "")
         table.add_row(name, DATAMODULES.about(name, "task", ""), str(len(classes) or ""), network)
+    for spec, (task, _) in OWN.items():
+        table.add_row(spec, task, "", "")
     return table
 
 
@@ -30,8 +41,10 @@ def _ood_sets() -> Table:
     table = Table("OoD set", "what it is", title="--ood")
     for name, description in ood_descriptions().items():
         table.add_row(name, description)
-    table.add_row("folder:PATH", "any folder of images")
-    table.add_row("generated:PATH", "a set made by python -m anomalies.generate")
+    table.add_row("anomalies", "short for <ind>-anomalies; behind folder:DIR and the others too")
+    for spec, (_, description) in OWN.items():
+        table.add_row(spec, description)
+    table.add_row("generated:DIR", "a set made by python -m anomalies.generate")
     return table
 
 

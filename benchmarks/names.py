@@ -18,18 +18,17 @@ def check_names(
     Args:
         ind: None: the data are there already.
     """
-    from datamodules.registry import DATAMODULES, FOLDER
+    from datamodules.registry import DATAMODULES, SPECS, check_known
     from datamodules.registry import check_names as check_ood_names
-    from lsood.io import unknown
     from lsood.methods import check as check_method
     from networks.outside.spec import FORMS, check_spec, is_outside
     from networks.presets import preset as find_preset
     from networks.registry import NETWORKS
 
     if ind == "":
-        raise ValueError(f"--ind is missing: choose one of {', '.join(DATAMODULES)}")
+        raise ValueError(f"--ind is missing: choose one of {', '.join(DATAMODULES)}, {SPECS}")
     if ind is not None:
-        DATAMODULES.check(ind)
+        DATAMODULES.check(ind, f", {SPECS}")
     check_ood_names(ood)
     for method in methods:
         check_method(method)
@@ -39,5 +38,5 @@ def check_names(
         NETWORKS.check(network, f"; or {FORMS}")
     if preset is not None:
         find_preset(preset)
-    if calibrate_on and calibrate_on not in DATAMODULES and not calibrate_on.startswith(FOLDER):
-        raise unknown("calibration set", calibrate_on, DATAMODULES, f", {FOLDER}PATH")
+    if calibrate_on:
+        check_known(calibrate_on)

@@ -33,7 +33,7 @@ Ood = Annotated[
     list[str] | None,
     typer.Option(
         help="OoD sets: names, see --list, folder:DIR, segmentation:DIR, coco:DIR, generated:DIR, file.py:Class; "
-        "several",
+        "anomalies, or a set's name with -anomalies: drawn on the test images of --ind, or of that set; several",
         rich_help_panel=DATA,
     ),
 ]
@@ -68,8 +68,8 @@ Limit = Annotated[
 KeepTogether = Annotated[
     str | None,
     typer.Option(
-        help="text in file names of folder:DIR: files that are equal up to its last occurrence, e.g. up to the "
-        "last _, go to one part of a seeded split",
+        help="text in file names of folder:DIR, segmentation:DIR or coco:DIR: files that are equal up to its last "
+        "occurrence, e.g. up to the last _, go to one part of a seeded split",
         rich_help_panel=DATA,
     ),
 ]
@@ -183,7 +183,7 @@ EnsembleSize = Annotated[
 Outliers = Annotated[
     str | None,
     typer.Option(
-        help="training images of outlier-exposure: a set, dead-leaves or folder:PATH (default: by data set)",
+        help="training images of outlier-exposure: a set, dead-leaves or folder:DIR (default: by data set)",
         rich_help_panel=NETWORK,
     ),
 ]
@@ -226,8 +226,9 @@ CalibrateShare = Annotated[
 CalibrateOn = Annotated[
     str | None,
     typer.Option(
-        help="set whose images give calibration and thresholds: folder:PATH, or the test part of another in- "
-        "distribution set; its labels are not read (default: the validation images)",
+        help="set whose images give calibration and thresholds: folder:DIR, or the test part of another "
+        "in-distribution set, segmentation:DIR, coco:DIR or file.py:Class; its labels are not read (default: the "
+        "validation images)",
         rich_help_panel=METHODS,
     ),
 ]

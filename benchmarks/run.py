@@ -16,7 +16,7 @@ from benchmarks import options
 from benchmarks.console import spread, to_terminal
 from benchmarks.names import check_names
 from datamodules.imagesets.left_out import MAX_BAD
-from lsood.io import BAD_USAGE, FAILED, reporting, short_names, slug
+from lsood.io import BAD_USAGE, FAILED, reporting
 from lsood.terminal import Terminal
 
 ELSEWHERE = ("network", "ind", "ood", "methods", "describe_network", "dry_run", "list_", "debug")
@@ -96,13 +96,15 @@ def main(
 
         from benchmarks.call import asked
         from benchmarks.pipeline.job import described, run
+        from datamodules.registry import short_of
+        from leaderboards.file_names import file_name
 
         settings, given = asked(
             network,
             ind,
             ood or (),
             methods or (),
-            {**options_given, "out": out or Path("runs") / slug(short_names([ind])[ind] or "features")},
+            {**options_given, "out": out or Path("runs") / file_name(short_of(ind) or "features")},
             command=shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]]),
             describe_network=describe_network,
             dry_run=dry_run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +20,7 @@ from datamodules.loading.preprocess import Preprocess
 from datamodules.loading.samples import Augment, SampleDataset
 from datamodules.locate import locate
 from datamodules.ood.base import OODSource
-from datamodules.ood.naming import module_behind, short_ood_names
+from datamodules.ood.naming import short_ood_names
 from datamodules.ood.outliers.choice import outliers_for
 from datamodules.registry import load_ood
 
@@ -153,18 +153,6 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
             short: self.given_ood[name].open(self) if name in self.given_ood else load_ood(name, self)
             for short, name in short_ood_names(self.ood, self).items()
         }
-
-    def sequence_rule(self, title: str) -> Callable[[str], str | None] | None:
-        """How the keys of a set tell the sequences of its images; None: not known.
-
-        Args:
-            title: "ind-val", "ind-test" or the short name of an OoD set.
-        """
-        name = self.calibrated_on if title == "ind-val" else short_ood_names(self.ood, self).get(title)
-        if name is None:
-            return self.sequence_of
-        module = module_behind(name, self)
-        return None if module is None else module.sequence_of
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -58,9 +58,14 @@ def locate(
         fetch: downloads the set into the root if it is not there.
 
     Raises:
-        FileNotFoundError: not below the root; says which layout is expected and where to get it.
-        ValueError: no root, and no miniature of the set.
+        FileNotFoundError: not below the root, or no root and no miniature of the set; says which layout is expected and
+            where to get it.
     """
+    if root is None and not has_miniature(name):
+        raise FileNotFoundError(
+            f"{name} has no generated miniature; name a --data-root that holds {place.layout}; get it "
+            f"from {place.source}"
+        )
     where = miniature(name, seed) if root is None else root
     folder = find(where, place.folders, place.is_there)
     if folder is None and root is not None and fetch is not None:
@@ -95,6 +100,13 @@ def _move(here: Path, there: Path) -> None:
             _move(item, target)
         else:
             item.replace(target)
+
+
+def has_miniature(name: str) -> bool:
+    """Whether a miniature of a set can be generated."""
+    from datamodules.miniature import exists
+
+    return exists(name)
 
 
 def miniature(name: str, seed: int = 0) -> Path:

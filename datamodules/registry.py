@@ -5,17 +5,15 @@ A new file in ``datamodules/ind`` with a data module, or in ``datamodules/ood`` 
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from lsood.io import unknown
 from lsood.registry import Registry, load
 
 if TYPE_CHECKING:
-    from datamodules.base import BenchmarkDataModule
     from datamodules.imagesets.base import ImageSet
     from datamodules.ood.base import Host, OODSource
 
@@ -43,10 +41,12 @@ OUTSIDE = {
     "folder:": "datamodules.outside.folder",
     "segmentation:": "datamodules.outside.segmentation",
     "coco:": "datamodules.outside.coco",
+    "coco-masks:": "datamodules.outside.coco_masks",
 }
 """{prefix of a data set in a folder of the user: module whose ``data_module(folder, keep_together)`` describes it}."""
-SPECS = "folder:DIR, segmentation:DIR, coco:DIR, file.py:Class"
+SPECS = "folder:DIR, segmentation:DIR, coco:DIR, coco-masks:DIR, file.py:Class"
 _CODE = re.compile(r"(.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")
+_WRITTEN = ("is_there", "split")
 _STATED = ("name", "task", "class_names", "mean", "std", "image_size")
 
 
@@ -75,8 +75,8 @@ def drawn_on(name: str) -> str | None:
     return base
 
 
-def module_of(spec: str, keep_together: str | None = None) -> type[BenchmarkDataModule]:
-    """The data module that ``--ind`` names.
+def module_of(spec: str, keep_together: str | None = None) -> type[Any]:
+    """The data module, a subclass of `BenchmarkDataModule`, that ``--ind`` names.
 
     Args:
         spec: one of ``DATAMODULES``, a folder of the user with a prefix of ``OUTSIDE``, or ``file.py:Class`` or
@@ -89,8 +89,8 @@ def module_of(spec: str, keep_together: str | None = None) -> type[BenchmarkData
     """
     for prefix, module in OUTSIDE.items():
         if spec.startswith(prefix):
-            made = load(module).data_module(Path(spec.removeprefix(prefix)), keep_together)
-            return cast("type[BenchmarkDataModule]", made)
+            made: type[Any] = load(module).data_module(Path(spec.removeprefix(prefix)), keep_together)
+            return made
     if keep_together is not None:
         raise ValueError(
             f"--keep-together is for folders of yours ({', '.join(OUTSIDE)}); {spec} has parts of its own"
@@ -101,12 +101,10 @@ def module_of(spec: str, keep_together: str | None = None) -> type[BenchmarkData
             f"--ind {spec}: {spec.rpartition(':')[2]} is no subclass of datamodules.BenchmarkDataModule"
         )
     lacking = [name for name in _STATED if not hasattr(found, name)]
-    lacking += (
-        [f"{name}()" for name in sorted(found.__abstractmethods__)] if inspect.isabstract(found) else []
-    )
+    lacking += [f"{n}()" for n in _WRITTEN if getattr(getattr(found, n, None), "__isabstractmethod__", False)]
     if lacking:
         raise ValueError(f"data module {spec} does not define {', '.join(lacking)}")
-    return cast("type[BenchmarkDataModule]", found)
+    return found
 
 
 def ood_descriptions() -> dict[str, str]:
@@ -130,6 +128,26 @@ def check_names(names: Sequence[str]) -> None:
         place = folder_of(name)
         if name not in known and place is None and not is_code(name.removesuffix(ANOMALIES)):
             raise unknown("OoD set", name, known, f", {SPECS}, {GENERATED}DIR")
+
+
+def check_known(name: str) -> None:
+    """Raise ValueError for a name that states no set of known images, of which calibration and thresholds may come."""
+    if name not in DATAMODULES and folder_of(name) is None and not is_code(name):
+        raise unknown("calibration set", name, DATAMODULES, f", {SPECS}")
+
+
+def below_data_root(name: str) -> bool:
+    """Whether a set is looked for below the data root, so that a miniature stands in for it without one."""
+    base = drawn_on(name) or name
+    return base not in (*NOISE, OWN_ANOMALIES) and folder_of(base) is None
+
+
+def short_of(spec: str) -> str:
+    """A name of an in-distribution set as a folder of results may be called: of a path its last part, of code the name
+    of its class.
+    """
+    place = folder_of(spec)
+    return spec.rpartition(":")[2] if place is None else place.resolve().name
 
 
 def ood_set(name: str) -> OODSource:

@@ -1,4 +1,4 @@
-"""The data sets as sources of clean images for ``python -m anomalies.generate --ind NAME``."""
+"""The data sets as sources of clean images for ``python -m anomalies.generate --ind``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from datamodules.formats.labels import IGNORE, OUT_OF_RANGE, read_label, read_la
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.subset import Subset
-from datamodules.registry import DATAMODULES
+from datamodules.registry import DATAMODULES, OUTSIDE, folder_of, is_code, module_of
 from lsood.images.reading import read_image
 
 ANY_ID = np.where(np.arange(256) == OUT_OF_RANGE, IGNORE, np.arange(256)).astype(np.uint8)
@@ -29,14 +29,18 @@ class DataSetSource:
         split: its name.
         view: what is known about all of its images, see `anomalies.sets.source.Source`.
         void: id in the label files for what has no class; None: the first that is ignored.
+        folder: of the user, in which all images are clean ones; None: the set is no such folder.
     """
 
-    def __init__(self, images: ImageSet, split: str, view: Scene, void: int | None) -> None:
+    def __init__(
+        self, images: ImageSet, split: str, view: Scene, void: int | None, folder: Path | None = None
+    ) -> None:
         self._indices, base = list(range(len(images))), images
         while isinstance(base, Subset):
             self._indices, base = [base.indices[i] for i in self._indices], base.base
         self.name, self.origin, self.keys, self.split = images.name, images.origin, images.keys, split
         self._base, self.view, self.file_ids, self.training_ids = base, view, None, None
+        self.folder = folder
         self.labelled = isinstance(base, FileSet) and base.labels is not None
         if isinstance(base, FileSet) and base.labels is not None:
             self.file_ids = file_ids(base.labels.classes, void)
@@ -93,23 +97,29 @@ class DataSets:
     def names(self) -> list[str]:
         return list(DATAMODULES)
 
+    def opens(self, name: str) -> bool:
+        """Whether a name has the form of a data set in a folder or file of the user."""
+        return is_code(name) or any(map(name.startswith, OUTSIDE))
+
     def recipe(self, name: str) -> str:
         """Name of the shipped recipe of a data set's anomalies."""
-        recipe: str = DATAMODULES.about(name, "default_recipe", "default")
-        return recipe
+        known = DATAMODULES.about(name, "default_recipe", "default") if name in DATAMODULES else None
+        return str(known or module_of(name).default_recipe)
 
-    def open(self, name: str, root: Path | None, split: str, seed: int) -> DataSetSource:
+    def open(
+        self, name: str, root: Path | None, split: str, seed: int, keep_together: str | None = None
+    ) -> DataSetSource:
         """A part ("train", "val", "test") of a data set, or of its generated miniature without a root.
 
         Raises:
             ValueError: unknown part. FileNotFoundError: not below the root; says what is expected.
         """
-        data = DATAMODULES[name](root, seed=seed)
+        data = module_of(name, keep_together)(root, seed=seed)
         data.prepare_data()
         data.setup()
         if split not in data.sets:
             raise ValueError(f"{name} has no part {split!r}; parts: {', '.join(data.sets)}")
-        return DataSetSource(data.sets[split], split, data.view(), data.void_id)
+        return DataSetSource(data.sets[split], split, data.view(), data.void_id, folder_of(data.spec))
 
 
 PROVIDER = DataSets()

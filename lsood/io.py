@@ -262,6 +262,10 @@ def slug(text: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)
 
 
+PREFIXES = ("folder:", "segmentation:", "coco:", "coco-masks:", "generated:")
+"""What stands before the folder of a data set of the user."""
+
+
 def short_names(names: Iterable[str]) -> dict[str, str]:
     """{name: the name with the end of its path alone}: of ``folder:PATH``, ``generated:PATH`` and ``PATH.py:Object``
     the last part, or as many as tell one path from the others; other names as they are.
@@ -280,7 +284,7 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 
 def _around_path(name: str) -> tuple[str, tuple[str, ...], str] | None:
     """What stands before a path in a name, the path's parts, what stands behind it; None: there is no path."""
-    before = next((prefix for prefix in ("folder:", "generated:") if name.startswith(prefix)), "")
+    before = next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
     path, code, thing = (name[len(before) :], "", "") if before else name.partition(".py:")
     if not before and not code:
         return None

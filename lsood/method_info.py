@@ -20,6 +20,7 @@ class MethodInfo:
         auxiliary_networks: which further networks it needs ("ensemble", "outlier-exposure", "mc-dropout", "vmdls"),
             trained by the runner and passed to the constructor as (networks, hash of their weights); None: none.
         levels: levels at which the method can score rows: "image", "pixel", "object".
+        needs_labels: whether the fit or validation images must have true classes, where every image has one.
         logit_score: name of the method's score in `lsood.probes.logit_scores`, where it is one of logits alone: pixels
             and detections are scored by it, and their images by its mean; None: it is not.
     """
@@ -32,4 +33,5 @@ class MethodInfo:
     argument: ClassVar[str] = "layer"
     auxiliary_networks: ClassVar[str | None] = None
     levels: ClassVar[tuple[str, ...]] = ("image", "object")
+    needs_labels: ClassVar[bool] = False
     logit_score: ClassVar[str | None] = None

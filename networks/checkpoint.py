@@ -147,6 +147,28 @@ def _renamed(state: dict[str, Tensor], names: Iterable[tuple[str, str]]) -> dict
     return {other(name): tensor for name, tensor in state.items()}
 
 
+def classes_in(path: str | Path, network: nn.Module) -> int:
+    """K of the classifier whose weights a file holds.
+
+    Args:
+        network: of the same architecture, with another K.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`load_weights`.
+    """
+    path = Path(path).expanduser()
+    expected = network.state_dict()
+    state = _without_prefix(_state(_read(path), path), expected)
+    if set(state) != set(expected):
+        state = next((one for n in RENAMINGS if set(one := _renamed(state, n)) == set(expected)), state)
+    head = state.get(f"{getattr(network, 'head_layer', '')}.weight")
+    if head is None:
+        raise ValueError(
+            f"checkpoint {path} is not of this {type(network).__name__}: it has no last layer of that name"
+        )
+    return len(head)
+
+
 def save_weights(network: nn.Module, path: str | Path, checksum: bool = False) -> None:
     """Write the state dict as safetensors, whole or not at all; folders are made.
 

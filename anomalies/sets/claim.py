@@ -24,7 +24,7 @@ def claim(plan: Plan, source: Source, folder: Path) -> None:
         ValueError: the folder holds something else or another set, it lies among the images, or two images would have
             the same file.
     """
-    check_place(plan, folder)
+    check_place(plan, source, folder)
     check_names(plan, source)
     header = plan.header(source)
     if (folder / HEADER).is_file():
@@ -43,18 +43,19 @@ def _is_foreign(item: Path) -> bool:
     return item.name != PARTS and not fnmatch(item.name, TEMPORARY)
 
 
-def check_place(plan: Plan, folder: Path) -> None:
+def check_place(plan: Plan, source: Source, folder: Path) -> None:
     """Raise ValueError if the set would lie among its own clean images, links followed: the next run would take its
     images for clean ones.
     """
-    images = plan.source.images
+    images = getattr(source, "folder", None)
     if images is None:
         return
     places = folders_below(images)
     if any(place in places for place in folder.resolve().parents):
+        option = "--ind" if plan.source.images is None else "--images"
         raise ValueError(
-            f"--out {folder} lies in --images {images}, where its images would be taken for clean ones: "
-            "choose a folder outside"
+            f"--out {folder} lies in {option} {images}, where its images would be taken for clean ones: choose a "
+            "folder outside"
         )
 
 

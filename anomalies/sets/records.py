@@ -143,9 +143,10 @@ def checked_header(header: Any, path: Path) -> dict[str, Any]:
     _check(header["identity"], _IDENTITY, str(path))
     _check(header["versions"], {"opencv": _text}, str(path))
     source = header["source"]
-    _check(source, {name: _or_none(_text) for name in ("ind", "images", "data_root")}, str(path))
+    texts = ("ind", "images", "data_root", "keep_together")
+    _check(source, {name: _or_none(_text) for name in texts}, str(path))
     _check(source, {"split": _text, "limit": _or_none(_number(1)), "seed": _number(0)}, str(path))
-    if further := source.keys() - {"ind", "images", "data_root", "split", "limit", "seed"}:
+    if further := source.keys() - {*texts, "split", "limit", "seed"}:
         raise ValueError(f"{path}: its source has the unknown field {min(further)!r}")
     return header
 

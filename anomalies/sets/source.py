@@ -57,6 +57,7 @@ class Source(Protocol):
         view: what is known about all of its images: classes of the labels, horizon, camera height; no maps.
         file_ids: (256,) id in the label files of every training id; None without label files.
         training_ids: (256,) training id of every id in the label files, 255 void; None without.
+        folder: in which all images are clean ones; may be None or missing.
 
     A source with label files should also have ``label_key(index)``, the path of an image's label file below the
     source's root or None: it tells before anything is written whether two images share one.
@@ -84,8 +85,13 @@ class Provider(Protocol):
     def names(self) -> list[str]:
         """Data sets it can open."""
 
-    def open(self, name: str, root: Path | None, split: str, seed: int) -> Source:
-        """A part of a data set; without a root its generated miniature."""
+    def opens(self, name: str) -> bool:
+        """Whether it can open a data set of the user, ``folder:DIR``, ``file.py:Class`` and the like."""
+
+    def open(
+        self, name: str, root: Path | None, split: str, seed: int, keep_together: str | None = None
+    ) -> Source:
+        """A part of a data set; without a root its generated miniature. ``keep_together``: see `SourceSpec`."""
 
     def recipe(self, name: str) -> str:
         """Name of the shipped recipe of a data set's anomalies."""
@@ -96,11 +102,13 @@ class SourceSpec:
     """How to open a source, also in another process.
 
     Args:
-        ind: name of a data set. images: a folder of images. One of the two.
+        ind: name of a data set, or one of the user. images: a folder of images. One of the two.
         data_root: folder that holds the data set; None: its generated miniature.
         split: of the data set.
         limit: at most so many images: the seeded choice that the data modules make.
         seed: of splits and of the choice.
+        keep_together: text in file names of a folder of the user; files equal up to its last occurrence are in one part
+            of a seeded split.
     """
 
     ind: str | None = None
@@ -109,6 +117,7 @@ class SourceSpec:
     split: str = "test"
     limit: int | None = None
     seed: int = 0
+    keep_together: str | None = None
 
     def __post_init__(self) -> None:
         if (self.ind is None) == (self.images is None):
@@ -188,7 +197,7 @@ def default_recipe(ind: str | None) -> Recipe:
 @lru_cache(maxsize=4)
 def _data_set(spec: SourceSpec) -> Source:
     assert spec.ind is not None
-    return _provider(spec.ind).open(spec.ind, spec.data_root, spec.split, spec.seed)
+    return _provider(spec.ind).open(spec.ind, spec.data_root, spec.split, spec.seed, spec.keep_together)
 
 
 def _provider(ind: str) -> Provider:
@@ -196,8 +205,15 @@ def _provider(ind: str) -> Provider:
     for point in entry_points(group=GROUP):
         provider = point.load()
         providers |= dict.fromkeys(provider.names(), provider)
+        if ind not in providers and ":" in ind and provider.opens(ind):
+            providers[ind] = provider
     if ind not in providers:
-        raise unknown("data set", ind, providers, "; or use --images DIR")
+        raise unknown(
+            "data set",
+            ind,
+            providers,
+            ", folder:DIR, segmentation:DIR, coco:DIR, file.py:Class; or use --images DIR",
+        )
     return providers[ind]
 
 

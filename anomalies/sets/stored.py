@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from anomalies.sets.outputs import maps_of, updated_labels
 from anomalies.sets.plan import read_header
 from anomalies.sets.records import MAPS
 from anomalies.sets.source import Source, SourceImage, SourceSpec, scene_of
+
+_CODE = re.compile("(?!(folder|segmentation|coco|coco-masks):).*:")
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,11 @@ class StoredSet:
 
     def _opened(self) -> Source:
         if self._source is None:
+            if _CODE.match(self._spec.ind or ""):  # a set must not name code to be loaded
+                raise ValueError(
+                    f"{self.folder}: its clean images come from {self._spec.ind}, code that is not run because a set "
+                    "names it: generate the set again with --materialize all"
+                )
             source = self._spec.open()
             missing = {record["key"] for record in self.records} - set(source.keys)
             if missing:

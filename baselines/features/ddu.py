@@ -29,6 +29,7 @@ class DDU(PenultimateDetector):
 
     name: ClassVar[str] = "ddu"
     paper: ClassVar[str] = "Mukhoti et al., CVPR 2023"
+    needs_labels: ClassVar[bool] = True
 
     def __init__(self, ridge: float = 1e-6, layer: str | None = None) -> None:
         if not ridge > 0:

@@ -27,6 +27,7 @@ class RelativeMahalanobis(PenultimateDetector):
 
     name: ClassVar[str] = "relative-mahalanobis"
     paper: ClassVar[str] = "Ren et al., ICML-W 2021"
+    needs_labels: ClassVar[bool] = True
 
     def __init__(self, layer: str | None = None) -> None:
         self.layer = layer

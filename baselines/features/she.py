@@ -19,6 +19,7 @@ class SHE(HeadDetector):
 
     name: ClassVar[str] = "she"
     paper: ClassVar[str] = "Zhang et al., ICLR 2023"
+    needs_labels: ClassVar[bool] = True
 
     def _learn(self, x: Tensor, labels: Tensor) -> None:
         predicted = self._logits(x).argmax(1)

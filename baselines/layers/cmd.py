@@ -32,6 +32,7 @@ class CMD(PenultimateDetector):
 
     name: ClassVar[str] = "cmd"
     paper: ClassVar[str] = "Arnez Yagualca et al., runia-core 0.2"
+    needs_labels: ClassVar[bool] = True
 
     def __init__(self, layer: str | None = None) -> None:
         self.layer = layer

@@ -36,6 +36,7 @@ class Mahalanobis(LayeredDetector):
 
     name: ClassVar[str] = "mahalanobis"
     paper: ClassVar[str] = "Lee et al., NeurIPS 2018"
+    needs_labels: ClassVar[bool] = True
 
     def probes(self) -> list[Probe]:
         return [Pooled(layer) for layer in self.layers]

@@ -28,6 +28,7 @@ class TempScale(LogitDetector):
 
     name: ClassVar[str] = "temp-scale"
     paper: ClassVar[str] = "Guo et al., ICML 2017"
+    needs_labels: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.temperature_ = 1.0

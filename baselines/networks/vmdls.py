@@ -78,6 +78,7 @@ class VMDLS(Detector):
 
     name: ClassVar[str] = "vmdls"
     paper: ClassVar[str] = "Dinari & Freifeld, UAI 2022"
+    needs_labels: ClassVar[bool] = True
     auxiliary_networks: ClassVar[str | None] = "vmdls"
     unsupported_tasks: ClassVar[Mapping[str, str]] = WHOLE_IMAGES
 

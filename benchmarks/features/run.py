@@ -15,7 +15,7 @@ from benchmarks.features.network import ClosedNetwork, FeatureExtraction
 from benchmarks.pipeline.given import Given
 from benchmarks.pipeline.training import Trained
 from datamodules import BenchmarkDataModule, cache_dir
-from datamodules.imagesets.tensors import TensorSet
+from datamodules.loading.tensors import TensorSet
 from datamodules.outside.given import GivenImages, given_data
 from datamodules.registry import ANOMALIES, OWN_ANOMALIES
 

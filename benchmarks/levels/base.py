@@ -14,6 +14,7 @@ from torch import Tensor
 from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.strata import anomaly_info
 from datamodules import BenchmarkDataModule
+from datamodules.ood.naming import sequence_rule
 from leaderboards.analysis.dependence import OTHER_SET, on_test_images
 from leaderboards.schema import OodCell
 from lsood.detector import Detector
@@ -149,7 +150,7 @@ class Level(ABC):
         if self._paired(title):
             keys = set(self.data.sets["test"].keys)
             return [self.data.sequence_of(source) if source in keys else None for source in sources]
-        rule = self.data.sequence_of if title == "ind-test" else self.data.sequence_rule(title)
+        rule = sequence_rule(title, self.data)
         return [None if rule is None else rule(source) for source in sources]
 
     def _paired(self, ood: str) -> bool:

@@ -19,6 +19,7 @@ from benchmarks.pipeline.training import (
     Trained,
     build_network,
     cached,
+    check_labelled,
     distinguishing,
     from_checkpoint,
     train,
@@ -127,6 +128,7 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
         raise ValueError(
             "VMDLS replaces the head; this network's outputs are not the data's classes in their order"
         )
+    check_labelled(data)
     plain = training_config_of(settings, data, trained.name)
     extra = {} if settings.preset is None else networks.preset(settings.preset).extra
     latent, margin = (int(extra.get(n, 32)) for n in ("latent_dimension", "distancing_margin"))

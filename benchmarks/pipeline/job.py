@@ -36,6 +36,7 @@ from datamodules import BenchmarkDataModule, cache_dir, module_of
 from datamodules.imagesets.check import check_files
 from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import LeftOut, current, without_unreadable
+from datamodules.registry import below_data_root
 from leaderboards.build import build
 from leaderboards.schema import IMAGE
 from lsood.io import log
@@ -52,7 +53,8 @@ def data_module(settings: Settings, given: Given = NOTHING) -> BenchmarkDataModu
     Raises:
         ValueError: too many images cannot be read; all of them are told.
     """
-    if given.data is None and (settings.data_root is None or settings.miniature):
+    tested = () if given.data is not None else (settings.ind, *settings.ood)
+    if (settings.data_root is None or settings.miniature) and any(map(below_data_root, tested)):
         why = "no --data-root is given" if settings.data_root is None else "--miniature is given"
         log.warning("%s: the data sets are generated miniatures", why)
     data = _made(settings, given)

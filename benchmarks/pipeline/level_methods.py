@@ -11,9 +11,11 @@ from torch import Tensor
 
 from benchmarks.levels.base import Level
 from benchmarks.pipeline.failures import Case, Failures
+from leaderboards.schema import IMAGE
 from lsood.detector import Detector
 from lsood.extraction.measurement import Measurement
 from lsood.out_of_fold import calibrates, out_of_fold_scores
+from lsood.tasks import TASKS
 
 
 @dataclass
@@ -77,6 +79,11 @@ class LevelMethods:
     def _fit(self, detector: Detector, train: Measurement) -> None:
         rows = self.level.fit_rows(train)
         self.n_fit = rows.images
+        whole = self.level.name == IMAGE and TASKS[self.level.model_info.task].classified
+        if detector.needs_labels and whole and bool((rows["labels"] < 0).any()):
+            raise ValueError(
+                f"{detector.name} needs the true class of every fit image; {self.level.data.name} has none"
+            )
         detector.fit(rows)
         self.level.probes_of([detector])
         if detector.perturbations() and not self.level.protocols:

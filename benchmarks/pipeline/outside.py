@@ -106,7 +106,7 @@ def adapted(
     names, where = stated.class_names, "the network's configuration"
     if settings.classes is not None:
         names, where = tuple(read_names(settings.classes)), f"--classes {settings.classes.name}"
-    outputs = None if names is None else match_outputs(names, data.class_names, where)
+    outputs = None if names is None or not data.class_names else match_outputs(names, data.class_names, where)
     found = networks.adapt(
         network,
         data.task,

@@ -88,5 +88,6 @@ def _run_settings(settings: Settings, data: BenchmarkDataModule) -> dict[str, An
     if settings.calibrate_share is not None:
         shared["calibrate_share"] = settings.calibrate_share
     if settings.calibrate_on is not None:
-        shared["calibrate_on"] = short_names((settings.calibrate_on, *settings.ood))[settings.calibrate_on]
+        names = short_names((settings.calibrate_on, settings.ind, *settings.ood))
+        shared["calibrate_on"] = names[settings.calibrate_on]
     return shared | ({"confidence": settings.confidence} if data.task == "detection" else {})

@@ -31,6 +31,7 @@ from benchmarks.tasks import TASKS
 from datamodules import BenchmarkDataModule, cache_dir
 from lsood.io import checksum_file, log, one_line, remove_leftovers, sha256, whole, write_text
 from networks import TrainingConfig
+from networks.checkpoint import classes_in
 from networks.outside.spec import arguments_of
 
 CACHE_VERSION = 2
@@ -84,24 +85,27 @@ def network_name(settings: Settings, data: BenchmarkDataModule) -> str:
     return name
 
 
-def build_network(name: str, data: BenchmarkDataModule, settings: Settings) -> nn.Module:
+def build_network(name: str, data: BenchmarkDataModule, settings: Settings, classes: int = 0) -> nn.Module:
     """The network of a data set with random weights, with the options of its preset and those of the run; of the user
     as it is built. Its layers are those the user names, if any.
+
+    Args:
+        classes: K of one of ours; 0: that of the data set.
     """
     if of_user(settings):
         return network_of_user(settings, data)
-    network = _plain(name, data, settings)
+    network = _plain(name, data, settings, classes)
     return adapted(settings, data, network) if is_adapted(settings) else network
 
 
-def _plain(name: str, data: BenchmarkDataModule, settings: Settings) -> nn.Module:
+def _plain(name: str, data: BenchmarkDataModule, settings: Settings, classes: int = 0) -> nn.Module:
     options: dict[str, Any] = {}
     if settings.preset is not None and networks.preset(settings.preset).network == name:
         options |= networks.preset(settings.preset).options
     options |= arguments_of(settings.network_args)
     if "image_size" in networks.NETWORKS[name].options:
         options.setdefault("image_size", tuple(data.image_size))
-    return networks.build(name, data.num_classes, data.channels, **options)
+    return networks.build(name, classes or data.num_classes, data.channels, **options)
 
 
 def from_checkpoint(settings: Settings, data: BenchmarkDataModule, path: Path) -> Trained:
@@ -110,7 +114,8 @@ def from_checkpoint(settings: Settings, data: BenchmarkDataModule, path: Path) -
     if of_user(settings):
         network = network_of_user(settings, data, path)
     else:
-        network = build_network(name, data, settings)
+        classes = 0 if data.class_names else classes_in(path, _plain(name, data, settings, 2))
+        network = build_network(name, data, settings, classes)
         networks.load_weights(network, path)
     options = input_options(settings, data) | {"checkpoint": path.name}
     return Trained(network.eval(), name, networks.weights_hash(network), options)
@@ -128,6 +133,14 @@ def under_test(settings: Settings, data: BenchmarkDataModule, seed: int) -> Trai
     network = network_of_user(settings, data)
     options = input_options(settings, data) | {"checkpoint": AS_BUILT}
     return Trained(network.eval(), name_of(settings), networks.weights_hash(network), options)
+
+
+def check_labelled(data: BenchmarkDataModule) -> None:
+    """Raises ValueError: no network can be trained on a data set."""
+    if not data.class_names:
+        raise ValueError(
+            f"{data.name} has no labels, so no network can be trained on it; name a trained one with --checkpoint"
+        )
 
 
 def training_config_of(settings: Settings, data: BenchmarkDataModule, name: str) -> TrainingConfig:
@@ -160,6 +173,7 @@ def train(
         name: of the network; default: the run's.
         exposure: start from trained weights and train with auxiliary outliers.
     """
+    check_labelled(data)
     name = name or network_name(settings, data)
     config = training_config_of(settings, data, name) if exposure is None else exposure.config
     options = {**dataclasses.asdict(config), "seed": seed}

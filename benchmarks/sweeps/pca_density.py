@@ -33,6 +33,7 @@ from benchmarks.pipeline.training import train
 from datamodules import DATAMODULES, cache_dir, check_names
 from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import MAX_BAD, without_unreadable
+from datamodules.registry import SPECS
 from leaderboards.figures.sweep import sweep_figure
 from lsood import auroc
 from lsood.density.kernel import kernel_log_density
@@ -194,8 +195,7 @@ def main(
     """What scikit-learn's kernel density does to LaRED as the number of principal components grows."""
     to_terminal()
     with reporting(BAD_USAGE, debug):
-        if ind not in DATAMODULES:
-            raise ValueError(f"--ind {ind}: choose one of {', '.join(DATAMODULES)}")
+        DATAMODULES.check(ind, f", {SPECS}")
         check_names(ood)
         if network is not None and network not in networks.NETWORKS:
             raise ValueError(f"unknown network {network!r}; networks: {', '.join(networks.NETWORKS)}")

@@ -70,7 +70,7 @@ def model_info_of(
     head_layer = task.head_layer(network)
     return ModelInfo(
         task=data.task,
-        num_classes=data.num_classes,
+        num_classes=data.num_classes or _outputs(network, data),
         layers=tuple(named.feature_layers),
         latent_layer=named.latent_layer,
         std=tuple(data.std),
@@ -81,3 +81,12 @@ def model_info_of(
         head=None if head_layer is None else Head.of(network),
         head_layer=head_layer or "",
     )
+
+
+def _outputs(network: nn.Module, data: BenchmarkDataModule) -> int:
+    """How many classes a network tells apart, seen from its logits of a black image."""
+    import torch
+
+    device = next(network.parameters(), torch.empty(0)).device
+    with torch.inference_mode():
+        return int(network(torch.zeros(1, data.channels, *data.image_size, device=device)).shape[1])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from datamodules.formats.labels import IGNORE, lookup, read_ids
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
-from lsood.images.listing import image_files, same_name
+from lsood.images.listing import composed, image_files, same_name
 from lsood.io import log
 
 MASK_IDS = lookup({0: 0, 1: 1, IGNORE: IGNORE})
@@ -37,6 +37,33 @@ class Masks:
 
     def __call__(self, image: Path) -> Path:
         return self.files[image]
+
+
+def paired(images: Sequence[Path], root: Path, maps: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """{image: its label map} of images that have one: a file in the same sub-folder with the same stem, or with a
+    suffix behind it that all maps have, such as "_labelIds".
+
+    Args:
+        root, folder: of images and maps.
+    """
+    stems = {path: _below(path, root) for path in images}
+    known = set(stems.values())
+    found = {_below(path, folder): path for path in maps}
+    if not known & set(found):
+        suffixes = {_suffix(stem, known) for stem in found}
+        common = suffixes.pop() if len(suffixes) == 1 else None
+        found = {stem.removesuffix(common): path for stem, path in found.items()} if common else {}
+    return {image: found[stem] for image, stem in stems.items() if stem in found}
+
+
+def _below(path: Path, folder: Path) -> str:
+    return composed(path.relative_to(folder).with_suffix("").as_posix())
+
+
+def _suffix(stem: str, images: Collection[str]) -> str | None:
+    """What stands behind the longest stem of an image that a map's begins with; None: with none."""
+    cut = next((n for n in range(len(stem) - 1, 0, -1) if stem[:n] in images), None)
+    return None if cut is None else stem[cut:]
 
 
 def with_masks(

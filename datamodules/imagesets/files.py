@@ -156,6 +156,27 @@ class FileSet(ImageSet):
         return notes
 
 
+class ClassifiedSet(FileSet):
+    """Image files with a class each.
+
+    Args:
+        files: of the images. classes: index of the class of each.
+    """
+
+    def __init__(
+        self, name: str, root: Path, files: Sequence[Path], classes: Sequence[int], origin: str
+    ) -> None:
+        super().__init__(name, root, files, origin)
+        self.classes = [classes[i] for i in self.used]
+
+    def read(self, index: int) -> Item:
+        return super().read(index)._replace(target=self.classes[index])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint_of(super().fingerprint, *self.classes)
+
+
 def _is_turned_tiff(path: Path) -> bool:
     try:
         return path.suffix.lower() in (".tif", ".tiff") and header_of(path).orientation != 1

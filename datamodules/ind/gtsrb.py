@@ -11,7 +11,7 @@ import numpy as np
 
 from datamodules.base import BenchmarkDataModule
 from datamodules.imagesets.base import ImageSet
-from datamodules.imagesets.classified import ClassifiedSet
+from datamodules.imagesets.files import ClassifiedSet
 from datamodules.imagesets.origin import origin_of
 from datamodules.imagesets.subset import Subset
 from datamodules.loading.augment import shift

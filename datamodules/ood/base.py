@@ -11,7 +11,7 @@ from anomalies import Recipe, Scene
 from datamodules.formats.folders import folder_set
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.subset import capped
-from datamodules.locate import locate
+from datamodules.locate import has_miniature, locate
 from datamodules.tasks.base import Task
 
 
@@ -25,6 +25,8 @@ class Host(Protocol):
     recipe: Recipe
     severity: str
     every_kind: bool
+    ood: tuple[str, ...]
+    calibrated_on: str | None
     image_size: tuple[int, int]
 
     @property
@@ -92,9 +94,7 @@ class OODSet:
     @property
     def mini(self) -> bool:
         """Whether a miniature of it can be generated."""
-        from datamodules.miniature import exists
-
-        return exists(self.name)
+        return has_miniature(self.name)
 
     def is_there(self, folder: Path) -> bool:
         """Whether a folder holds the set."""
@@ -112,11 +112,6 @@ class OODSet:
         Raises:
             FileNotFoundError: not there; says which layout is expected and where to get it.
         """
-        if data.root is None and not self.mini:
-            raise FileNotFoundError(
-                f"{self.name} has no generated miniature; name a --data-root that holds {self.layout}; "
-                f"get it from {self.source}"
-            )
         folder = locate(self.name, self, data.root, data.seed, self.fetch if data.download else None)
         boxed = self.boxed if data.task_handler.boxed else None
         return self.load(folder) if boxed is None else boxed(folder)

@@ -10,10 +10,10 @@ from datamodules.imagesets.anomalous import AnomalousSet
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.generated import GeneratedSet
-from datamodules.imagesets.shared_files import check_apart
 from datamodules.imagesets.subset import capped
 from datamodules.ood.base import Host, OODSet, OODSource, unknown_images
 from datamodules.ood.naming import own_anomalies, states
+from datamodules.outside.shared_files import check_apart
 from datamodules.registry import (
     ANOMALIES,
     DATAMODULES,
@@ -45,16 +45,14 @@ class FolderImages:
     name: str
 
     def located(self, data: Host) -> ImageSet:
-        """All of them; raises FileNotFoundError: no folder. ValueError: no images, or some of the data module."""
+        """All of them; raises FileNotFoundError: no folder. ValueError: no images."""
         folder = Path(self.name.removeprefix(FOLDER)).expanduser()
         if not folder.is_dir():
             raise FileNotFoundError(f"{self.name}: {folder} is no folder")
-        images = FileSet(self.name, folder, image_files(folder), "own")
-        check_own(self.name, images, data)
-        return images
+        return FileSet(self.name, folder, image_files(folder), "own")
 
     def open(self, data: Host) -> ImageSet:
-        return unknown_images(self.located(data), data)
+        return unknown_images(of_no_part(self.located(data), data), data)
 
 
 @dataclass(frozen=True)
@@ -69,17 +67,14 @@ class OwnSet:
         """All of them.
 
         Raises:
-            FileNotFoundError, ValueError: as the data set raises them; also where it is the data module itself, or
-                shares files with it.
+            FileNotFoundError, ValueError: as the data set raises them; also where it is the data module itself.
         """
         if states(self.name, data):
             raise ValueError(f"{self.name} is the in-distribution set; name another OoD set")
-        images = own_images(self.name, data, ood=True)
-        check_own(self.name, images, data)
-        return images
+        return own_images(self.name, data, ood=True)
 
     def open(self, data: Host) -> ImageSet:
-        return unknown_images(self.located(data), data)
+        return unknown_images(of_no_part(self.located(data), data), data)
 
 
 @dataclass(frozen=True)
@@ -120,9 +115,11 @@ def taken_as_known(name: str, data: Host) -> ImageSet:
         name: ``folder:PATH``, or as `datamodules.module_of` takes it.
 
     Raises:
-        FileNotFoundError: not there. ValueError: no images.
+        FileNotFoundError: not there. ValueError: no images, or images that are tested.
     """
-    return capped(known_images(name).located(data), data.limit, data.seed)
+    images = known_images(name).located(data)
+    check_apart(f"--calibrate-on {name}", images, "the in-distribution test set", data.sets["test"])
+    return capped(images, data.limit, data.seed)
 
 
 def known_images(name: str) -> FolderImages | OwnSet | OODSet:
@@ -147,10 +144,11 @@ def own_images(name: str, data: Host, ood: bool = False) -> ImageSet:
     return other.sets["test"]
 
 
-def check_own(name: str, images: ImageSet, data: Host) -> None:
-    """Raises ValueError: images of an OoD set are files of the data module too."""
+def of_no_part(images: ImageSet, data: Host) -> ImageSet:
+    """The images of an OoD set; raises ValueError: some are files of the data module too."""
     for part, own in data.sets.items():
-        check_apart(f"OoD set {name}", images, f"the in-distribution set, part {part},", own)
+        check_apart(f"OoD set {images.name}", images, f"the in-distribution set, part {part},", own)
+    return images
 
 
 def located_set(name: str) -> OODSet:

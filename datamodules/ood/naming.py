@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from datamodules.registry import (
     ANOMALIES,
@@ -48,14 +48,18 @@ def short_ood_names(names: Iterable[str], data: Host) -> dict[str, str]:
     return {shown(short[name]) if name in short else own: name for name in names}
 
 
-def module_behind(name: str, data: Host) -> Any:
-    """The data module, or its class, whose images a set shows, as they are or with anomalies; None: there is none.
+def sequence_rule(title: str, data: Host) -> Callable[[str], str | None] | None:
+    """How the keys of a set tell the sequences of its images; None: not known.
 
     Args:
-        name: as typed.
+        title: "ind-val", "ind-test" or the short name of an OoD set.
         data: the data module in use.
     """
-    if own_anomalies(name, data):
-        return data
+    name = data.calibrated_on if title == "ind-val" else short_ood_names(data.ood, data).get(title)
+    if name is None or own_anomalies(name, data):
+        return data.sequence_of
     base = drawn_on(name) or name
-    return module_of(base) if base in DATAMODULES or is_code(base) else None
+    rule: Callable[[str], str | None] | None = None
+    if base in DATAMODULES or is_code(base):
+        rule = module_of(base).sequence_of
+    return rule

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
 from datamodules.imagesets.base import ImageSet
-from datamodules.outside.parts import group_of
+from datamodules.imagesets.files import ClassifiedSet, FileSet
+from datamodules.outside.parts import SHARES, divided, drawn, group_of, left_shares
+from datamodules.outside.shared_files import check_apart
 from lsood.io import log, short_names, shown
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -61,21 +64,62 @@ class OwnFolder(BenchmarkDataModule):
         return common if common is not None and max(common) <= cls.largest else cls.image_size
 
     @classmethod
-    def as_ood(cls, seed: int) -> ImageSet:
-        """The images where the set is an OoD set: its test part, all where it has no parts of its own."""
+    def parts_there(cls) -> dict[str, FileSet]:
+        """The parts that the folder has, "train" among them; "train" alone: all images."""
         raise NotImplementedError
 
-    def tell(self, parts: Mapping[str, ImageSet], how: str) -> None:
+    @classmethod
+    def as_ood(cls, seed: int) -> ImageSet:
+        """The images where the set is an OoD set: its test part, all where it has no parts."""
+        raise NotImplementedError
+
+    def split(self, folder: Path) -> dict[str, ImageSet]:
+        """The parts that are there; the others are drawn from "train", see `datamodules.outside.parts.drawn`.
+
+        Raises:
+            ValueError: too few images, a class without images to fit on, or parts that share files.
+        """
+        there = self.parts_there()
+        for first, second in combinations(there, 2):
+            check_apart(f"{self.name}, part {first},", there[first], f"part {second}", there[second])
+        found: dict[str, ImageSet] = dict(there)
+        shares, how = left_shares(there), ""
+        if len(shares) > 1:
+            found |= self._drawn(there["train"], shares)
+            others = " and ".join(part for part in shares if part != "train")
+            how = f"; {others} drawn from {'train' if len(there) > 1 else 'all images'} by seed {self.seed}"
+            how += (
+                f", names equal up to the last {self.keep_together!r} together" if self.keep_together else ""
+            )
+        elif self.keep_together:
+            how = f"; --keep-together {self.keep_together} divides nothing, but intervals resample its groups"
+        self.tell(found, how)
+        return {part: found[part] for part in SHARES}
+
+    def _drawn(self, train: FileSet, shares: Mapping[str, float]) -> dict[str, ImageSet]:
+        classes = train.classes if isinstance(train, ClassifiedSet) else None
+        try:
+            chosen = drawn(train.keys, classes, self.seed, self.keep_together, shares)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        if classes is not None and (left := set(classes) - {classes[i] for i in chosen["train"]}):
+            raise ValueError(
+                f"{self.name}: no image of class {self.class_names[min(left)]} is left for the fit part; make the "
+                "parts train/, val/ and test/, or name another --keep-together"
+            )
+        return divided(train, chosen)
+
+    def tell(self, found: Mapping[str, ImageSet], how: str) -> None:
         """Log what was found. ``how`` the parts came about."""
-        sizes = " / ".join(str(len(images)) for images in parts.values())
+        sizes = " / ".join(str(len(found[part])) for part in SHARES)
         names = ", ".join(self.class_names[:5]) + (", ..." if len(self.class_names) > 5 else "")
         classes = f"{len(self.class_names)} classes ({names})" if self.class_names else "no labels"
-        log.info("%s: %s; %s images fit / validate / test%s", self.name, shown(classes), sizes, how)
+        log.info("%s: %s; fit / validation / test: %s images%s", self.name, classes, sizes, how)
 
 
 def described(
     base: type[OwnFolder], prefix: str, folder: Path, keep_together: str | None, **known: object
-) -> type[BenchmarkDataModule]:
+) -> type[OwnFolder]:
     """A data module class of a folder.
 
     Args:

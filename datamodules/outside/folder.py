@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from datamodules.imagesets.base import ImageSet
-from datamodules.imagesets.classified import ClassifiedSet
-from datamodules.imagesets.files import FileSet
-from datamodules.imagesets.shared_files import check_apart
+from datamodules.imagesets.files import ClassifiedSet, FileSet
 from datamodules.outside.base import OwnFolder, checked_folder, described
 from datamodules.outside.hints import refuse_other_layout
-from datamodules.outside.parts import divided, drawn, left_shares, part_folders
+from datamodules.outside.parts import part_folders
 from datamodules.registry import FOLDER
 from lsood.images.listing import composed, image_files, subfolders
 from lsood.io import log, shown
@@ -37,37 +34,10 @@ class ImageFolder(OwnFolder):
         """A network for the size of the input."""
         return "resnet18-small" if max(self.image_size) <= SMALL else "resnet18-imagenet"
 
-    def split(self, folder: Path) -> dict[str, ImageSet]:
-        found = {
-            part: self._images(place) for part, place in (self.part_folders or {"train": folder}).items()
-        }
-        parts = list(found)
-        for i, part in enumerate(parts):
-            for other in parts[:i]:
-                check_apart(f"{self.name}: part {part}", found[part], f"part {other}", found[other])
-        shares = left_shares(found)
-        how = ""
-        if len(shares) > 1:
-            train = found["train"]
-            classes = train.classes if isinstance(train, ClassifiedSet) else None
-            try:
-                chosen = drawn(train.keys, classes, self.seed, self.keep_together, shares)
-            except ValueError as error:
-                raise ValueError(f"{self.name}: {error}") from None
-            _check_classes(self, train, chosen["train"])
-            found |= divided(train, chosen)
-            how = (
-                f", {' and '.join(part for part in shares if part != 'train')} drawn from the others by seed"
-            )
-            how += "" if classes is None else ", class by class"
-            how += (
-                f", names equal up to the last {self.keep_together!r} together" if self.keep_together else ""
-            )
-        elif self.keep_together:
-            log.warning("%s has the parts train, val and test: --keep-together changes nothing", self.name)
-        parted = {part: found[part] for part in ("train", "val", "test")}
-        self.tell(parted, how)
-        return parted
+    @classmethod
+    def parts_there(cls) -> dict[str, FileSet]:
+        places = cls.part_folders or {"train": cls.folder}
+        return {part: cls._images(place) for part, place in places.items()}
 
     @classmethod
     def _images(cls, place: Path) -> FileSet:
@@ -158,15 +128,3 @@ def _class_names(place: Path, parts: dict[str, Path], below: Sequence[Path]) -> 
                 f"{FOLDER}{place}: {parts[part].name}/ has no class folders, {parts['train'].name}/ has"
             )
     return tuple(names)
-
-
-def _check_classes(data: OwnFolder, train: FileSet, chosen: Sequence[int]) -> None:
-    """Raises ValueError: the drawn fit part has no image of a class."""
-    if isinstance(train, ClassifiedSet):
-        left = set(train.classes) - {train.classes[i] for i in chosen}
-        if left:
-            name = data.class_names[min(left)]
-            raise ValueError(
-                f"{data.name}: no image of class {name} is left for the fit part; name other parts, or --keep-together "
-                "a text that divides its images"
-            )

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from datamodules.base import BenchmarkDataModule
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.subset import capped
-from datamodules.imagesets.tensors import CLASSES, TensorSet
+from datamodules.loading.tensors import CLASSES, TensorSet
 from datamodules.ood.base import Host, unknown_images
 from datamodules.outside.parts import divided, drawn, left_shares
 from lsood.io import log

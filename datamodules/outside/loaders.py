@@ -17,7 +17,7 @@ from torch.utils.data import (
 )
 
 from datamodules.formats.labels import IGNORE
-from datamodules.imagesets.tensors import TensorSet
+from datamodules.loading.tensors import TensorSet
 
 IN_MEMORY = 2 * 2**30
 """Bytes of images that are kept; further ones are read again when they are needed."""

@@ -40,7 +40,7 @@ def adapt(
         module: of the user, in evaluation mode; hooks are put on its layers.
         task: "classification", "segmentation" or "detection".
         images: (B, C, H, W) float32, RGB, as the pipeline pre-processes them; the first `TRACED` are used.
-        num_classes: K of the data.
+        num_classes: K of the data; 0: not known, all outputs are classes.
         outputs: which of the network's outputs these are, in their order; None: all of them, in the data's order.
         channel_order: "bgr": the network's input is flipped.
         latent_layer, feature_layers, head_layer: names of the module's layers; None, (): found.
@@ -63,9 +63,11 @@ def adapt(
     module.eval()
     images = images[:TRACED].float().cpu()
     found = OutsideNetwork(module, task, outputs, channel_order == "bgr")
-    trace = traced(module, images.flip(1) if found.bgr else images, task, None if outputs else num_classes)
+    trace = traced(
+        module, images.flip(1) if found.bgr else images, task, None if outputs else num_classes or None
+    )
     found.padded, found.num_outputs = trace.padded, trace.logits.shape[1]
-    if outputs is None and found.num_outputs != num_classes:
+    if outputs is None and num_classes and found.num_outputs != num_classes:
         raise ValueError(
             f"network {type(module).__name__} has {found.num_outputs} outputs, the data set has {num_classes} classes: "
             "--classes FILE names the classes of the outputs"

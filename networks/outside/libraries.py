@@ -59,7 +59,11 @@ def _timm(timm: Any, name: str, classes: int, channels: int, arguments: dict[str
     _only("timm", task, "classification")
     if not name.startswith(("hf-hub:", "hf_hub:", "local-dir:")) and not timm.is_model(name.split(".")[0]):
         raise _unknown("timm", name, timm.list_models())
-    given = {"num_classes": classes, "in_chans": channels, "pretrained": False} | arguments
+    given = (
+        {"in_chans": channels, "pretrained": False}
+        | ({"num_classes": classes} if classes else {})
+        | arguments
+    )
 
     def make(**further: Any) -> nn.Module:
         return timm.create_model(name, **{k: v for k, v in given.items() if k not in arguments}, **further)
@@ -82,7 +86,7 @@ def _torchvision(
     given: dict[str, Any] = {"weights": None}
     if "weights_backbone" in inspect.signature(models.get_model_builder(name)).parameters:
         given["weights_backbone"] = None
-    if arguments.get("weights") is None:
+    if arguments.get("weights") is None and classes:
         given["num_classes"] = classes + 1 if task == "detection" else classes  # with the background
 
     def make(**further: Any) -> nn.Module:

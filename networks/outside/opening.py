@@ -52,8 +52,8 @@ def open_network(
         source: ``file.py:build`` or ``package.module:build`` of a callable, an `nn.Module` class or instance, or a
             `NetworkSpec`; ``timm:NAME``, ``torchvision:NAME``, ``smp:ARCH/ENCODER``, ``transformers:DIR`` (a folder or
             a name of the hub); or a module, which is copied, so that the caller's stays as it is.
-        num_classes: K. A callable is given it, ``channels`` (of the images) and ``image_size`` (H, W) where its
-            signature names them.
+        num_classes: K; 0: the network has its own. A callable is given it, ``channels`` (of the images) and
+            ``image_size`` (H, W) where its signature names them.
         arguments: further ones of the constructor.
         task: "classification", "segmentation" or "detection".
 
@@ -79,7 +79,7 @@ def open_network(
         raise ValueError(f"--network {source}: {error}") from error
     except Exception as error:
         raise ValueError(f"--network {source}: {path} raises {reason(error)}") from error
-    given = {"num_classes": num_classes, "channels": channels, "image_size": image_size}
+    given = {"num_classes": num_classes or None, "channels": channels, "image_size": image_size}
     network = _made(source, thing, given, arguments)
     return Opened(_ready(network), short_name(source), of_module(network, arguments), _hash_of(code))
 

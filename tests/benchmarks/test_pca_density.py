@@ -93,7 +93,7 @@ def test_the_command_writes_table_figure_and_how_they_were_made(few_images, tmp_
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--ind", "cifra10", "--ood", "svhn"), "choose one of"),
+        (("--ind", "cifra10", "--ood", "svhn"), "did you mean 'cifar10'?"),
         (("--ind", "cifar10", "--ood", "svnh"), "svhn"),
         (("--ind", "cifar10", "--ood", "svhn", "--network", "lenett"), "unknown network"),
         (("--ind", "cifar10", "--ood", "svhn", "--limit", "0"), "--limit must be at least 1"),

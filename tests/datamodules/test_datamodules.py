@@ -192,7 +192,7 @@ def test_limit_and_hold_out_are_seeded(minis):
 def test_unknown_ood_names_list_the_right_ones():
     with pytest.raises(
         ValueError,
-        match=r"unknown OoD set 'svnh'; did you mean 'svhn'\? OoD sets: bdd100k, bdd100k-anomalies, ",
+        match=r"unknown OoD set 'svnh'; did you mean 'svhn'\? OoD sets: anomalies, bdd100k, bdd100k-anomalies, ",
     ):
         check_names(["svnh"])
     check_names([*known_names(), "folder:/x"])

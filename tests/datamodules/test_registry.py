@@ -55,7 +55,10 @@ def python(code, *paths):
 def test_names_are_known_and_mistypes_reported_without_torch():
     said = python(LIGHT)
     assert "unknown OoD set 'svnh'; did you mean 'svhn'? OoD sets: anomalies, bdd100k, " in said
-    assert "woodscape-soiling, folder:DIR, segmentation:DIR, coco:DIR, file.py:Class, generated:DIR" in said
+    assert (
+        "woodscape-soiling, folder:DIR, segmentation:DIR, coco:DIR, coco-masks:DIR, file.py:Class, generated:DIR"
+        in said
+    )
     assert "unknown in-distribution set 'cityscape'; did you mean 'cityscapes'?" in said
 
 

@@ -20,7 +20,7 @@ from anomalies.sets.stored import StoredSet
 from anomalies.sets.summary.readme import README
 from anomalies.sets.summary.sheet import outlined, sheet
 from anomalies.sets.summary.tables import DIFFICULTY, difficulty, numbers
-from lsood.io import markdown_cell, shown, write_bytes
+from lsood.io import markdown_cell, short_names, shown, write_bytes
 
 PREVIEW, STATISTICS, HARDNESS = "preview.jpg", "statistics.csv", "difficulty.csv"
 RECIPE, TEXT = "recipe.yaml", "README.md"
@@ -165,8 +165,9 @@ def command(header: dict[str, Any]) -> str:
     identity, spec = header["identity"], header["source"]
     words = ["python", "-m", "anomalies.generate"]
     if spec["ind"] is not None:
-        words += ["--ind", spec["ind"], "--split", spec["split"]]
+        words += ["--ind", short_names([spec["ind"]])[spec["ind"]], "--split", spec["split"]]
         words += ["--data-root", "DATA"] if spec["data_root"] else []
+        words += ["--keep-together", spec["keep_together"]] if spec.get("keep_together") else []
     else:
         words += ["--images", "FOLDER"]
     words += ["--recipe", RECIPE, "--severity", identity["severity"], "--seed", str(identity["seed"])]

@@ -138,7 +138,7 @@ class Finder:
         return maps.shape == given.shape and close(maps, given)
 
     def _reading(self, found: Producer) -> Reading | None:
-        if found.pooled is not None and any(True for _ in found.call.module.parameters(recurse=False)):
+        if found.pooled is not None and next(found.call.module.parameters(), None) is not None:
             pooled = "" if found.pool in ("vector", "map") else found.pool
             return Reading(None, True, pooled)
         given = found.call.given

@@ -20,6 +20,7 @@ from benchmarks.pipeline.given import Given
 from benchmarks.pipeline.job import chosen_methods, run
 from benchmarks.results import Results
 from datamodules import BenchmarkDataModule, module_of
+from networks.outside.spec import is_predictions
 
 DATA_ROOT = "LSOOD_DATA"
 """Environment variable with the default of ``data_root``."""
@@ -29,6 +30,12 @@ OF_NETWORKS = (
     "checkpoint", "preset", "epochs", "network_arg", "classes", "mean", "std", "channel_order", "input_range",
     "latent_layer", "feature_layers", "head_layer", "image_size", "ensemble_size", "outliers", "calibrate_on",
 )  # fmt: skip
+
+OF_PASSES = (
+    "checkpoint", "preset", "epochs", "network_arg", "classes", "channel_order", "latent_layer", "feature_layers",
+    "head_layer", "ensemble_size", "outliers", "describe_network",
+)  # fmt: skip
+"""Options of networks that files of results have no use for."""
 
 
 def evaluate(
@@ -99,6 +106,10 @@ def asked(
         raise ValueError(f"{fixed[0]} belongs to data that are named; the data module has its own")
     if (recipe := options.get("recipe")) is not None:
         recipe_of(recipe, ind_name)
+    if is_predictions(name):
+        asked_for = {**options, "describe_network": own.get("describe_network")}
+        if refused := [option for option in OF_PASSES if asked_for.get(option)]:
+            raise ValueError(f"{refused[0]} is for networks; {name} is a file of results")
     task = (module_of(ind_name, options.get("keep_together")) if data is None else data).task
     root = options.get("data_root") or os.environ.get(DATA_ROOT) or None
     settings = settings_of(

@@ -18,10 +18,11 @@ def check_names(
     Args:
         ind: None: the data are there already.
     """
+    from benchmarks.predictions.files import files_of
     from datamodules.registry import DATAMODULES, SPECS, check_known
     from datamodules.registry import check_names as check_ood_names
     from lsood.methods import check as check_method
-    from networks.outside.spec import FORMS, check_spec, is_outside
+    from networks.outside.spec import FORMS, check_spec, is_outside, is_predictions
     from networks.presets import preset as find_preset
     from networks.registry import NETWORKS
 
@@ -32,7 +33,9 @@ def check_names(
     check_ood_names(ood)
     for method in methods:
         check_method(method)
-    if network is not None and is_outside(network):
+    if is_predictions(network):
+        files_of(str(network))
+    elif network is not None and is_outside(network):
         check_spec(network)
     elif network is not None:
         NETWORKS.check(network, f"; or {FORMS}")

@@ -25,14 +25,16 @@ def max_bad_option(panel: str | None = None) -> Any:
 Ind = Annotated[
     str,
     typer.Option(
-        help="in-distribution set: a name, see --list, folder:DIR, segmentation:DIR, coco:DIR, file.py:Class",
+        help="in-distribution set: a name, see --list, folder:DIR, segmentation:DIR, coco:DIR, "
+        "coco-masks:DIR, file.py:Class",
         rich_help_panel=DATA,
     ),
 ]
 Ood = Annotated[
     list[str] | None,
     typer.Option(
-        help="OoD sets: names, see --list, folder:DIR, segmentation:DIR, coco:DIR, generated:DIR, file.py:Class; "
+        help="OoD sets: names, see --list, folder:DIR, segmentation:DIR, coco:DIR, coco-masks:DIR, "
+        "generated:DIR, file.py:Class; "
         "anomalies, or a set's name with -anomalies: drawn on the test images of --ind, or of that set; several",
         rich_help_panel=DATA,
     ),

@@ -48,7 +48,7 @@ def object_model_info(network: nn.Module, model_info: ModelInfo) -> ModelInfo:
         layers=(named.region_dropout,),
         latent_layer=named.region_layer,
         head=Head.of(network),
-        head_layer=named.head_layer,
+        head_layer=named.head_layer or "",
     )
 
 

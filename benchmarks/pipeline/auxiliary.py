@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -57,7 +58,10 @@ def image_methods(
     found = Methods()
     for name in names:
         detector = create(name)
-        if detector.auxiliary_networks is not None and data.task not in detector.unsupported_tasks:
+        applies = data.task not in detector.unsupported_tasks
+        if applies and (why := _unusable(trained.network, detector)):
+            found.failures[name] = why
+        elif detector.auxiliary_networks is not None and applies:
             try:
                 others = AUXILIARY[detector.auxiliary_networks](settings, data, trained, seed)
                 nets = tuple(other.network.to(settings.device) for other in others)
@@ -74,6 +78,11 @@ def image_methods(
     if settings.naive:
         found.detectors[Naive.name] = Naive()
     return found
+
+
+def _unusable(network: Any, detector: Detector) -> str | None:
+    """Why a network says that it cannot be used with a method; None: it can."""
+    return network.unusable(detector) if hasattr(network, "unusable") else None
 
 
 def plain_methods(names: Sequence[str], why: str = "which score whole images only") -> Methods:

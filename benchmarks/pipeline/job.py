@@ -28,7 +28,8 @@ from benchmarks.pipeline.outside import activations_hash, data_input
 from benchmarks.pipeline.provenance import provenance
 from benchmarks.pipeline.report import pictures_of, results_of
 from benchmarks.pipeline.sanity import checked
-from benchmarks.pipeline.training import network_name, under_test
+from benchmarks.pipeline.training import Trained, network_name, under_test
+from benchmarks.predictions.run import stated
 from benchmarks.results import RESULTS, Results
 from benchmarks.tasks import TASKS
 from benchmarks.tasks.base import Task, model_info_of
@@ -41,6 +42,7 @@ from leaderboards.build import build
 from leaderboards.schema import IMAGE
 from lsood.io import log
 from lsood.methods import chosen, method_class
+from networks.outside.spec import is_predictions
 
 FALSE_ALARM_RATE = 0.05
 
@@ -120,7 +122,11 @@ def run_seed(
     whole, data = data, calibrated_data(data, settings)
     rate = check_rate(settings.false_alarm_rate, FALSE_ALARM_RATE, len(data.sets["val"]))
     watched = watch if settings.progress else unwatched
-    files = closed(given.network, data, watched) if isinstance(given.network, ClosedNetwork) else None
+    files: tuple[Trained, Extraction] | None = None
+    if isinstance(given.network, ClosedNetwork):
+        files = closed(given.network, data, watched)
+    elif is_predictions(settings.network):
+        files = stated(settings, data, watched)
     trained = under_test(settings, whole, seed) if files is None else files[0]
     sanity = checked(trained, whole, settings.device) if files is None and seed == settings.seeds[0] else {}
     model_info = model_info_of(trained.network, data, settings, seed, task)
@@ -128,9 +134,9 @@ def run_seed(
     levels: list[Level] = task.levels(trained.network, data, model_info, settings, mask_seeds)
     names = methods_at(IMAGE, settings, task)
     own = (
-        image_methods(names, settings, whole, trained, seed)
-        if files is None
-        else plain_methods(names, NO_NETWORK)
+        plain_methods(names, NO_NETWORK)
+        if isinstance(given.network, ClosedNetwork)
+        else image_methods(names, settings, whole, trained, seed)
     )
     methods = [LevelMethods(levels[0], own.detectors, own.failures)]
     for level in levels[1:]:

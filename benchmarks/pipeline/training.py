@@ -32,7 +32,7 @@ from datamodules import BenchmarkDataModule, cache_dir
 from lsood.io import checksum_file, log, one_line, remove_leftovers, sha256, whole, write_text
 from networks import TrainingConfig
 from networks.checkpoint import classes_in
-from networks.outside.spec import arguments_of
+from networks.outside.spec import arguments_of, is_predictions
 
 CACHE_VERSION = 2
 COST = "training.json"
@@ -74,6 +74,8 @@ def network_name(settings: Settings, data: BenchmarkDataModule) -> str:
     """
     if of_user(settings):
         return name_of(settings)
+    if is_predictions(settings.network):
+        return str(settings.network)
     name = settings.network or (networks.preset(settings.preset).network if settings.preset else None)
     name = name or (data.miniature_network if data.origin == "miniature" else data.default_network)
     if not name:

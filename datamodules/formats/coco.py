@@ -4,19 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from datamodules.formats.scalabel import read_json
-from datamodules.imagesets.boxed import BoxedSet, Size
-from datamodules.imagesets.boxes import Boxes, boxes_of
+from datamodules.formats.coco_json import Labelled, Listed, read_coco
+from datamodules.imagesets.boxed import BoxedSet
 from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.origin import MARKER, origin_of
 from lsood.images.listing import composed, files_below, image_files
 from lsood.io import log
 
-Labelled = dict[str, tuple[Boxes, Size | None]]
 LABELS = (
     "**/val_coco_format.json",
     "annotations/instances_val*.json",
@@ -36,7 +34,7 @@ def coco_boxed(name: str, published: int | None = None) -> Callable[[Path], File
         if found is None:
             return FileSet(name, folder, files, origin_of(folder, len(files), published))
         log.info("%s: boxes of %s", name, found[0])
-        return _labelled(name, folder, files, *found, published)
+        return boxed_set(name, folder, files, *found, published)
 
     return load
 
@@ -61,7 +59,7 @@ def _fitting(folder: Path, files: list[Path]) -> tuple[Path, Labelled] | None:
             except ValueError as error:
                 wrong = wrong or error
                 continue
-            there = sum(_parts(listed)[-1] in names for listed in labels)
+            there = sum(listed_parts(listed)[-1] in names for listed in labels)
             if there > best:
                 best, chosen = there, (path, labels)
             first = first or (path, labels)
@@ -74,22 +72,65 @@ def _fitting(folder: Path, files: list[Path]) -> tuple[Path, Labelled] | None:
     return first
 
 
-def _labelled(
-    name: str, folder: Path, files: list[Path], path: Path, labels: Labelled, published: int | None
-) -> BoxedSet:
+class CocoSet(BoxedSet):
+    """Images with boxes of a label file in COCO's format.
+
+    Attributes:
+        image_ids: of every image, as its label file has it.
+        listed: what it says of every image.
+    """
+
+    image_ids: list[Any]
+    listed: list[Listed]
+
+
+Set = TypeVar("Set", bound=CocoSet)
+
+
+def boxed_set(
+    name: str,
+    folder: Path,
+    files: Sequence[Path],
+    path: Path,
+    labels: Labelled,
+    published: int | None,
+    kind: type[Set] = CocoSet,  # type: ignore[assignment]
+    own: bool = False,
+) -> Set:
+    """The images that a label file lists, of those that are there; a warning counts those that are not.
+
+    Args:
+        folder: the keys are the files' paths below it. files: that are there. path: of the label file.
+        kind: of the set. own: these are files of the user.
+
+    Raises:
+        ValueError: none is there, or a listed name could be two files.
+    """
+    chosen = _found(folder, files, path, labels)
+    listed = [labels[name] for name in chosen.values()]
+    origin = "own" if own else origin_of(folder, len(chosen), published)
+    objects, sizes = [one.objects for one in listed], [one.size for one in listed]
+    made = kind(name, folder, list(chosen), origin, objects, path, sizes)
+    made.listed = [listed[place] for place in made.used]
+    made.image_ids = [one.id for one in made.listed]
+    return made
+
+
+def _found(folder: Path, files: Sequence[Path], path: Path, labels: Labelled) -> dict[Path, str]:
+    """{file that is there: its name in the label file}, in the order of the files."""
     by_name: dict[str, list[Path]] = {}
     for file in files:
         by_name.setdefault(composed(file.name), []).append(file)
-    found: dict[Path, tuple[Boxes, Size | None]] = {}
+    found: dict[Path, str] = {}
     missing = []
-    for listed, entry in labels.items():
+    for listed in labels:
         there = _places(listed, by_name)
         if len(there) > 1:
             raise ValueError(f"{path}: image {listed} could be {there[0]} or {there[1]}; keep one of them")
         if there and there[0] in found:
             raise ValueError(f"{path} lists {there[0]} more than once, e.g. as {listed}")
         if there:
-            found[there[0]] = entry
+            found[there[0]] = listed
         else:
             missing.append(listed)
     if missing:
@@ -99,12 +140,10 @@ def _labelled(
         )  # fmt: skip
     if not found:
         raise ValueError(f"none of the {len(missing)} images that {path} lists is below {folder}")
-    chosen = sorted(found)
-    objects, sizes = zip(*(found[file] for file in chosen), strict=True)
-    return BoxedSet(name, folder, chosen, origin_of(folder, len(chosen), published), objects, path, sizes)
+    return dict(sorted(found.items()))
 
 
-def _parts(listed: str) -> list[str]:
+def listed_parts(listed: str) -> list[str]:
     """The parts of a path in a label file, whichever system wrote it: "/" and "\\" divide it."""
     return [part for part in composed(listed).replace("\\", "/").split("/") if part not in ("", ".")] or [""]
 
@@ -113,7 +152,7 @@ def _places(listed: str, by_name: dict[str, list[Path]]) -> list[Path]:
     """Files whose path ends as the listed one does; of an absolute path, which another machine may have written, those
     that share the longest end with it.
     """
-    parts = _parts(listed)
+    parts = listed_parts(listed)
     there = by_name.get(parts[-1], [])
     shared = [(_shared(file, parts), file) for file in there]
     if listed[:1] in ("/", "\\") or listed[1:2] == ":":
@@ -130,60 +169,3 @@ def _shared(file: Path, parts: list[str]) -> int:
             break
         length += 1
     return length
-
-
-def read_coco(path: Path) -> Labelled:
-    """{file name: (objects, all of class -1; (H, W) the file states)} of every image, also of those without objects.
-    Objects with iscrowd are no targets, see `datamodules.imagesets.boxes.Regions`.
-
-    Raises:
-        FileNotFoundError: no such file. ValueError: damaged JSON, an entry without what it needs, an object of an
-            unknown image or category, or a box that is none (negative width, not finite); names file and image.
-    """
-    content = read_json(path)
-    if not isinstance(content, dict) or not all(
-        isinstance(content.get(part), list) for part in ("images", "annotations", "categories")
-    ):
-        raise ValueError(f"{path} is no COCO file: it needs the lists images, annotations and categories")
-    try:
-        names = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
-        images = {entry["id"]: entry for entry in content["images"]}
-        files = {key: str(entry["file_name"]) for key, entry in images.items()}
-        if len(set(files.values())) < len(content["images"]):
-            raise ValueError(f"{path} lists an image more than once")
-        if len(names) < len(content["categories"]):
-            raise ValueError(f"{path} gives two categories the same id")
-        objects: dict[Any, list[tuple[str, list[Any]]]] = {key: [] for key in images}
-        crowds: dict[Any, list[tuple[str, list[Any], bool]]] = {key: [] for key in images}
-        for entry in content["annotations"]:
-            image, category = entry["image_id"], entry["category_id"]
-            if image not in images:
-                raise ValueError(f"{path}: an object refers to image {image!r}, which it does not list")
-            if category not in names:
-                raise ValueError(f"{path}: image {files[image]} has the unknown category {category!r}")
-            if entry.get("iscrowd"):
-                crowds[image].append((names[category], _corners(entry["bbox"]), True))
-            else:
-                objects[image].append((names[category], _corners(entry["bbox"])))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: an image, category or object is incomplete: {error}") from None
-    return {
-        files[key]: (boxes_of(found, f"{path}: image {files[key]}", left_out=crowds[key]), _size(images[key]))
-        for key, found in objects.items()
-    }
-
-
-def _corners(box: list[Any]) -> list[Any]:
-    """x, y, width, height to x1 y1 x2 y2."""
-    if len(box) != 4:
-        raise TypeError(f"bbox {box!r}")
-    x, y, width, height = box
-    return [x, y, x + width, y + height]
-
-
-def _size(image: dict[str, Any]) -> Size | None:
-    """(H, W) of an entry; None where it states none, as -1 or 0 does."""
-    height, width = image.get("height"), image.get("width")
-    if isinstance(height, int) and isinstance(width, int) and height > 0 and width > 0:
-        return height, width
-    return None

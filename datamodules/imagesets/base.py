@@ -41,6 +41,11 @@ class Item(NamedTuple):
     source: str = ""
 
 
+def blank(shape: tuple[int, int]) -> Image:
+    """An image of a size (H, W) that takes no memory."""
+    return np.broadcast_to(np.uint8(0), (*shape, 3))
+
+
 class ImageSet(ABC):
     """A set of raw images.
 
@@ -81,6 +86,10 @@ class ImageSet(ABC):
         Raises:
             FileNotFoundError, ValueError: naming the file.
         """
+
+    def outline(self, index: int) -> Item:
+        """:meth:`read` with pixels of no meaning where the rest is known without decoding the image; same errors."""
+        return self.read(index)
 
     def shape(self, index: int) -> tuple[int, int]:
         """(H, W) of the image at a position, without decoding it where that is possible."""

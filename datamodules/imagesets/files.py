@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.formats.labels import check_pair, read_labelled, turned_with
-from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
+from datamodules.imagesets.base import ImageSet, Item, blank, fingerprint_of
 from datamodules.imagesets.contents import digests
 from datamodules.imagesets.left_out import split_usable
 from lsood.images.depth import warn_of_depth
@@ -99,6 +99,9 @@ class FileSet(ImageSet):
             if self.labels.anomaly
             else Item(image, label, self.keys[index])
         )
+
+    def outline(self, index: int) -> Item:
+        return self.read(index) if self.labelled else Item(blank(self.shape(index)), None, self.keys[index])
 
     def fault(self, index: int) -> str | None:
         path = self.files[index]

@@ -41,6 +41,9 @@ class Subset(ImageSet):
     def read(self, index: int) -> Item:
         return self.base.read(self.indices[index])
 
+    def outline(self, index: int) -> Item:
+        return self.base.outline(self.indices[index])
+
     @property
     def left_out(self) -> Sequence[str]:  # type: ignore[override]
         return self.base.left_out
@@ -65,6 +68,9 @@ class Unlabelled(ImageSet):
 
     def read(self, index: int) -> Item:
         return self.base.read(index)._replace(target=None, anomaly=None)
+
+    def outline(self, index: int) -> Item:
+        return self.base.outline(index)._replace(target=None, anomaly=None)
 
     def shape(self, index: int) -> tuple[int, int]:
         return self.base.shape(index)

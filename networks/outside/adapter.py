@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from networks.outside.detection.adapt import adapt_detector
 from networks.outside.finder import Finder
 from networks.outside.trace import traced
 from networks.outside.wrapper import OutsideNetwork
@@ -50,7 +49,7 @@ def adapt(
             network that fails, returns no logits, or another number of them than K; one line.
     """
     if task == "detection":
-        return _detector(
+        return adapt_detector(
             module,
             images,
             num_classes,
@@ -75,12 +74,3 @@ def adapt(
     with torch.no_grad():
         Finder(found, trace, latent_layer, feature_layers, head_layer).find()
     return found
-
-
-def _detector(module: nn.Module, images: Tensor, num_classes: int, **options: Any) -> nn.Module:
-    try:
-        detection = importlib.import_module("networks.outside.detection.adapt")
-    except ImportError as error:
-        raise ValueError("object detectors of the user cannot be measured by this version") from error
-    adapted: nn.Module = detection.adapt_detector(module, images, num_classes, **options)
-    return adapted

@@ -28,7 +28,13 @@ class InputConfig:
 
 
 def of_module(module: nn.Module, arguments: Mapping[str, Any] | None = None) -> InputConfig:
-    """Of a timm network, by its ``pretrained_cfg``; nothing of any other."""
+    """Of a timm network, by its ``pretrained_cfg``; of a detector of torchvision, by its transform; nothing of any
+    other.
+    """
+    transform: Any = getattr(module, "transform", None)
+    if hasattr(transform, "image_mean"):
+        scale = tuple(map(float, transform.image_mean)), tuple(map(float, transform.image_std))
+        return InputConfig(scale[0], scale[1], (int(transform.min_size[-1]), int(transform.max_size)))
     config = getattr(module, "pretrained_cfg", None)
     if not isinstance(config, Mapping):
         return InputConfig()

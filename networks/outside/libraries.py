@@ -92,7 +92,8 @@ def _torchvision(
     def make(**further: Any) -> nn.Module:
         return models.get_model(name, **{k: v for k, v in given.items() if k not in arguments}, **further)
 
-    return Made(_made(f"torchvision:{name}", make, arguments))
+    module = _made(f"torchvision:{name}", make, arguments)
+    return Made(module, of_module(module))
 
 
 def _smp(smp: Any, name: str, classes: int, channels: int, arguments: dict[str, Any], task: str) -> Made:

@@ -17,13 +17,20 @@ LIBRARIES = {
     "transformers": "transformers:DIR",
 }
 """{prefix: what follows it}."""
-FORMS = f"file.py:build, package.module:build, {', '.join(LIBRARIES.values())}"
+PREDICTIONS = "predictions:"
+"""Prefix of files of results that stand for a network."""
+FORMS = f"file.py:build, package.module:build, {', '.join(LIBRARIES.values())}, {PREDICTIONS}FILE"
 WORDS = {"true": True, "false": False, "none": None}
 
 
 def is_outside(name: str) -> bool:
     """Whether a name is a SPEC of a network of the user, not one of ``networks.NETWORKS``."""
-    return ":" in name
+    return ":" in name and not is_predictions(name)
+
+
+def is_predictions(name: str | None) -> bool:
+    """Whether a name is ``predictions:FILE``: results in place of a network."""
+    return name is not None and name.startswith(PREDICTIONS)
 
 
 def library_of(spec: str) -> tuple[str, str] | None:

@@ -6,7 +6,8 @@ import logging
 import numpy as np
 import pytest
 
-from datamodules.formats.coco import coco_boxed, read_coco
+from datamodules.formats.coco import coco_boxed
+from datamodules.formats.coco_json import read_coco
 from datamodules.formats.voc import read_voc, voc_boxed
 from datamodules.imagesets.boxed import BoxedSet
 from datamodules.imagesets.boxes import NO_BOXES, boxes_of

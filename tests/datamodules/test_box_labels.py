@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from datamodules.formats.coco import coco_boxed, read_coco
+from datamodules.formats.coco import coco_boxed
+from datamodules.formats.coco_json import read_coco
 from datamodules.formats.voc import read_voc, voc_boxed
 from datamodules.imagesets.boxes import UNKNOWN, boxes_of, inside
 from datamodules.ind.bdd100k import BDD100kDataModule, read_boxes

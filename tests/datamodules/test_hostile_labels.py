@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import io
 
-from datamodules.formats.coco import coco_boxed, read_coco
+from datamodules.formats.coco import coco_boxed
+from datamodules.formats.coco_json import read_coco
 from datamodules.formats.scalabel import read_scalabel
 from datamodules.formats.voc import read_voc, voc_files
 from datamodules.imagesets.boxes import FARTHEST

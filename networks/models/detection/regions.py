@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
@@ -79,39 +81,10 @@ class RegionHeads(RoIHeads):
         described = zip(
             *(part.float().split(rows) for part in self.describe(maps, proposals, size)), strict=True
         )
-        return [self._kept(boxes, size, *parts) for boxes, parts in zip(proposals, described, strict=True)]
-
-    def _kept(
-        self,
-        proposals: Tensor,
-        size: tuple[int, int],
-        regions: Tensor,
-        features: Tensor,
-        logits: Tensor,
-        deltas: Tensor,
-    ) -> Detections:
-        """The detections of one image: score above the threshold, suppressed per class, the best by score."""
-        scores = logits.softmax(dim=1)[:, 1:]
-        moved = self.box_coder.decode(deltas, [proposals]).reshape(len(logits), logits.shape[1], 4)[:, 1:]
-        origins, labels = (scores > self.score_thresh).nonzero(as_tuple=True)
-        boxes = clip_boxes_to_image(moved[origins, labels], size)
-        sizeable = remove_small_boxes(boxes, SMALLEST)
-        boxes, origins, labels = boxes[sizeable], origins[sizeable], labels[sizeable]
-        best = batched_nms(boxes, scores[origins, labels], labels, self.nms_thresh)[: self.detections_per_img]
-        origins, labels = origins[best], labels[best]
-        return Detections(
-            boxes=boxes[best],
-            labels=labels,
-            scores=scores[origins, labels],
-            logits=logits[origins, 1:],
-            background=logits[origins, 0],
-            features=features[origins],
-            regions=regions[origins],
-            origins=origins,
-            proposal_logits=logits[:, 1:],
-            proposal_background=logits[:, 0],
-            proposal_boxes=proposals,
-        )
+        return [
+            kept_detections(self, boxes, size, parts)
+            for boxes, parts in zip(proposals, described, strict=True)
+        ]
 
     def losses(
         self,
@@ -125,6 +98,59 @@ class RegionHeads(RoIHeads):
         _, _, logits, deltas = self.describe(maps, proposals, size)
         classifier, boxes = fastrcnn_loss(logits.float(), deltas.float(), labels, wanted)
         return {"loss_classifier": classifier, "loss_box_reg": boxes}
+
+
+def kept_detections(
+    heads: RoIHeads,
+    proposals: Tensor,
+    size: tuple[int, int],
+    described: tuple[Tensor, Tensor, Tensor, Tensor],
+    columns: Sequence[int] = (),
+) -> Detections:
+    """The detections of one image as torchvision's region heads keep them: score above the threshold, suppressed per
+    class, the best by score.
+
+    Args:
+        heads: give box coder and thresholds.
+        proposals: (P, 4). size: (H, W) of the image.
+        described: regions (P, C, h, w), features (P, F), logits (P, L) and deltas (P, 4 L) of the proposals.
+        columns: of the logits that are the K classes, in their order; (): all but the first, the background's. Further
+            ones count as background.
+    """
+    regions, features, logits, deltas = described
+    classes = torch.tensor(list(columns) or range(1, logits.shape[1]), device=logits.device)
+    scores = logits.softmax(dim=1)[:, classes]
+    moved = heads.box_coder.decode(deltas, [proposals]).reshape(len(logits), logits.shape[1], 4)[:, classes]
+    origins, labels = (scores > heads.score_thresh).nonzero(as_tuple=True)
+    boxes = clip_boxes_to_image(moved[origins, labels], size)
+    sizeable = remove_small_boxes(boxes, SMALLEST)
+    boxes, origins, labels = boxes[sizeable], origins[sizeable], labels[sizeable]
+    best = batched_nms(boxes, scores[origins, labels], labels, heads.nms_thresh)[: heads.detections_per_img]
+    origins, labels = origins[best], labels[best]
+    background = rest_of(logits, classes)
+    return Detections(
+        boxes=boxes[best],
+        labels=labels,
+        scores=scores[origins, labels],
+        logits=logits[origins][:, classes],
+        background=background[origins],
+        features=features[origins],
+        regions=regions[origins],
+        origins=origins,
+        proposal_logits=logits[:, classes],
+        proposal_background=background,
+        proposal_boxes=proposals,
+    )
+
+
+def rest_of(logits: Tensor, classes: Tensor) -> Tensor:
+    """(..., L) -> (...): the logit that stands for all columns but ``classes`` (K,) int64: their softmax probabilities
+    stay as they are.
+    """
+    others = torch.ones(logits.shape[-1], dtype=torch.bool, device=logits.device)
+    others[classes] = False
+    rest = logits[..., others]
+    return rest[..., 0] if rest.shape[-1] == 1 else rest.logsumexp(-1)
 
 
 def region_pooling(points: int) -> MultiScaleRoIAlign:

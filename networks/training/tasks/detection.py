@@ -23,7 +23,7 @@ class DetectionModule(TrainingModule):
     has no deterministic gradient on a GPU.
 
     Raises:
-        ValueError: a config with another loss than cross-entropy, or with compilation.
+        ValueError: a config with another loss than cross-entropy, or with compilation, or a network without losses.
     """
 
     task: ClassVar[str] = "detection"
@@ -36,6 +36,10 @@ class DetectionModule(TrainingModule):
     def __init__(self, network: Detector, config: TrainingConfig, num_classes: int) -> None:
         if config.loss != "cross-entropy" or config.compile:
             raise ValueError("detectors are trained with loss cross-entropy and without compile")
+        if not hasattr(network, "losses"):
+            raise ValueError(
+                f"{type(network).__name__} has no losses(images, targets) and cannot be trained here"
+            )
         metric = MeanAveragePrecision(box_format="xyxy", iou_type="bbox")
         metric.warn_on_many_detections = False
         super().__init__(network, config, metric)
@@ -58,8 +62,7 @@ class DetectionModule(TrainingModule):
             torch.manual_seed(index)
             loss = self._losses(batch)
         found = [
-            {"boxes": d.boxes, "scores": d.scores, "labels": d.labels}
-            for d in self.network.detect(batch["image"])
+            {"boxes": d.boxes, "scores": d.scores, "labels": d.labels} for d in self.network(batch["image"])
         ]
         self.metric.update(found, [known_objects(target) for target in batch["target"]])
         self.log("val_loss", loss, batch_size=len(batch["image"]))

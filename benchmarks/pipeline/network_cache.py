@@ -147,7 +147,7 @@ def cached(
 def _identify(folder: Path, content: Mapping[str, Any]) -> None:
     """Write what a network is beside its weights; the file's time is that of its last use."""
     known = read_index(folder / IDENTITY) or {}
-    said = as_read({"asked": known.get("asked"), **content})
+    said = as_read({**known, **content})
     if known == said:
         os.utime(folder / IDENTITY)
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-import click
 import typer
 from rich.table import Table
 
@@ -117,7 +116,7 @@ def _age(seconds: float) -> str:
 def _agreed(question: str) -> bool:
     try:
         return typer.confirm(question)
-    except click.Abort:  # nobody is there to answer
+    except typer.Abort:  # nobody is there to answer
         return False
 
 

@@ -189,16 +189,16 @@ def _pass(
     probes = [*missing.images, *missing.pixels, *missing.objects]
     masks = title in data.ood_sets
 
-    def timed(rows: range) -> tuple[float, int]:
+    def timed(rows: range, tag: str) -> tuple[float, int]:
         loader = data.loader(Subset(images, rows), masks=masks)
         before, start = _size(sample.store), time.perf_counter()
-        sample.measure(title, loader, f"{title} {rows}", probes, missing.steps)
+        sample.measure(title, loader, f"{title} {tag}", probes, missing.steps)
         return time.perf_counter() - start, _size(sample.store) - before
 
     try:
-        first, size = timed(range(1))
+        first, size = timed(range(1), "first")
         count = min(2 if first > SLOW else data.batch_size, len(images))
-        seconds, size = timed(range(count))
+        seconds, size = timed(range(count), "second")
         found.seconds, found.size = seconds / count * len(images), size / count * len(images)
     except Exception as error:
         log.warning("%s: its pass could not be timed (%s)", title, reason(error))
@@ -235,19 +235,16 @@ def _probes(level: Level, detector: Detector) -> list[Probe]:
 
 
 def _steps(detector: Detector) -> list[Perturbation]:
-    try:
-        return detector.perturbations()
-    except Exception:  # of a method that knows its steps once it is fitted
-        return []
+    """Input steps of a method that learns nothing; those of others are known once they are fitted."""
+    return detector.perturbations() if type(detector).fit is Detector.fit else []
 
 
 def _uncounted(prepared: Prepared) -> list[str]:
     """What passes may come beside those of `expected`."""
     found = []
     for name, detector in prepared.methods[0].detectors.items():
-        try:
-            detector.perturbations()
-        except Exception:
+        steps = type(detector).perturbations is not Detector.perturbations
+        if steps and type(detector).fit is not Detector.fit and getattr(detector, "epsilon", 1):
             found.append(f"{name}: its input steps, further passes, are known once it is fitted")
     if others := [name for name in prepared.settings.protocols if name != "no-ood"]:
         found.append(f"{', '.join(others)}: the passes of tuning on validation images")

@@ -40,7 +40,7 @@ def device_of(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda", "mps"):
         raise ValueError(f"cannot train on device {name!r}; {NAMES}")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError('there is no device "mps" here; "cpu" works')
+        raise ValueError(f'there is no device {name!r} here; "cpu" works')
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f'there is no device {name!r} here ({torch.cuda.device_count()} GPUs); "cpu" works')
     return device

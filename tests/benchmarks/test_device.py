@@ -64,7 +64,7 @@ def test_mps_that_is_not_there_is_one_line(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ValueError, match="PyTorch sees no Apple GPU here; use --device cpu"):
         resolve_device("mps")
-    with pytest.raises(ValueError, match='no device "mps" here; "cpu" works'):
+    with pytest.raises(ValueError, match="no device 'mps' here; \"cpu\" works"):
         device_of("mps")
     with pytest.raises(ValueError, match="auto, cpu, cuda or mps, got 'gpu'"):
         resolve_device("gpu")

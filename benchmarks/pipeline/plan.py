@@ -244,7 +244,7 @@ def _uncounted(prepared: Prepared) -> list[str]:
     found = []
     for name, detector in prepared.methods[0].detectors.items():
         steps = type(detector).perturbations is not Detector.perturbations
-        if steps and type(detector).fit is not Detector.fit and getattr(detector, "epsilon", 1):
+        if steps and type(detector).fit is not Detector.fit and getattr(detector, "epsilon", True):
             found.append(f"{name}: its input steps, further passes, are known once it is fitted")
     if others := [name for name in prepared.settings.protocols if name != "no-ood"]:
         found.append(f"{', '.join(others)}: the passes of tuning on validation images")

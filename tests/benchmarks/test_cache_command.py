@@ -61,7 +61,11 @@ def aged(folder, days):
 
 
 def test_the_list_says_what_every_entry_is():
-    network(), activations(), miniature.write("mnist", cache_dir() / "miniature", sizes={"train": 20, "test": 5})
+    (
+        network(),
+        activations(),
+        miniature.write("mnist", cache_dir() / "miniature", sizes={"train": 20, "test": 5}),
+    )
     done = call("list")
     assert done.exit_code == 0, done.output
     assert "lenet on mnist (miniature), seed 0, 3 epochs, focal" in done.output
@@ -107,7 +111,9 @@ def test_prune_shows_and_asks_first():
     done = call("prune", "--networks", input="n\n")
     assert "lenet on mnist" in done.output and "nothing was removed" in done.output and folder.is_dir()
     assert "nothing was removed" in call("prune", "--networks").output and folder.is_dir()  # nobody answers
-    assert "nothing was removed" in call("prune", "--networks", "--dry-run", "--yes").output and folder.is_dir()
+    assert (
+        "nothing was removed" in call("prune", "--networks", "--dry-run", "--yes").output and folder.is_dir()
+    )
     assert "removed 1 entries" in call("prune", "--networks", input="y\n").output and not folder.exists()
 
 
@@ -118,7 +124,7 @@ def test_prune_removes_what_is_old_and_of_the_named_kinds():
     assert not old.exists() and new.is_dir() and measured.is_dir()
     call("prune", "--older-than", "90", "--yes")
     assert not measured.exists() and new.is_dir()
-    assert not [path for path in cache_dir().rglob(".*")]
+    assert not list(cache_dir().rglob(".*"))
 
 
 def test_prune_needs_to_be_told_what():

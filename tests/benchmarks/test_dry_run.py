@@ -37,7 +37,9 @@ def call(*arguments):
 
 
 def contents(folder):
-    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in Path(folder).rglob("*") if p.is_file()}
+    return {
+        str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in Path(folder).rglob("*") if p.is_file()
+    }
 
 
 def settings(**options):
@@ -47,7 +49,14 @@ def settings(**options):
 
 def test_it_shows_everything_and_does_nothing():
     output = call("--methods", "msp", "deep-ensemble", "--ensemble-size", "2", "--dry-run")
-    for words in ("mnist, train", "uniform-noise", "needed", "together", "activations", "nothing was trained"):
+    for words in (
+        "mnist, train",
+        "uniform-noise",
+        "needed",
+        "together",
+        "activations",
+        "nothing was trained",
+    ):
         assert words in output
     assert not (cache_dir() / "networks").exists() and not (cache_dir() / "activations").exists()
     assert not Path("runs").exists()
@@ -111,7 +120,9 @@ def test_methods_that_cannot_run_and_steps_that_are_not_known_are_said():
 def test_a_given_checkpoint_needs_no_training(tmp_path):
     call("--methods", "msp", "--out", "out")
     (weights,) = (cache_dir() / "networks").glob("*/weights.safetensors")
-    assert "none: the weights are given" in call("--checkpoint", str(weights), "--methods", "msp", "--dry-run")
+    assert "none: the weights are given" in call(
+        "--checkpoint", str(weights), "--methods", "msp", "--dry-run"
+    )
 
 
 @pytest.mark.parametrize("size", [("bdd100k", "knn"), ("camvid", "latent-neighbour")])
@@ -124,14 +135,18 @@ def test_boxes_and_pixels_are_planned(size, monkeypatch):
         entry = miniature.MINIATURES[name]
         own = miniature.Miniature(entry.folder, entry.write, sizes, entry.revision)
         monkeypatch.setitem(miniature.MINIATURES, name, own)
-    found = plan(Settings(ind=ind, ood=(f"{ind}-anomalies",), methods=("msp", method), epochs=1, batch_size=2))
+    found = plan(
+        Settings(ind=ind, ood=(f"{ind}-anomalies",), methods=("msp", method), epochs=1, batch_size=2)
+    )
     (seed,) = found.seeds
     assert all(one.forwards == 1 and one.seconds and one.size for one in seed.passes), seed.passes
     assert seed.step and len(seed.methods) == 2
 
 
 def test_estimates_are_sums():
-    own = SeedPlan(0, [Planned("a", 0, 3, False), Planned("a", 1, 3, True), Planned("a", 0, 1, False, 3)], 100, 0.5)
+    own = SeedPlan(
+        0, [Planned("a", 0, 3, False), Planned("a", 1, 3, True), Planned("a", 0, 1, False, 3)], 100, 0.5
+    )
     assert [own.training_seconds(one) for one in own.trainings] == [150, 0, 150]
     own.step = None
     assert own.training_seconds(own.trainings[0]) is None

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from typer.testing import CliRunner
@@ -14,7 +15,20 @@ from benchmarks.tracking import Tracker, base, check_trackers, current_tracker, 
 from benchmarks.tracking.base import named
 from leaderboards.store import load_result
 
-RUN = ["--ind", "mnist", "--ood", "uniform-noise", "--methods", "msp", "--limit", "40", "--epochs", "2", "--out", "out"]
+RUN = [
+    "--ind",
+    "mnist",
+    "--ood",
+    "uniform-noise",
+    "--methods",
+    "msp",
+    "--limit",
+    "40",
+    "--epochs",
+    "2",
+    "--out",
+    "out",
+]
 CURVE = {"train_loss", "val_loss", "accuracy", "lr", "seconds"}
 
 
@@ -39,7 +53,7 @@ def call(*arguments, app=app):
 class Memory(Tracker):
     """Keeps what it is told; fails at the named call."""
 
-    made = []
+    made: ClassVar[list] = []
 
     def __init__(self, out, title):
         self.out, self.title, self.told, self.steps, self.values, self.ended = out, title, {}, {}, {}, None
@@ -93,7 +107,9 @@ def test_auxiliary_networks_have_curves_of_their_own(memory):
 
 
 def test_training_alone_is_tracked(memory):
-    done = call("--ind", "mnist", "--limit", "40", "--epochs", "2", "--track", "mlflow", app=train_command.app)
+    done = call(
+        "--ind", "mnist", "--limit", "40", "--epochs", "2", "--track", "mlflow", app=train_command.app
+    )
     assert "validation accuracy" in done.output
     assert memory[0].steps["lenet-seed0/train_loss"] == [1, 2] and "validation/accuracy" in memory[0].values
     assert memory[0].told["epochs"] == 2 and memory[0].out == Path("runs/mnist")
@@ -128,7 +144,9 @@ def test_what_is_not_finite_is_not_told(memory, caplog):
 def test_a_missing_library_is_one_line_that_says_which_extra(monkeypatch):
     monkeypatch.setattr(base.importlib.util, "find_spec", lambda name: None)
     for name in ("mlflow", "tensorboard"):
-        with pytest.raises(ValueError, match=rf"--track {name} needs {name}: pip install 'lsood-bench\[{name}\]'"):
+        with pytest.raises(
+            ValueError, match=rf"--track {name} needs {name}: pip install 'lsood-bench\[{name}\]'"
+        ):
             check_trackers([name])
     done = CliRunner().invoke(app, spread([*RUN, "--track", "mlflow"]))
     assert done.exit_code == 2 and "lsood-bench[mlflow]" in done.output.replace("\n", "")

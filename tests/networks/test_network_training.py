@@ -181,7 +181,11 @@ def test_the_state_is_written_in_its_own_folder(tmp_path, monkeypatch):
     """A temporary folder that does not exist, as one that lies on another file system, plays no part."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     train(tmp_path / "work")
-    assert sorted(p.name for p in (tmp_path / "work").iterdir()) == ["curve.csv", "last.ckpt", "last.ckpt.sha256"]
+    assert sorted(p.name for p in (tmp_path / "work").iterdir()) == [
+        "curve.csv",
+        "last.ckpt",
+        "last.ckpt.sha256",
+    ]
 
 
 def test_nothing_is_printed_and_nothing_left_but_curve_and_state(tmp_path, monkeypatch, capfd, caplog):

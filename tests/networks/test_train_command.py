@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -70,16 +71,21 @@ def test_it_trains_and_says_how_well_where_and_how_to_go_on():
     assert [row["epoch"] for row in read_curve(folders[0])] == [1, 2]
     assert not (folders[0] / "last.ckpt").exists()
     options = read_index(folders[0] / IDENTITY)["options"]
-    assert (options["epochs"], options["batch_size"], options["loss"], options["lr"]) == (2, 16, "focal", 0.002)
+    assert (options["epochs"], options["batch_size"], options["loss"], options["lr"]) == (
+        2,
+        16,
+        "focal",
+        0.002,
+    )
     line = next(line for line in done.output.splitlines() if line.startswith("benchmark: "))
     words = shlex.split(line.removeprefix("benchmark: "))
     assert words[:3] == ["python", "-m", "benchmarks.run"]
     measured = call(*words[3:], "--methods", "msp", "--out", "out", app=run_app)
     assert measured.exit_code == 0, measured.output
     assert trained_folders() == folders  # no second training
-    log = open("out/run.log").read()
+    log = Path("out/run.log").read_text()
     assert log.count("network: lenet as networks.train trained it last, 2 epochs, focal, lr 0.002") == 2
-    results = [json.loads(open(f"out/results/msp-seed{seed}.json").read()) for seed in (0, 1)]
+    results = [json.loads(Path(f"out/results/msp-seed{seed}.json").read_text()) for seed in (0, 1)]
     assert [r["network"]["options"]["loss"] for r in results] == ["focal"] * 2
     assert results[0]["run_id"] == results[1]["run_id"]
 
@@ -89,10 +95,10 @@ def test_a_second_call_reads_what_the_first_trained_and_copies_it():
     (folder,) = trained_folders()
     before = (folder / WEIGHTS).read_bytes()
     done = call(*SMALL, *FOCAL, "--out", "copy")
-    assert done.exit_code == 0 and "training lenet" not in open("copy/training.log").read()
-    assert open("copy/lenet-mnist-seed0.safetensors", "rb").read() == before
-    assert open("copy/lenet-mnist-seed0.curve.csv").read() == (folder / "curve.csv").read_text()
-    assert json.loads(open("copy/lenet-mnist-seed0.json").read())["training"]["loss"] == "focal"
+    assert done.exit_code == 0 and "training lenet" not in Path("copy/training.log").read_text()
+    assert Path("copy/lenet-mnist-seed0.safetensors").read_bytes() == before
+    assert Path("copy/lenet-mnist-seed0.curve.csv").read_text() == (folder / "curve.csv").read_text()
+    assert json.loads(Path("copy/lenet-mnist-seed0.json").read_text())["training"]["loss"] == "focal"
 
 
 def test_the_runner_trains_the_same_network_under_the_same_address():
@@ -138,9 +144,11 @@ def test_it_starts_from_a_checkpoint_and_the_run_uses_it_without_the_file(tmp_pa
     done = call(*SMALL, *FOCAL, "--checkpoint", tmp_path / "start.safetensors")
     assert done.exit_code == 0, done.output
     (tmp_path / "start.safetensors").unlink()
-    settings, found = under_test(settings_like(), data, 0)
+    _, found = under_test(settings_like(), data, 0)
     assert found.folder == trained_folders()[0] and "start" in found.options
-    with pytest.raises(ValueError, match="trained lenet from a checkpoint, but not seed 1: train that seed too"):
+    with pytest.raises(
+        ValueError, match="trained lenet from a checkpoint, but not seed 1: train that seed too"
+    ):
         under_test(settings_like(seeds=(0, 1)), data, 1)
 
 
@@ -169,7 +177,9 @@ def test_presets_with_options_of_the_network_have_an_address_of_their_own(monkey
         for preset in ("wide", "plain"):
             train(settings_like(preset=preset, epochs=1), data, 0)
     identities = []
-    monkeypatch.setattr("benchmarks.pipeline.training.cached", lambda identity, *_: identities.append(identity))
+    monkeypatch.setattr(
+        "benchmarks.pipeline.training.cached", lambda identity, *_: identities.append(identity)
+    )
     for preset in ("wide", "plain"):
         train(settings_like(preset=preset, epochs=1), data, 0)
     assert len(plan) == 2 and identities[0]["build"] == {"dropout": 0.5} and "build" not in identities[1]
@@ -193,13 +203,26 @@ def test_what_cannot_work_is_said_in_one_line(arguments, said):
 
 
 def test_a_schedule_with_milestones_gives_way_to_one_without():
-    done = call(*SMALL, "--network", "resnet18", "--preset", "fssd-resnet34", "--schedule", "cosine", "--epochs", "1")
+    done = call(
+        *SMALL, "--network", "resnet18", "--preset", "fssd-resnet34", "--schedule", "cosine", "--epochs", "1"
+    )
     assert done.exit_code == 0, done.output
 
 
-def test_ctrl_c_ends_with_130_and_the_same_command_resumes(tmp_path):
-    words = [sys.executable, "-m", "networks.train", *SMALL, "--epochs", "400", "--batch-size", "8", "--out", "out"]
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+def test_ctrl_c_ends_with_130_and_leaves_what_the_same_command_resumes_from(tmp_path):
+    words = [
+        sys.executable,
+        "-m",
+        "networks.train",
+        *SMALL,
+        "--epochs",
+        "400",
+        "--batch-size",
+        "8",
+        "--out",
+        "out",
+    ]
+    root = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
     deadline = time.time() + 300

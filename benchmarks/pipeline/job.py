@@ -91,9 +91,7 @@ def chosen_methods(task: str, names: Sequence[str]) -> tuple[str, ...]:
     return chosen(names, TASKS.about(task, "default_methods"))
 
 
-def run_seed(
-    settings: Settings, data: BenchmarkDataModule, seed: int, given: Given = NOTHING
-) -> Results:
+def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: Given = NOTHING) -> Results:
     """Train (or load), measure and score every method for one seed."""
     name = network_name(settings, data) if given.network is None else FEATURES
     out = settings.out or Path("runs") / slug(data.name)

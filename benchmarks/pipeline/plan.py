@@ -99,6 +99,8 @@ def plan(settings: Settings, given: Given = NOTHING) -> Plan:
     Raises:
         FileNotFoundError, ValueError: as the run itself, but for OoD sets that are not there.
     """
+    if settings.features:
+        raise ValueError("--dry-run plans trainings and passes over images; --features has neither")
     with reading_everything(settings.verify_data):
         return without_unreadable(partial(_plan, settings, given), settings.max_bad)
 

@@ -19,7 +19,7 @@ from lsood.terminal import Terminal, printable
 console = Terminal(stderr=True)
 SEVERAL = tuple(
     f"--{name}"
-    for name in "ood features network-arg checkpoint mean std feature-layers seeds methods protocols track".split()
+    for name in "ood features network-arg checkpoint mean std feature-layers seed seeds methods protocols track".split()
 )
 
 

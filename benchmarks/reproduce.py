@@ -100,7 +100,7 @@ def _reproduce(table: PaperTable, settings: Settings, out: Path) -> list[Path]:
     start = time.perf_counter()
     data = data_module(settings)
     for seed in settings.seeds:
-        run_seed(settings, data, seed).write(out / RESULTS)
+        run_seed(dataclasses.replace(settings, out=out), data, seed).write(out / RESULTS)
     results = list(load_results(out / RESULTS).values())
     written = write(table, results, out)
     output = Terminal()
@@ -153,10 +153,14 @@ def main(
         int | None, typer.Option(help="maximum number of images per set; the values are then not comparable")
     ] = None,
     ensemble_size: Annotated[int | None, typer.Option(help="networks in the deep ensemble")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
     batch_size: Annotated[int, typer.Option(help="batch size of the feature-extraction passes")] = 128,
     workers: Annotated[int, typer.Option(help="processes that load images")] = 0,
     out: Annotated[Path | None, typer.Option(help="output folder (default: runs/NAME)")] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="also log training curves and metrics to mlflow or tensorboard; several"),
+    ] = None,
     download: Annotated[
         bool, typer.Option("--download", help="download sets that torchvision can fetch")
     ] = False,
@@ -205,6 +209,7 @@ def main(
             download=download,
             max_bad=max_bad,
             verify_data=verify_data,
+            track=tuple(dict.fromkeys(track or ())),
             command=shlex.join(["python", "-m", "benchmarks.reproduce", *sys.argv[1:]]),
         )
     with reporting(FAILED, debug):

@@ -113,6 +113,13 @@ def main(
         if settings.describe_network:
             Terminal().print(described(settings, given))
             return
+        if settings.dry_run:
+            from benchmarks.pipeline.plan import plan
+            from benchmarks.pipeline.plan_tables import tables
+
+            for part in tables(plan(settings, given)):
+                Terminal().print(part, soft_wrap=isinstance(part, str))
+            return
         start = time.perf_counter()
         run(settings, given)
         assert settings.out is not None

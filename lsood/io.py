@@ -99,6 +99,31 @@ def temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.part")
 
 
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """While the block runs, a folder is known to be in use by this process, see :func:`is_claimed`. What is written
+    there keeps a claim of more than a day alive.
+    """
+    claim = temporary(folder / "claim")
+    claim.touch()
+    try:
+        yield
+    finally:
+        claim.unlink(missing_ok=True)
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether a process that has not ended, or one of another machine within a day, writes to a folder."""
+    with contextlib.suppress(OSError):
+        files = list(folder.iterdir())
+        newest = max((file.stat().st_mtime for file in files), default=0.0)
+        for path in files:
+            found = re.search(r"\.([0-9a-f]{8})-(\d+)\.part$", path.name)
+            if found is not None and _is_alive(found[1], int(found[2]), newest):
+                return True
+    return False
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files and folders that killed processes have left in a folder: of processes that have ended
     on this machine, and of other machines where they are a day old.
@@ -106,7 +131,7 @@ def remove_leftovers(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for path in list(folder.glob(TEMPORARY)):
             found = re.search(r"\.([0-9a-f]{8})-(\d+)\.part$", path.name)
-            if found is None or _is_written(path, found[1], int(found[2])):
+            if found is None or _is_alive(found[1], int(found[2]), path.stat().st_mtime):
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
@@ -114,9 +139,9 @@ def remove_leftovers(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _is_written(path: Path, machine: str, process: int) -> bool:
-    """Whether a process may still be writing a temporary file."""
-    if time.time() - path.stat().st_mtime > DAY:
+def _is_alive(machine: str, process: int, written: float) -> bool:
+    """Whether a process may still be writing what it last wrote to at a time."""
+    if time.time() - written > DAY:
         return False
     if machine != _machine() or os.name != "posix":  # elsewhere a signal of 0 is one
         return True

@@ -133,6 +133,8 @@ def contents(folder: Path) -> dict[str, object]:
         name, content = path.relative_to(folder).as_posix(), path.read_bytes()
         if path.name == "training.json" or ("results" in path.parts and path.suffix == ".json"):
             found[name] = {k: v for k, v in json.loads(content).items() if k not in TIMES}
+        elif path.name == "curve.csv":
+            found[name] = [line.rpartition(b",")[0] for line in content.splitlines()]  # without the seconds
         elif path.suffix != ".log":
             found[name] = content
     return found

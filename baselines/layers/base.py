@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lsood import Activations, Detector
 from lsood.detector import Input
+from lsood.extraction.devices import double
 from lsood.probes.image import ForwardOutputs, ModelInfo, Perturbation, digest
 
 
@@ -127,9 +128,8 @@ class LayeredDetector(Detector):
 
     def _confidence(self, forward: ForwardOutputs, prepared: Any, layers: Sequence[str]) -> Tensor:
         columns = [self.layers.index(layer) for layer in layers]
-        total = (
-            self.live(forward, prepared, layers) / self.step_std_[columns].to(forward.images.device)
-        ).sum(1)
+        values = double(self.live(forward, prepared, layers))
+        total = (values / self.step_std_[columns].to(values.device)).sum(1)
         return total if self.towards_anomaly else -total
 
 

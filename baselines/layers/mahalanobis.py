@@ -20,6 +20,7 @@ from baselines.layers.base import LayeredDetector
 from lsood import Activations
 from lsood.density.kernel import covariance, squared_distances, whitener
 from lsood.detector import Input, rows
+from lsood.extraction.devices import double
 from lsood.probes.image import ForwardOutputs, Pooled, Probe
 from lsood.tasks import TASKS
 
@@ -74,7 +75,7 @@ class Mahalanobis(LayeredDetector):
             place = self.layers.index(layer)
             w, m = self.whiteners_[place], self.means_[place]
             maps = forward.outputs[layer]
-            pooled = (maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps).double()
+            pooled = double(maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps)
             values.append(
                 (pooled @ w.to(pooled.device))[:, None].sub(m.to(pooled.device)).square().sum(2).amin(1)
             )

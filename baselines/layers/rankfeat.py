@@ -19,18 +19,19 @@ from torch import Tensor
 
 from lsood import Activations, Detector
 from lsood.detector import Input, rows
+from lsood.extraction.devices import double
 from lsood.probes.image import ForwardOutputs, Probe
 
 
 def without_rank_one(maps: Tensor) -> Tensor:
     """(B, C, H, W) -> the same shape and dtype, every image's C x HW matrix without its leading singular part."""
-    x = maps.flatten(2).double()
+    x = double(maps.flatten(2))
     wide = x.shape[1] <= x.shape[2]
     gram = x @ x.mT if wide else x.mT @ x
     gram = gram.nan_to_num(0.0, 0.0, 0.0)  # x itself is unchanged, so that the pass reports the image
     leading = torch.linalg.eigh(gram).eigenvectors[..., -1:]
     part = leading @ (leading.mT @ x) if wide else (x @ leading) @ leading.mT
-    return (x - part).to(maps.dtype).reshape(maps.shape)
+    return (x - part).to(maps).reshape(maps.shape)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class RankOneRemoved(Probe):
             )
         logits = torch.stack([_logits_with(forward, layer, without_rank_one(x)) for layer, x in maps.items()])
         mean = logits.float().mean(0)
-        return mean if mean.ndim == 2 else -mean.logsumexp(1).double().mean(dim=(1, 2))[:, None]
+        return mean if mean.ndim == 2 else -double(mean.logsumexp(1)).mean(dim=(1, 2))[:, None]
 
 
 def _logits_with(forward: ForwardOutputs, layer: str, output: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from lsood.extraction.devices import double
 from lsood.extraction.masks import RANDOM_LAYERS, UnsampledDropout
 from lsood.extraction.sampling import dropping, random_layers
 from lsood.extraction.trunk import trunk_once
@@ -41,7 +42,7 @@ class Stochastic(Probe):
             boxes = [found.best_boxes() for found in forward.detections]
 
             def of_boxes() -> Tensor:
-                return torch.cat(list(network(images, boxes))).double().softmax(1)
+                return double(torch.cat(list(network(images, boxes)))).softmax(1)
 
             mean, scores = self._sampled(network, forward, of_boxes)
             classes = mean.shape[1]
@@ -50,11 +51,11 @@ class Stochastic(Probe):
 
         def of_images() -> Tensor:
             z = network(images)
-            return (z.double() if z.ndim == 2 else z.float()).softmax(1)
+            return (double(z) if z.ndim == 2 else z.float()).softmax(1)
 
         _, scores = self._sampled(network, forward, of_images)
         return torch.stack(
-            [score.double().flatten(1).mean(1) if score.ndim > 1 else score for score in scores], 1
+            [double(score).flatten(1).mean(1) if score.ndim > 1 else score for score in scores], 1
         )
 
     def _sampled(
@@ -63,7 +64,7 @@ class Stochastic(Probe):
         """Mean probabilities of passes with dropout on, and their uncertainties; one pass where all are the same, with
         p = 0.
         """
-        mean = expected = torch.zeros((), device=forward.images.device)
+        mean = expected = torch.zeros(())
         device = forward.images.device
         with dropping(network, forward.keys, self.seed, device) as drawn, trunk_once(network):
             for _ in range(self.passes):

@@ -15,7 +15,10 @@ from lsood.io import unknown
 
 OTHER_NAMES = {"checkpoint": "checkpoints", "network_arg": "network_args"}
 """{option: its field of Settings} where the names differ."""
-OWN = ("ind", "ood", "network", "module", "methods", "describe_network", "dry_run", "progress", "command")
+OWN = (
+    *("ind", "ood", "network", "module", "methods", "describe_network", "dry_run", "progress", "command"),
+    *("training", "trains_alone"),
+)
 """Fields that no option of this name sets."""
 
 

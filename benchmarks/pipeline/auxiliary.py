@@ -14,12 +14,11 @@ from torch import nn
 import networks
 from benchmarks.naive import Naive
 from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.network_cache import Trained, cached
 from benchmarks.pipeline.outside import input_options, of_user, opened
 from benchmarks.pipeline.training import (
     Exposure,
-    Trained,
     build_network,
-    cached,
     check_labelled,
     distinguishing,
     from_checkpoint,
@@ -150,13 +149,13 @@ def _vmdls(settings: Settings, data: BenchmarkDataModule, trained: Trained, seed
     }
     config = VMDLSTrainingConfig(**{**dataclasses.asdict(plain), **batches})
     reconstruct = dataclasses.replace(plain, optimizer="adam", lr=1e-3, schedule="one-cycle", milestones=())
-    labels = torch.cat([batch["target"] for batch in data.fit_dataloader()])
     common = {"data": data.training_fingerprint, "preprocess": data.preprocess.fingerprint, "seed": seed}
 
     def encoder() -> nn.Module:
         return VMDLSNet(build_network(trained.name, data, settings), latent)
 
     def fit_encoder(network: VMDLSNet, folder: Path) -> dict[str, float]:
+        labels = torch.cat([batch["target"] for batch in data.fit_dataloader()])
         loaders = data.train_dataloader(config.batch_size), labels, data.val_dataloader()
         return fit_vmdls(network, *loaders, config, folder, settings.device, seed, settings.progress)
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from lsood.extraction.devices import out_of_memory
 from lsood.io import log
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class BatchLimit:
             batch: {name: tensor or list with a row per image}, with "key".
 
         Raises:
-            torch.OutOfMemoryError: a single image is too much.
+            RuntimeError: a single image is too much.
         """
         waiting = [batch]
         while waiting:
@@ -42,8 +43,8 @@ class BatchLimit:
                 continue
             try:
                 found = step(part)
-            except torch.OutOfMemoryError:
-                if images == 1:
+            except RuntimeError as error:
+                if images == 1 or not out_of_memory(error):
                     raise
                 self.size = images // 2
                 log.warning("batches of %d images need too much memory: going on with %d", images, self.size)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomalies.variants import SEVERITY_CHOICES
+from benchmarks.tracking import check_trackers
 from datamodules.imagesets.left_out import MAX_BAD
 from datamodules.ood.outliers.clashes import one_place
 from lsood.choices import PRECISIONS, PROTOCOLS, REDUCTIONS
@@ -16,8 +18,6 @@ from networks.outside.spec import arguments_of
 
 if TYPE_CHECKING:
     from torch import nn
-
-TRACKERS = ("mlflow", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class Settings:
         describe_network, dry_run: stop after showing what was found, what would be done.
         keep_together: text in file names; files equal up to its last occurrence stay in one part of a seeded split.
         features: files of measured features, "NAME=FILE" or "FILE", in place of network and images.
-        track: of `TRACKERS`.
+        track: of `benchmarks.tracking.TRACKERS`.
+        training: arguments of `networks.TrainingConfig` in place of those of the preset or the default.
+        trains_alone: networks are trained and nothing is measured; ``checkpoints`` is what they start from.
         out: folder that results and leaderboard are written to; None: nothing is written.
         progress: show progress bars on a terminal. command: that the results say they come from.
         methods: as typed; () stands for the defaults of the task, see `benchmarks.tasks`.
@@ -95,6 +97,8 @@ class Settings:
     keep_together: str | None = None
     features: tuple[str, ...] = ()
     track: tuple[str, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+    trains_alone: bool = False
     dry_run: bool = False
     progress: bool = True
     command: str = ""
@@ -105,7 +109,7 @@ class Settings:
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         object.__setattr__(self, "data_root", expanded(self.data_root))
         object.__setattr__(self, "checkpoints", tuple(path.expanduser() for path in self.checkpoints))
-        if not self.ood and not self.describe_network:
+        if not (self.ood or self.describe_network or self.trains_alone):
             raise ValueError("--ood needs at least one OoD set; see --list")
         if unknown := [p for p in self.protocols if p not in PROTOCOLS]:
             raise ValueError(
@@ -154,8 +158,7 @@ class Settings:
         if not 0 <= self.max_bad < 1:
             raise ValueError(f"--max-bad must lie in 0 to below 1, got {self.max_bad}")
         self._check_input()
-        if unknown := [name for name in self.track if name not in TRACKERS]:
-            raise ValueError(f"--track: unknown {unknown[0]!r}; known: {', '.join(TRACKERS)}")
+        check_trackers(self.track)
         if self.workers < 0:
             raise ValueError(f"--workers must not be negative, got {self.workers}")
         if self.data_root is not None and not self.data_root.is_dir():
@@ -186,15 +189,18 @@ class Settings:
 
 
 def resolve_device(name: str) -> str:
-    """ "auto", "cpu" or "cuda" to what is there.
+    """ "auto", "cpu", "cuda" or "mps" to what is there. "auto" is a CUDA GPU, else the CPU: on an Apple GPU part of the
+    measurement runs on the CPU all the same, which has to be asked for.
 
     Raises:
-        ValueError: an unknown name, or "cuda" without a usable GPU.
+        ValueError: an unknown name, or a device that PyTorch does not see here.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"--device must be auto, cpu or cuda, got {name!r}")
+    if name not in ("auto", "cpu", "cuda", "mps"):
+        raise ValueError(f"--device must be auto, cpu, cuda or mps, got {name!r}")
     import torch
 
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: PyTorch sees no GPU here; use --device cpu")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("--device mps: PyTorch sees no Apple GPU here; use --device cpu")
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name

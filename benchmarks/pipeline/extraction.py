@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from benchmarks.pipeline.batch_limit import BatchLimit
 from benchmarks.pipeline.strata import ANOMALY_INFO
 from datamodules.imagesets.base import NOT_DRAWN
-from lsood.extraction.activations import Activations, concatenate
+from lsood.extraction.activations import INDEX, Activations, concatenate
 from lsood.extraction.measurement import Measurement
 from lsood.extraction.objects import ObjectSet, ObjectTally
 from lsood.extraction.one_pass import OnePass
@@ -62,7 +63,8 @@ class Extraction:
         network_hash: sha256 of its weights.
         preprocessing: fingerprint of the pre-processing.
         store: folder of the cache.
-        device: "cpu" or "cuda".
+        network_name: for people who look at what the cache holds.
+        device: "cpu", "cuda" or "mps".
         precision: of the passes, "float32" or "bfloat16".
         prepared: what probes prepared for this network, shared by all sets.
         watch: called with (title, batches) around every pass, to show progress; returns the batches.
@@ -87,6 +89,7 @@ class Extraction:
     precision: str = "float32"
     seconds: float = 0.0
     limit: BatchLimit = field(default_factory=BatchLimit)
+    network_name: str = ""
 
     def measure(
         self,
@@ -113,12 +116,15 @@ class Extraction:
         known, missing = self._known(folder, probes, perturbations)
         if not missing and known is not None:
             self.from_cache += known.images.images
+            with suppress(OSError):  # the time of the last use
+                os.utime(folder / INDEX)
             return known
         start = time.perf_counter()
         fresh = self._pass(title, loader, missing, folder)
         self.seconds += time.perf_counter() - start
         fresh.images.metadata.update(
             network=self.network_hash,
+            network_name=self.network_name,
             set=fingerprint,
             title=title,
             device=self.device,
@@ -135,6 +141,12 @@ class Extraction:
         tensors = {**known.images.tensors, **fresh.images.tensors}
         images = Activations(tensors, fresh.images.ids, fresh.images.metadata)
         return Measurement(images, pixels, fresh.objects or known.objects)
+
+    def missing(
+        self, fingerprint: str, probes: Sequence[Probe], perturbations: Sequence[Perturbation] = ()
+    ) -> Missing:
+        """What :meth:`measure` would have to measure of a set."""
+        return self._known(self.store / self._address(fingerprint), probes, perturbations)[1]
 
     def _known(
         self, folder: Path, probes: Sequence[Probe], perturbations: Sequence[Perturbation]

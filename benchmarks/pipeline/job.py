@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from rich.table import Table
 
 from anomalies.recipe import recipe_of
 from benchmarks.console import to_file, unwatched, watch
-from benchmarks.features.network import NO_NETWORK, ClosedNetwork
-from benchmarks.features.run import closed
-from benchmarks.levels.base import Level
+from benchmarks.features.network import ClosedNetwork
+from benchmarks.features.run import FEATURES, closed
 from benchmarks.naive import beside_naive
 from benchmarks.pipeline.alarm_rates import check_rate
-from benchmarks.pipeline.auxiliary import image_methods, plain_methods
+from benchmarks.pipeline.asked import under_test
 from benchmarks.pipeline.calibration import calibrated_data, calibration_images
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.describe import describe
@@ -23,25 +23,26 @@ from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.given import NOTHING, Given
 from benchmarks.pipeline.interval_notes import tell_intervals
-from benchmarks.pipeline.level_methods import LevelMethods
-from benchmarks.pipeline.outside import activations_hash, data_input
+from benchmarks.pipeline.network_cache import Trained
+from benchmarks.pipeline.outside import data_input
+from benchmarks.pipeline.prepared import prepare
 from benchmarks.pipeline.provenance import provenance
 from benchmarks.pipeline.report import pictures_of, results_of
 from benchmarks.pipeline.sanity import checked
-from benchmarks.pipeline.training import Trained, network_name, under_test
+from benchmarks.pipeline.training import network_name
 from benchmarks.predictions.run import stated
 from benchmarks.results import RESULTS, Results
 from benchmarks.tasks import TASKS
-from benchmarks.tasks.base import Task, model_info_of
+from benchmarks.tracking import tracking
+from benchmarks.tracking.told import tell
 from datamodules import BenchmarkDataModule, cache_dir, module_of
 from datamodules.imagesets.check import check_files
 from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import LeftOut, current, without_unreadable
 from datamodules.registry import below_data_root
 from leaderboards.build import build
-from leaderboards.schema import IMAGE
-from lsood.io import log
-from lsood.methods import chosen, method_class
+from lsood.io import log, slug
+from lsood.methods import chosen
 from networks.outside.spec import is_predictions
 
 FALSE_ALARM_RATE = 0.05
@@ -96,29 +97,15 @@ def chosen_methods(task: str, names: Sequence[str]) -> tuple[str, ...]:
     return chosen(names, TASKS.about(task, "default_methods"))
 
 
-def methods_at(level: str, settings: Settings, task: type[Task]) -> list[str]:
-    """The methods of a run that score rows of a level: those asked for, else the task's defaults. One that supports no
-    level of the task stands at the image level, where it fails with the reason.
-    """
-    if not settings.methods:
-        return list(task.default_methods.get(level, ()))
-    found = []
-    for spec in settings.methods:
-        supported = method_class(spec).levels
-        nowhere = level == IMAGE and not set(supported) & set(task.default_methods)
-        if level in supported or nowhere:
-            found.append(spec)
-    return found
-
-
-def run_seed(
-    settings: Settings,
-    data: BenchmarkDataModule,
-    seed: int,
-    given: Given = NOTHING,
-) -> Results:
+def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: Given = NOTHING) -> Results:
     """Train (or load), measure and score every method for one seed."""
-    task = TASKS[data.task]
+    name = network_name(settings, data) if given.network is None else FEATURES
+    out = settings.out or Path("runs") / slug(data.name)
+    with tracking(settings.track, out, f"{name}-{data.name}-seed{seed}"):
+        return _run_seed(settings, data, seed, given)
+
+
+def _run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: Given) -> Results:
     whole, data = data, calibrated_data(data, settings)
     rate = check_rate(settings.false_alarm_rate, FALSE_ALARM_RATE, len(data.sets["val"]))
     watched = watch if settings.progress else unwatched
@@ -127,39 +114,16 @@ def run_seed(
         files = closed(given.network, data, watched)
     elif is_predictions(settings.network):
         files = stated(settings, data, watched)
-    trained = under_test(settings, whole, seed) if files is None else files[0]
+    settings, trained = under_test(settings, whole, seed) if files is None else (settings, files[0])
     sanity = checked(trained, whole, settings.device) if files is None and seed == settings.seeds[0] else {}
-    model_info = model_info_of(trained.network, data, settings, seed, task)
-    mask_seeds = settings.seeds if settings.checkpoints else (seed,)
-    levels: list[Level] = task.levels(trained.network, data, model_info, settings, mask_seeds)
-    names = methods_at(IMAGE, settings, task)
-    own = (
-        plain_methods(names, NO_NETWORK)
-        if isinstance(given.network, ClosedNetwork)
-        else image_methods(names, settings, whole, trained, seed)
-    )
-    methods = [LevelMethods(levels[0], own.detectors, own.failures)]
-    for level in levels[1:]:
-        plain = plain_methods(methods_at(level.name, settings, task) if level.ood_sets() else [])
-        methods.append(LevelMethods(level, plain.detectors, plain.failures))
-    extraction = (
-        files[1]
-        if files
-        else Extraction(
-            trained.network,
-            activations_hash(trained.network, trained.weights, data),
-            data.preprocess.fingerprint,
-            cache_dir() / "activations",
-            settings.device,
-            watched,
-            precision=settings.precision,
-        )
-    )
+    prepared = prepare(settings, trained, whole, data, seed)
+    task = prepared.task
+    extraction = files[1] if files else prepared.extraction(cache_dir() / "activations", watched)
     extraction.forwarded |= sanity
     evaluated = Evaluation(
         extraction,
         data,
-        methods,
+        prepared.methods,
         rate,
         settings.protocols,
         {**task.unsupported_protocols, **data.unsupported_protocols},
@@ -172,12 +136,15 @@ def run_seed(
     log.info("images forwarded: %s; read from the cache: %d", phases, extraction.from_cache)
     costs = {"images_forwarded": forwarded, "pass_seconds": extraction.seconds}
     seconds = {
-        one.method: None if trained.seconds is None else trained.seconds + own.seconds.get(one.method, 0.0)
+        one.method: None
+        if trained.seconds is None
+        else trained.seconds + prepared.own.seconds.get(one.method, 0.0)
         for one in scored
     }
-    origin = provenance(settings, data, model_info, trained, figures, seed)
+    origin = provenance(settings, data, prepared.model_info, trained, figures, seed)
+    tell(settings, scored, origin)
     runs = results_of(settings, data, scored, costs, seconds, origin, extraction.limit.size)
-    return Results(runs, pictures_of(levels, scored, evaluated.sets))
+    return Results(runs, pictures_of(prepared.levels, scored, evaluated.sets))
 
 
 def run(settings: Settings, given: Given = NOTHING) -> Results:

@@ -14,8 +14,8 @@ import torch
 
 import lsood
 from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.network_cache import Trained
 from benchmarks.pipeline.scored import Scored
-from benchmarks.pipeline.training import Trained
 from datamodules import BenchmarkDataModule
 from leaderboards.schema import Environment, IndInfo, NetworkInfo, ThresholdInfo
 from lsood.probes.base import ModelInfo
@@ -26,7 +26,7 @@ def environment(device: str) -> Environment:
     name = (
         torch.cuda.get_device_name()
         if device == "cuda"
-        else f"cpu ({platform.processor() or platform.machine()})"
+        else f"{device} ({platform.processor() or platform.machine()})"
     )
     return Environment(
         python=platform.python_version(),

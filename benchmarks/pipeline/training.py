@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 import networks
 from benchmarks.pipeline.config import Settings
+from benchmarks.pipeline.network_cache import Trained, cached
 from benchmarks.pipeline.outside import (
     AS_BUILT,
     adapted,
@@ -28,15 +25,10 @@ from benchmarks.pipeline.outside import (
     opened,
 )
 from benchmarks.tasks import TASKS
-from datamodules import BenchmarkDataModule, cache_dir
-from lsood.io import checksum_file, log, one_line, remove_leftovers, sha256, whole, write_text
+from datamodules import BenchmarkDataModule
 from networks import TrainingConfig
 from networks.checkpoint import classes_in
 from networks.outside.spec import arguments_of, is_predictions
-
-CACHE_VERSION = 2
-COST = "training.json"
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -53,17 +45,6 @@ class Exposure:
     loader: Any
     outliers: str
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A network with its weights' hash, how it came about, and the seconds its training took (None: not known)."""
-
-    network: nn.Module
-    name: str
-    weights: str
-    options: dict[str, Any]
-    seconds: float | None = None
 
 
 def network_name(settings: Settings, data: BenchmarkDataModule) -> str:
@@ -100,11 +81,14 @@ def build_network(name: str, data: BenchmarkDataModule, settings: Settings, clas
     return adapted(settings, data, network) if is_adapted(settings) else network
 
 
+def _preset_options(name: str, settings: Settings) -> dict[str, Any]:
+    """Options of the network's constructor that its preset has."""
+    chosen = None if settings.preset is None else networks.preset(settings.preset)
+    return dict(chosen.options) if chosen is not None and chosen.network == name else {}
+
+
 def _plain(name: str, data: BenchmarkDataModule, settings: Settings, classes: int = 0) -> nn.Module:
-    options: dict[str, Any] = {}
-    if settings.preset is not None and networks.preset(settings.preset).network == name:
-        options |= networks.preset(settings.preset).options
-    options |= arguments_of(settings.network_args)
+    options = _preset_options(name, settings) | arguments_of(settings.network_args)
     if "image_size" in networks.NETWORKS[name].options:
         options.setdefault("image_size", tuple(data.image_size))
     return networks.build(name, classes or data.num_classes, data.channels, **options)
@@ -123,14 +107,8 @@ def from_checkpoint(settings: Settings, data: BenchmarkDataModule, path: Path) -
     return Trained(network.eval(), name, networks.weights_hash(network), options)
 
 
-def under_test(settings: Settings, data: BenchmarkDataModule, seed: int) -> Trained:
-    """The network of a run: from its checkpoint; of the user, where nothing says how to train it, as it is built, its
-    random weights by the seed; else trained.
-    """
-    if settings.checkpoints:
-        return from_checkpoint(settings, data, settings.checkpoints[0])
-    if not of_user(settings) or settings.preset is not None or settings.epochs is not None:
-        return train(settings, data, seed)
+def untrained(settings: Settings, data: BenchmarkDataModule, seed: int) -> Trained:
+    """A network of the user as it is built, its random weights by the seed."""
     networks.seed_everything(seed)
     network = network_of_user(settings, data)
     options = input_options(settings, data) | {"checkpoint": AS_BUILT}
@@ -147,7 +125,7 @@ def check_labelled(data: BenchmarkDataModule) -> None:
 
 def training_config_of(settings: Settings, data: BenchmarkDataModule, name: str) -> TrainingConfig:
     """How a network is trained in this run, its precision resolved: the preset's config, else the data set's, else the
-    network's, else the task's.
+    network's, else the task's; what `Settings.training` and `Settings.epochs` say takes the place of its values.
     """
     if settings.preset is not None:
         config = networks.preset(settings.preset).config
@@ -155,8 +133,10 @@ def training_config_of(settings: Settings, data: BenchmarkDataModule, name: str)
         kind = "miniature_training_config" if data.origin == "miniature" else "training_config"
         sources = (data, networks.NETWORKS.get(name), TASKS[data.task])
         config = TrainingConfig(**next(given for s in sources if (given := getattr(s, kind, None))))
-    if settings.epochs is not None:
-        config = dataclasses.replace(config, epochs=settings.epochs)
+    changed = dict(settings.training) | ({} if settings.epochs is None else {"epochs": settings.epochs})
+    if changed.get("schedule", config.schedule) != "multi-step":
+        changed["milestones"] = ()
+    config = dataclasses.replace(config, **changed)
     return dataclasses.replace(config, precision=networks.resolve_precision(config, settings.device))
 
 
@@ -179,29 +159,23 @@ def train(
     name = name or network_name(settings, data)
     config = training_config_of(settings, data, name) if exposure is None else exposure.config
     options = {**dataclasses.asdict(config), "seed": seed}
-    identity = {
-        "network": name,
-        "data": data.training_fingerprint,
-        "preprocess": data.preprocess.fingerprint,
-        "recipe": distinguishing(config),
-        "seed": seed,
-    }
-    if named := input_options(settings, data):
-        options |= named
-        identity |= {"input": named}
-    if of_user(settings):
-        if settings.module is not None:
-            raise ValueError(
-                f"{name} was given as a module and cannot be built anew to be trained: name it, file.py:build"
-            )
-        identity["source"] = opened(settings, data).source_hash
+    options |= input_options(settings, data)
+    identity = {**place_of(settings, data, name), "recipe": distinguishing(config), "seed": seed}
+    if built := _preset_options(name, settings):
+        identity["build"] = built
+    start = None
+    if exposure is not None:
+        start = exposure.start.network
+    elif settings.trains_alone and settings.checkpoints:
+        start = from_checkpoint(settings, data, settings.checkpoints[0]).network
+        options["start"] = identity["start"] = networks.weights_hash(start)
     if exposure is not None:
         options |= {"outliers": exposure.outliers, "start": exposure.start.weights}
         identity |= {"outliers": exposure.fingerprint, "start": exposure.start.weights}
 
     def fit(network: nn.Module, folder: Path) -> dict[str, float]:
-        if exposure is not None:  # also where a training state lies: it may turn out to be damaged
-            network.load_state_dict(exposure.start.network.state_dict())
+        if start is not None:  # also where a training state lies: it may turn out to be damaged
+            network.load_state_dict(start.state_dict())
         return networks.fit(
             network,
             data.task,
@@ -218,75 +192,35 @@ def train(
 
     log_line = f"training {name} on {data.name}, seed {seed}, {config.epochs} epochs"
     build = partial(build_network, name, data, settings)
-    return cached(identity, options, name, build, fit, log_line, data.fingerprint)
+    about = {
+        "set": data.name,
+        "origin": data.origin,
+        "preset": settings.preset,
+        **({"asked": time.time()} if settings.trains_alone else {}),
+    }
+    return cached(identity, options, name, build, fit, log_line, data.fingerprint, about)
 
 
-def cached(
-    identity: dict[str, Any],
-    options: dict[str, Any],
-    name: str,
-    build: Callable[[], nn.Module],
-    fit: Callable[[Any, Path], dict[str, float]],
-    log_line: str,
-    whole_data: str = "",
-) -> Trained:
-    """A network from the cache, or built and fitted now and put there.
+def place_of(settings: Settings, data: BenchmarkDataModule, name: str) -> dict[str, Any]:
+    """What a training is known by in the cache, but how it goes: network, data, and the network's input.
 
-    Args:
-        identity: everything that determines the weights, JSON-serialisable, with "seed". options: to report.
-        fit: trains the network in place; keeps in the folder what it needs to resume.
-        whole_data: fingerprint of the data with the test part, which earlier versions had as "data" in the identity:
-            what they trained is taken.
+    Raises:
+        ValueError: a network of the user that was given as a module.
     """
-    folder, earlier = _folder(identity), _folder({**identity, "data": whole_data})
-    if not (folder / WEIGHTS).is_file() and (earlier / WEIGHTS).is_file():
-        folder = earlier
-    weights = folder / WEIGHTS
-    networks.seed_everything(identity["seed"])
-    network = build()
-    if weights.is_file() and _read(network, weights):
-        _remove_state(folder)
-        return Trained(network.eval(), name, networks.weights_hash(network), options, _seconds(folder))
-    folder.mkdir(parents=True, exist_ok=True)
-    log.info(log_line)
-    start = time.perf_counter()
-    figures = fit(network, folder)
-    seconds = time.perf_counter() - start
-    cost = {"seconds": seconds, "threads": torch.get_num_threads(), **figures}
-    write_text(folder / COST, json.dumps(cost))
-    networks.save_weights(network, weights, checksum=True)
-    _remove_state(folder)
-    log.info("trained: %s", ", ".join(f"validation {name} {value:.4f}" for name, value in figures.items()))
-    return Trained(network.eval(), name, networks.weights_hash(network), options, seconds)
-
-
-def _folder(identity: dict[str, Any]) -> Path:
-    told = json.dumps({"version": CACHE_VERSION, **identity}, sort_keys=True, default=str)
-    return cache_dir() / "networks" / hashlib.sha256(told.encode()).hexdigest()[:32]
-
-
-def _remove_state(folder: Path) -> None:
-    """Remove what a finished training no longer needs; an interruption may have left it beside the weights."""
-    remove_leftovers(folder)
-    for state in (folder / networks.LAST, checksum_file(folder / networks.LAST)):
-        state.unlink(missing_ok=True)
-
-
-def _read(network: nn.Module, weights: Path) -> bool:
-    """Load cached weights; False, and a warning, where they are damaged. Those of earlier versions have no checksum:
-    they get one now.
-    """
-    try:
-        intact = whole(weights)
-        if intact is False:
-            raise ValueError("its checksum is another one")
-        networks.load_weights(network, weights)
-        if intact is None:
-            write_text(checksum_file(weights), f"{sha256(weights)}\n")
-    except (ValueError, OSError) as error:
-        log.warning("the cached network %s is damaged and is trained anew (%s)", weights, one_line(error))
-        return False
-    return True
+    found: dict[str, Any] = {
+        "network": name,
+        "data": data.training_fingerprint,
+        "preprocess": data.preprocess.fingerprint,
+    }
+    if named := input_options(settings, data):
+        found["input"] = named
+    if of_user(settings):
+        if settings.module is not None:
+            raise ValueError(
+                f"{name} was given as a module and cannot be built anew to be trained: name it, file.py:build"
+            )
+        found["source"] = opened(settings, data).source_hash
+    return found
 
 
 def distinguishing(config: TrainingConfig) -> dict[str, Any]:
@@ -296,10 +230,3 @@ def distinguishing(config: TrainingConfig) -> dict[str, Any]:
         for field in dataclasses.fields(config)
         if field.default is dataclasses.MISSING or getattr(config, field.name) != field.default
     }
-
-
-def _seconds(folder: Path) -> float | None:
-    try:
-        return float(json.loads((folder / COST).read_text(encoding="utf-8"))["seconds"])
-    except (OSError, ValueError, KeyError):
-        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.training import Trained
+from benchmarks.pipeline.network_cache import Trained
 from benchmarks.predictions.extraction import StatedExtraction, Watch
 from benchmarks.predictions.files import read_predictions
 from benchmarks.predictions.images import placed

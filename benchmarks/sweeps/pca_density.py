@@ -185,7 +185,7 @@ def main(
         str, typer.Option(help="reduction of latent maps: fullmean, mean, avgpool or raw")
     ] = "fullmean",
     seed: Annotated[int, typer.Option(help="random seed of training and masks")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
     batch_size: Annotated[int, typer.Option(help="batch size of the feature-extraction passes")] = 128,
     max_bad: Annotated[float, max_bad_option()] = MAX_BAD,
     verify_data: Annotated[bool, verify_data_option()] = False,

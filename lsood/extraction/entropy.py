@@ -15,6 +15,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lsood.extraction.devices import double
+
 MIN_DIST = 1e-5
 
 
@@ -72,7 +74,7 @@ def entropy(samples: Tensor, k: int | None = None, min_dist: float = MIN_DIST) -
     k = neighbours(n) if k is None else k
     if not 1 <= k < n:
         raise ValueError(f"k must lie in 1..{n - 1} for {n} samples, got {k}")
-    ordered = samples.detach().double().sort(dim=-2).values
+    ordered = double(samples.detach()).sort(dim=-2).values
     log_distance = (2 * kth_distance(ordered, k).clamp_min(min_dist)).log().mean(dim=-2)
     constant = torch.special.digamma(torch.tensor([n, k], dtype=torch.float64))
     return log_distance + (constant[0] - constant[1]).item()
@@ -87,7 +89,7 @@ def joint_entropy(samples: Tensor, k: int | None = None) -> Tensor:
     """
     n, d = samples.shape[-2:]
     k = neighbours(n) if k is None else k
-    x = samples.double()
+    x = double(samples)
     distance = torch.cdist(x, x, p=torch.inf).sort(dim=-1).values[..., k].clamp_min(MIN_DIST)
     constant = torch.special.digamma(torch.tensor([n, k], dtype=torch.float64))
     return (constant[0] - constant[1]) + d * (2 * distance).log().mean(-1)

@@ -15,6 +15,8 @@ from dropblock import DropBlock2D
 from torch import Tensor, nn
 from torchvision.ops import DropBlock2d
 
+from lsood.extraction.devices import generator_device
+
 MAX_REDRAWS = 1000
 
 
@@ -37,7 +39,7 @@ def image_generator(key: str, seed: int, device: torch.device | str) -> torch.Ge
     if isinstance(key, FixedKey):
         key, device = "fixed masks", "cpu"
     digest = hashlib.blake2b(f"{seed}\0{key}".encode(), digest_size=8).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
+    return torch.Generator(generator_device(device)).manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 def _dropblock(layer: DropBlock2D, shape: torch.Size, n: int, random: torch.Generator) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lsood.choices import PRECISIONS
 from lsood.extraction.counter import ForwardCounter
+from lsood.extraction.devices import out_of_memory
 from lsood.extraction.hook import Hook
 from lsood.extraction.precision import ReducedPrecision, single
 from lsood.extraction.sampling import execution_order, input_is_random
@@ -164,10 +165,8 @@ class OnePass:
         """What is raised in the block costs the named quantity alone, where failures are taken."""
         try:
             yield
-        except torch.OutOfMemoryError:
-            raise
         except Exception as error:
-            if failed is None:
+            if failed is None or out_of_memory(error):
                 raise
             failed[name] = reason(error)
 

@@ -18,7 +18,7 @@ class ReducedPrecision:
 
     Args:
         networks: to run so.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "mps".
     """
 
     def __init__(self, networks: Iterable[nn.Module], device: torch.device | str) -> None:

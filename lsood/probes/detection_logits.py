@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lsood.extraction.devices import double
 from lsood.probes.base import ForwardOutputs, Probe
 from lsood.probes.logit_scores import LOGIT_SCORES
 
@@ -37,7 +38,7 @@ class DetectionScores(Probe):
 
     def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
         def means(logits: Tensor) -> Tensor:
-            return torch.stack([score(logits.double()).mean() for score in LOGIT_SCORES.values()])
+            return torch.stack([score(double(logits)).mean() for score in LOGIT_SCORES.values()])
 
         found = forward.detections
         return torch.stack([torch.cat([means(d.best()[0]), means(d.proposals()[0])]) for d in found])
@@ -56,6 +57,6 @@ def ensemble_doubt(forward: ForwardOutputs, members: Sequence[nn.Module]) -> Ten
     boxes, images = [found.best_boxes() for found in forward.detections], forward.images.detach()
     own = [d.best()[0][: len(b)] for d, b in zip(forward.detections, boxes, strict=True)]
     logits = [torch.cat(own), *(torch.cat(list(member(images, boxes))) for member in members)]
-    mean = torch.stack([z.double().softmax(1) for z in logits]).mean(0)
+    mean = torch.stack([double(z).softmax(1) for z in logits]).mean(0)
     doubt = mean.scatter(1, mean.argmax(1, keepdim=True), 0).sum(1, keepdim=True)
     return means_per_image(doubt, boxes, doubt.new_tensor([1 - 1 / mean.shape[1]]))

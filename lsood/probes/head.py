@@ -34,12 +34,12 @@ class Head:
         if name is None:
             return None
         layer: Any = network.get_submodule(name)
-        weight = layer.weight.detach().double().cpu().flatten(1)
+        weight = layer.weight.detach().cpu().double().flatten(1)
         bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias.detach()
         background: int | None = getattr(network, "background", None)
         named: Any = getattr(network, "head_rows", None)
         classes = list(named or (row for row in range(len(weight)) if row != background))
-        return cls(weight[classes], bias.double().cpu()[classes])
+        return cls(weight[classes], bias.cpu().double()[classes])
 
     def __call__(self, features: Tensor) -> Tensor:
         """(N, D) -> (N, K) float64."""

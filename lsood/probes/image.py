@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from lsood.extraction.devices import double
 from lsood.extraction.entropy import entropy
 from lsood.extraction.reductions import fullmean
 from lsood.extraction.sampling import sample_latents, sample_latents_by_passes
@@ -138,7 +139,7 @@ class SingularityDistances(Probe):
         for part in ((pixels - 127.5) / 255).split(self.chunk):
             outputs = run(part).outputs
             for layer in self.of:
-                total[layer] = total.get(layer, torch.tensor(0.0)) + outputs[layer].detach().double().sum(0)
+                total[layer] = total.get(layer, torch.tensor(0.0)) + double(outputs[layer].detach()).sum(0)
         return {layer: (value / self.noise).float() for layer, value in total.items()}
 
     def __call__(self, forward: ForwardOutputs, prepared: dict[str, Tensor]) -> Tensor:
@@ -176,7 +177,7 @@ class EnsembleProbability(Probe):
         for member in self.members:
             total = total + member(images).float().softmax(1)
         mean = total / (len(self.members) + 1)
-        return mean.double() if mean.ndim == 2 else (1 - mean.amax(1)).double().mean(dim=(1, 2))[:, None]
+        return double(mean) if mean.ndim == 2 else double(1 - mean.amax(1)).mean(dim=(1, 2))[:, None]
 
 
 def standard_probes(model_info: ModelInfo, seeds: Sequence[int] = ()) -> list[Probe]:

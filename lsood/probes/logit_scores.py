@@ -7,12 +7,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lsood.extraction.devices import double
+
 
 def other_probability(logits: Tensor, dim: int = 1) -> Tensor:
     """1 - max softmax as the sum of the other classes' probabilities: no float32 saturation at 1, so no
     ties.
     """
-    z = logits.double()
+    z = double(logits)
     rest = z.scatter(dim, z.argmax(dim, keepdim=True), -torch.inf)
     return (rest.logsumexp(dim) - z.logsumexp(dim)).exp()
 

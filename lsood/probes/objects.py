@@ -116,7 +116,8 @@ class ObjectEntropy(ObjectProbe):
             return reduce(found.regions, p.reduction).float()
         keys = object_keys(key, len(found))
         layer = forward.network.get_submodule(p.layer)
-        return entropy(sample_latents(found.regions, layer, p.samples, keys, p.seed, p.reduction)).float()
+        samples = sample_latents(found.regions, layer, p.samples, keys, p.seed, p.reduction)
+        return entropy(samples).float().to(found.regions.device)
 
 
 def object_keys(key: str, n: int) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lsood.extraction.devices import double
 from lsood.probes.base import ForwardOutputs, Probe
 
 PIXEL_SCORES = ("msp", "max_logit", "energy", "entropy")
@@ -39,7 +40,7 @@ class PixelScores(Probe):
 
     def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
         scores = pixel_scores(forward.logits)
-        return torch.stack([score.double().mean(dim=(1, 2)) for score in scores], dim=1)
+        return torch.stack([double(score).mean(dim=(1, 2)) for score in scores], dim=1)
 
 
 class PixelProbe(Probe):

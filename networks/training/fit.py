@@ -51,8 +51,9 @@ def fit(
         task: "classification", "segmentation", "detection", or another one of ``networks/training/tasks``.
         train_loader: batches of the config's size, shuffled by a generator of its own.
         val_loader: held-out batches; evaluated about five times during the training.
-        work_dir: holds last.ckpt, the complete training state, rewritten whole after every epoch, and its checksum.
-        device: "cpu", "cuda", "cuda:1", ...
+        work_dir: holds last.ckpt, the complete training state, rewritten whole after every epoch, and its checksum; and
+            curve.csv, see `networks.training.curve`.
+        device: "cpu", "cuda", "cuda:1", ..., "mps".
         seed: of order, dropout and augmentation.
         progress: a progress bar on a terminal; elsewhere one log line per validation.
         outliers: for outlier exposure (Hendrycks et al., ICLR 2019): images of neither the classes nor the
@@ -102,7 +103,7 @@ def fit_module(
     resume = str(last) if _resumable(last, module) else None
     module.accelerate(where)
     with quiet(), repeatable(where.type == "cuda" and module.repeatable_on_gpu):
-        trainer = trainer_of(config, last.parent, where, seed, progress)
+        trainer = trainer_of(config, last.parent, where, seed, progress, module.figures)
         with interruptible(trainer):
             trainer.fit(module, batches, val_loader, ckpt_path=resume, weights_only=True)
             figures: dict[str, Any] = dict(trainer.callback_metrics)

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,22 +21,26 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from lsood.io import write_checked
 from networks.training.callbacks import EpochLog, EpochSeeds
 from networks.training.config import TrainingConfig, resolve_precision
+from networks.training.curve import Curve
 
 LAST = "last.ckpt"
+NAMES = 'name "cpu", "cuda", "cuda:<number>" or "mps"'
 
 
 def device_of(name: str) -> torch.device:
     """A device by name.
 
     Raises:
-        ValueError: an unknown device, one that is neither a CPU nor a CUDA GPU, or one that is not present.
+        ValueError: an unknown device, one of another type than "cpu", "cuda" and "mps", or one that is not present.
     """
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ValueError(f'unknown device {name!r}; name "cpu", "cuda" or "cuda:<number>"') from error
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f'cannot train on device {name!r}; name "cpu", "cuda" or "cuda:<number>"')
+        raise ValueError(f"unknown device {name!r}; {NAMES}") from error
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"cannot train on device {name!r}; {NAMES}")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f'there is no device {name!r} here; "cpu" works')
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f'there is no device {name!r} here ({torch.cuda.device_count()} GPUs); "cpu" works')
     return device
@@ -55,10 +59,16 @@ class WholeFiles(TorchCheckpointIO):
 
 
 def trainer_of(
-    config: TrainingConfig, folder: Path, device: torch.device, seed: int, progress: bool
+    config: TrainingConfig,
+    folder: Path,
+    device: torch.device,
+    seed: int,
+    progress: bool,
+    figures: Sequence[str] = (),
 ) -> pl.Trainer:
-    """The trainer of a config. It writes its state to ``LAST`` in ``folder`` after every epoch, validates about five
-    times, and with ``progress`` shows a bar on a terminal or writes log lines elsewhere.
+    """The trainer of a config. It writes its state to ``LAST`` and its curve, with the named figures, to ``CURVE`` in
+    ``folder`` after every epoch, validates about five times, and with ``progress`` shows a bar on a terminal or writes
+    log lines elsewhere.
     """
     bar = progress and rich.get_console().is_terminal
     reports: list[Callback] = [RichProgressBar(leave=False)] if bar else [EpochLog()] if progress else []
@@ -68,10 +78,10 @@ def trainer_of(
     precision: Any = resolve_precision(config, device)
     return pl.Trainer(
         max_epochs=config.epochs,
-        accelerator="gpu" if device.type == "cuda" else "cpu",
+        accelerator="gpu" if device.type == "cuda" else device.type,
         devices=[device.index or 0] if device.type == "cuda" else 1,
         precision=precision,
-        callbacks=[EpochSeeds(seed), checkpoint, *reports],
+        callbacks=[EpochSeeds(seed), Curve(folder, figures), checkpoint, *reports],
         check_val_every_n_epoch=_validation_interval(config.epochs),
         default_root_dir=folder,
         logger=False,

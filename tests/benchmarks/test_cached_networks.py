@@ -114,7 +114,7 @@ def test_a_training_killed_after_its_weights_leaves_no_state(trainings, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("benchmarks.pipeline.training._remove_state", die)
+        patch.setattr("benchmarks.pipeline.network_cache._remove_state", die)
         with pytest.raises(KeyboardInterrupt):
             trainings()
     weights = weights_file()
@@ -124,5 +124,5 @@ def test_a_training_killed_after_its_weights_leaves_no_state(trainings, monkeypa
     weights.with_name(name).touch()
     assert trainings().seconds is not None
     assert sorted(p.name for p in weights.parent.iterdir()) == [
-        "training.json", "weights.safetensors", "weights.safetensors.sha256"
+        "identity.json", "training.json", "weights.safetensors", "weights.safetensors.sha256"
     ]  # fmt: skip

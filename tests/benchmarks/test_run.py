@@ -342,7 +342,7 @@ def refuse(done, code, message):
         (("--ind", "cifar10", "--ood", "svhn", "--methods", "odn"), "unknown method 'odn'; did you mean 'odin'?"),
         (("--ind", "cifar10", "--ood", "svhn", "--network", "alexnet"), "unknown network 'alexnet'; did you mean"),
         (("--ind", "cifar10", "--ood", "svhn", "--mc-samples", "1"), "--mc-samples must be at least 2"),
-        (("--ind", "cifar10", "--ood", "svhn", "--device", "tpu"), "--device must be auto, cpu or cuda"),
+        (("--ind", "cifar10", "--ood", "svhn", "--device", "tpu"), "--device must be auto, cpu, cuda or mps"),
         (("--ind", "cifar10", "--ood", "svhn", "--precision", "int8"), "--precision must be one of float32, bfloat16"),
         (("--ind", "cifar10", "--ood", "svhn", "--data-root", "/no/where"), "--data-root /no/where does not exist"),
         (("--ind", "cifar10", "--ood", "svhn", "--checkpoint", "none.pt"), "--checkpoint none.pt does not exist"),

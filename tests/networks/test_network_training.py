@@ -181,10 +181,14 @@ def test_the_state_is_written_in_its_own_folder(tmp_path, monkeypatch):
     """A temporary folder that does not exist, as one that lies on another file system, plays no part."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     train(tmp_path / "work")
-    assert sorted(p.name for p in (tmp_path / "work").iterdir()) == ["last.ckpt", "last.ckpt.sha256"]
+    assert sorted(p.name for p in (tmp_path / "work").iterdir()) == [
+        "curve.csv",
+        "last.ckpt",
+        "last.ckpt.sha256",
+    ]
 
 
-def test_nothing_is_printed_and_nothing_left_but_the_state(tmp_path, monkeypatch, capfd, caplog):
+def test_nothing_is_printed_and_nothing_left_but_curve_and_state(tmp_path, monkeypatch, capfd, caplog):
     monkeypatch.chdir(tmp_path)
     with caplog.at_level(logging.INFO, logger="lsood-bench"):
         train(tmp_path / "work", progress=True)
@@ -194,7 +198,7 @@ def test_nothing_is_printed_and_nothing_left_but_the_state(tmp_path, monkeypatch
     assert "epoch 3 of 3: train_loss" in caplog.records[-1].getMessage()
     assert "val_accuracy" in caplog.records[-1].getMessage()
     files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
-    assert files == ["work/last.ckpt", "work/last.ckpt.sha256"]
+    assert files == ["work/curve.csv", "work/last.ckpt", "work/last.ckpt.sha256"]
 
 
 LR = {"sgd": 0.02, "adam": 1e-3, "adam-l2": 1e-3, "adadelta": 1.0}
@@ -221,7 +225,7 @@ def test_wrong_task_and_device(tmp_path):
         ValueError, match=r"unknown task 'regression'; .*tasks: classification, detection, segmentation$"
     ):
         fit(network, "regression", 3, [], [], CONFIG, tmp_path)
-    for device in ("gpu", "mps", "cuda:99"):
+    for device in ("gpu", "meta", "cuda:99"):
         with pytest.raises(ValueError, match=f"device '{device}'"):
             fit(network, "classification", 3, [], [], CONFIG, tmp_path, device=device)
 

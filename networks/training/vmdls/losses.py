@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lsood.extraction.devices import double
+
 SPREAD = 0.1
 
 
@@ -38,9 +40,9 @@ def metric_margin_loss(
     """
     z = F.normalize(z.float()) if normalise else z.float()
     gaps = (z[:, None] - z).square().sum(2)
-    d = gaps.clamp_min(torch.finfo(gaps.dtype).tiny).sqrt().double()
-    same = target[:, None] == target
-    negative, positive = ~same, same & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
+    d = double(gaps.clamp_min(torch.finfo(gaps.dtype).tiny).sqrt())
+    same = (target[:, None] == target).to(d.device)
+    negative, positive = ~same, same & ~torch.eye(len(z), dtype=torch.bool, device=d.device)
     reach = d + triplet_margin
     with torch.no_grad():
         reaches = reach.where(positive, -torch.inf).sort(dim=1).values

@@ -406,13 +406,20 @@ def test_checkpoints_that_cannot_be_used(tmp_path):
     assert not (tmp_path / "owned").exists() and not (tmp_path / "o" / "results").exists()
 
 
-def test_weights_that_give_nan_are_named(tmp_path):
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.nan, "holds NaN or infinity, first in fc.weight"),
+        (3e38, "logits is not finite (NaN or infinity) for image"),
+    ],
+)
+def test_weights_that_give_nan_are_named(tmp_path, value, message):
     network = build("resnet18-small", 10)
-    torch.nn.init.constant_(network.fc.weight, torch.nan)
+    torch.nn.init.constant_(network.fc.weight, value)
     save_weights(network, tmp_path / "nan.safetensors")
     done = call("--ind", "cifar10", "--ood", "svhn", "--checkpoint", tmp_path / "nan.safetensors",
                 "--out", tmp_path / "o", *FAST)  # fmt: skip
-    refuse(done, 1, "logits is not finite (NaN or infinity) for image")
+    refuse(done, 1, message)
 
 
 def test_debug_shows_the_traceback(tmp_path):

@@ -107,9 +107,9 @@ def main(
             Terminal().print(table)
         return
     with reporting(BAD_USAGE, debug):
+        from benchmarks.calls.options import settings_of
         from benchmarks.names import check_names
         from benchmarks.pipeline.config import resolve_device
-        from benchmarks.pipeline.options import settings_of
 
         check_names(ind, [], [], network, preset)
         training = {

@@ -33,7 +33,7 @@ OF_NETWORKS = (
 
 OF_PASSES = (
     "checkpoint", "preset", "epochs", "network_arg", "classes", "channel_order", "latent_layer", "feature_layers",
-    "head_layer", "ensemble_size", "outliers", "describe_network",
+    "head_layer", "ensemble_size", "outliers", "describe_network", "dry_run",
 )  # fmt: skip
 """Options of networks that files of results have no use for."""
 
@@ -107,7 +107,7 @@ def asked(
     if (recipe := options.get("recipe")) is not None:
         recipe_of(recipe, ind_name)
     if is_predictions(name):
-        asked_for = {**options, "describe_network": own.get("describe_network")}
+        asked_for = {**options, **{stop: own.get(stop) for stop in ("describe_network", "dry_run")}}
         if refused := [option for option in OF_PASSES if asked_for.get(option)]:
             raise ValueError(f"{refused[0]} is for networks; {name} is a file of results")
     task = (module_of(ind_name, options.get("keep_together")) if data is None else data).task

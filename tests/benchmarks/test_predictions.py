@@ -256,6 +256,9 @@ def test_options_of_networks_and_other_tasks_are_refused(sets, tmp_path):
     file = few(tmp_path, sets)
     result = command(tmp_path / "out", *sets, f"predictions:{file}", "--epochs", "1", methods=("msp",))
     assert result.exit_code and "epochs is for networks" in result.output
+    for option in ("--dry-run", "--describe-network"):
+        result = command(tmp_path / "out", *sets, f"predictions:{file}", option, methods=("msp",))
+        assert result.exit_code == 2 and f"{option[2:].replace('-', '_')} is for networks" in result.output
     result = run(tmp_path / "out", "--ind", "camvid", "--ood", "svhn", "--network", f"predictions:{file}")
     assert result.exit_code and "holds detections; camvid is a data set for segmentation" in result.output
     result = command(tmp_path / "out", *sets, f"predictions:{file}", "--ood", "anomalies", methods=("msp",))

@@ -12,7 +12,7 @@ from lsood.registry import Entry, Registry
 
 def _order(entry: Entry) -> tuple[int, str, str]:
     """Families in `ORDER`, then others by name; kinds of a family by name."""
-    family = entry.module.split(".")[-2]
+    family = entry.module.rpartition(".")[0].rpartition(".")[2]
     return ORDER.index(family) if family in ORDER else len(ORDER), family, entry.name
 
 

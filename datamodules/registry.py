@@ -95,6 +95,8 @@ def module_of(spec: str, keep_together: str | None = None) -> type[Any]:
         raise ValueError(
             f"--keep-together is for folders of yours ({', '.join(OUTSIDE)}); {spec} has parts of its own"
         )
+    if spec.startswith(GENERATED):
+        raise ValueError(f"--ind {spec}: a generated set shows anomalies, so it is an OoD set: --ood {spec}")
     found = DATAMODULES.find(spec)
     if not (isinstance(found, type) and hasattr(found, "fit_dataloader")):
         raise ValueError(
@@ -132,7 +134,8 @@ def check_names(names: Sequence[str]) -> None:
 
 def check_known(name: str) -> None:
     """Raise ValueError for a name that states no set of known images, of which calibration and thresholds may come."""
-    if name not in DATAMODULES and folder_of(name) is None and not is_code(name):
+    of_user = folder_of(name) is not None or is_code(name)
+    if name not in DATAMODULES and (not of_user or name.startswith(GENERATED)):
         raise unknown("calibration set", name, DATAMODULES, f", {SPECS}")
 
 

@@ -267,5 +267,6 @@ def test_every_file_that_a_page_names_exists():
         names = re.findall(rf"\b(?:{'|'.join(PACKAGES)}|tests|docs)/[\w/-]+\.(?:py|ya?ml|md|sh)\b", text)
         missing = {name for name in names if not (ROOT / name).is_file()} - examples
         assert not missing, (path.name, missing)
-        links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", text)
+        prose = re.sub(r"```.*?```", "", text, flags=re.S)
+        links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", prose)
         assert not [link for link in links if not (path.parent / link).exists()], path.name

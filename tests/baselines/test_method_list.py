@@ -52,7 +52,8 @@ def files():
 def test_every_public_class_is_in_the_package_and_nothing_else():
     found = {
         node.name
-        for _, path in files()
+        for name, path in files()
+        if not name.startswith("baselines.outside")  # they need the other library
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     }

@@ -152,12 +152,12 @@ def test_training_when_asked_and_methods_that_train(file, tmp_path):
 def test_a_module_is_measured_and_not_trained():
     namespace: dict = {}
     exec(CODE, namespace)
+    from benchmarks.pipeline.asked import under_test
     from benchmarks.pipeline.auxiliary import image_methods
-    from benchmarks.pipeline.training import under_test
 
     given = settings(module=namespace["Net"]())
     data = data_module(given)
-    trained = under_test(given, data, 0)
+    _, trained = under_test(given, data, 0)
     assert trained.name == "Net" and trained.weights == weights_hash(given.module)
     found = image_methods(["msp", "deep-ensemble", "outlier-exposure", "vmdls"], given, data, trained, 0)
     assert set(found.failures) == {"deep-ensemble", "outlier-exposure", "vmdls"}

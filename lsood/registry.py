@@ -148,7 +148,8 @@ class Registry(Mapping[str, Any]):
         return known.get(attribute, default) if known else getattr(self[name], attribute, default)
 
     def _of(self, module: ModuleType, name: str) -> Any:
-        for value in vars(module).values():
+        public = [value for attribute, value in vars(module).items() if not attribute.startswith("__")]
+        for value in public:
             for thing in value if isinstance(value, tuple | list) else (value,):
                 if not isinstance(thing, type) and getattr(thing, self._key, None) == name:
                     return thing

@@ -185,7 +185,7 @@ def test_pixel_level(tiny, tmp_path):
         origin, fingerprint, left_out, masked, synthetic = "own", "f", (), True, ""
 
     class Data:
-        name, ood_sets, ood, calibrated_on = "ind", {"x": Images()}, ("x",), None
+        name, spec, ood_sets, ood, calibrated_on = "ind", "ind", {"x": Images()}, ("x",), None
         sequence_of = staticmethod(lambda key: None)
 
     info = ModelInfo("segmentation", 4, ("relu2",), "drop", STD)

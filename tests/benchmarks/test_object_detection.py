@@ -59,6 +59,7 @@ class Data:
     task, name, origin, num_classes = "detection", "boxes", "miniature", 3
     mean, std = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
     sequence_of, ood, calibrated_on = staticmethod(lambda key: None), ("ood",), None
+    spec = name
 
     def __init__(self, network):
         self.batches, self.opened = {}, []

@@ -65,5 +65,5 @@ def test_msp_alone(ind, ood, network, everywhere, further, tmp_path, monkeypatch
         forwarded = dict(run.cost.images_forwarded)
         assert forwarded.pop("sanity_check", 0) >= min(
             checked, run.ind.n_val
-        )  # further images where the figure is near chance
+        )
         assert forwarded == {"shared_pass": images, "from_cache": 0}

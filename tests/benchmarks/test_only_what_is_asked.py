@@ -63,7 +63,5 @@ def test_msp_alone(ind, ood, network, everywhere, further, tmp_path, monkeypatch
     checked = {"cifar10": 256, "cityscapes": 32}.get(ind, 0)
     for run in runs:
         forwarded = dict(run.cost.images_forwarded)
-        assert forwarded.pop("sanity_check", 0) >= min(
-            checked, run.ind.n_val
-        )
+        assert forwarded.pop("sanity_check", 0) >= min(checked, run.ind.n_val)
         assert forwarded == {"shared_pass": images, "from_cache": 0}

@@ -21,7 +21,7 @@ from networks.training.config import CHOICES
 
 if TYPE_CHECKING:
     from benchmarks.pipeline.config import Settings
-    from benchmarks.pipeline.network_cache import Trained
+    from benchmarks.under_test.cached import Trained
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 TRAINING = "Training"
@@ -177,9 +177,9 @@ def run(settings: Settings, out: Path | None = None) -> list[Trained]:
 
 def _run(settings: Settings, out: Path | None) -> list[Trained]:
     from benchmarks.pipeline.job import data_module
-    from benchmarks.pipeline.network_cache import figures_of
-    from benchmarks.pipeline.training import network_name, train
     from benchmarks.tracking import tracking
+    from benchmarks.under_test.cached import figures_of
+    from benchmarks.under_test.training import network_name, train
 
     data = data_module(settings)
     name, output, found = network_name(settings, data), Terminal(), list["Trained"]()
@@ -203,7 +203,7 @@ def _run(settings: Settings, out: Path | None) -> list[Trained]:
 
 def _copied(trained: Trained, out: Path, title: str) -> Path:
     """Copy weights and curve to a folder, with a file that says what they are; returns the copy of the weights."""
-    from benchmarks.pipeline.network_cache import WEIGHTS
+    from benchmarks.under_test.cached import WEIGHTS
     from networks.training.curve import CURVE
 
     assert trained.folder is not None

@@ -126,7 +126,7 @@ class Training:
         os.chdir(folder)
         from benchmarks.pipeline.config import Settings
         from benchmarks.pipeline.job import data_module
-        from benchmarks.pipeline.training import train
+        from benchmarks.under_test.training import train
 
         settings = Settings(ind="mnist", ood=("uniform-noise",), epochs=self.epochs, workers=0)
         train(settings, data_module(settings), 0)

@@ -13,7 +13,7 @@ from benchmarks.calls.sources import PARTS
 from benchmarks.features.files import FeatureArrays, checked, named_files, read_file
 from benchmarks.features.network import ClosedNetwork, FeatureExtraction
 from benchmarks.pipeline.given import Given
-from benchmarks.pipeline.network_cache import Trained
+from benchmarks.under_test.cached import Trained
 from datamodules import BenchmarkDataModule, cache_dir
 from datamodules.loading.tensors import TensorSet
 from datamodules.outside.given import GivenImages, given_data

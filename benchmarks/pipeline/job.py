@@ -15,26 +15,26 @@ from benchmarks.features.network import ClosedNetwork
 from benchmarks.features.run import FEATURES, closed
 from benchmarks.naive import beside_naive
 from benchmarks.pipeline.alarm_rates import check_rate
-from benchmarks.pipeline.asked import under_test
 from benchmarks.pipeline.calibration import calibrated_data, calibration_images
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.describe import describe
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.given import NOTHING, Given
 from benchmarks.pipeline.interval_notes import tell_intervals
-from benchmarks.pipeline.network_cache import Trained
-from benchmarks.pipeline.outside import data_input
 from benchmarks.pipeline.prepared import prepare
 from benchmarks.pipeline.provenance import provenance
 from benchmarks.pipeline.report import pictures_of, results_of
-from benchmarks.pipeline.sanity import checked
-from benchmarks.pipeline.training import network_name
 from benchmarks.predictions.run import stated
 from benchmarks.results import RESULTS, Results
 from benchmarks.tasks import TASKS
 from benchmarks.tracking import tracking
 from benchmarks.tracking.told import tell
+from benchmarks.under_test.asked import under_test
+from benchmarks.under_test.cached import Trained
+from benchmarks.under_test.describe import describe
+from benchmarks.under_test.outside import data_input
+from benchmarks.under_test.sanity import checked
+from benchmarks.under_test.training import network_name
 from datamodules import BenchmarkDataModule, cache_dir, module_of
 from datamodules.imagesets.check import check_files
 from datamodules.imagesets.contents import reading_everything
@@ -162,7 +162,7 @@ def run(settings: Settings, given: Given = NOTHING) -> Results:
 
 
 def described(settings: Settings, given: Given = NOTHING) -> Table:
-    """What ``--describe-network`` shows, see `benchmarks.pipeline.describe`."""
+    """What ``--describe-network`` shows, see `benchmarks.under_test.describe`."""
     return describe(settings, _made(dataclasses.replace(settings, ood=()), given))
 
 

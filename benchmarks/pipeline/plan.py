@@ -13,15 +13,15 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.levels.base import Level
-from benchmarks.pipeline.asked import under_test
 from benchmarks.pipeline.calibration import calibrated_data
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.given import NOTHING, Given
 from benchmarks.pipeline.job import data_module
-from benchmarks.pipeline.network_cache import Planned, planning
 from benchmarks.pipeline.prepared import Prepared, prepare
-from benchmarks.pipeline.training import network_name, training_config_of
+from benchmarks.under_test.asked import under_test
+from benchmarks.under_test.cached import Planned, planning
+from benchmarks.under_test.training import network_name, training_config_of
 from datamodules import BenchmarkDataModule, ImageSet, Subset, cache_dir
 from datamodules.imagesets.check import check_files
 from datamodules.imagesets.contents import reading_everything

@@ -9,14 +9,14 @@ from typing import Any
 
 from benchmarks.features.network import NO_NETWORK, ClosedNetwork
 from benchmarks.levels.base import Level
-from benchmarks.pipeline.auxiliary import Methods, image_methods, plain_methods
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.level_methods import LevelMethods
-from benchmarks.pipeline.network_cache import Trained
-from benchmarks.pipeline.outside import activations_hash
 from benchmarks.tasks import TASKS
 from benchmarks.tasks.base import Task, model_info_of
+from benchmarks.under_test.auxiliary import Methods, image_methods, plain_methods
+from benchmarks.under_test.cached import Trained
+from benchmarks.under_test.outside import activations_hash
 from datamodules import BenchmarkDataModule
 from leaderboards.schema import IMAGE
 from lsood.methods import method_class
@@ -65,7 +65,7 @@ def prepare(
     """Make the levels and methods of a seed; train or load the auxiliary networks of methods.
 
     Args:
-        settings, trained: see `benchmarks.pipeline.asked.under_test`.
+        settings, trained: see `benchmarks.under_test.asked.under_test`.
         data: that networks are trained on. measured: the same, or with other images for calibration, see
             `benchmarks.pipeline.calibration.calibrated_data`.
     """

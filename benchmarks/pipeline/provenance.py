@@ -14,8 +14,8 @@ import torch
 
 import lsood
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.network_cache import Trained
 from benchmarks.pipeline.scored import Scored
+from benchmarks.under_test.cached import Trained
 from datamodules import BenchmarkDataModule
 from leaderboards.schema import Environment, IndInfo, NetworkInfo, ThresholdInfo
 from lsood.probes.base import ModelInfo

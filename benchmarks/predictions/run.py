@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.network_cache import Trained
 from benchmarks.predictions.extraction import StatedExtraction, Watch
 from benchmarks.predictions.files import read_predictions
 from benchmarks.predictions.images import placed
 from benchmarks.predictions.network import StatedDetector, head_of
+from benchmarks.under_test.cached import Trained
 from datamodules import BenchmarkDataModule, cache_dir
 
 

@@ -29,7 +29,7 @@ from benchmarks.pipeline.config import Settings, resolve_device
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.provenance import environment, git_commit
-from benchmarks.pipeline.training import train
+from benchmarks.under_test.training import train
 from datamodules import DATAMODULES, cache_dir, check_names
 from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import MAX_BAD, without_unreadable

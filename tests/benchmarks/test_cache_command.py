@@ -13,7 +13,7 @@ import datamodules.miniature as miniature
 from benchmarks.cache import app
 from benchmarks.cache_entries import ACTIVATIONS, MINIATURE, NETWORK, entries, human, remove, unreadable
 from benchmarks.pipeline.extraction import Extraction
-from benchmarks.pipeline.network_cache import IDENTITY, WEIGHTS, cached
+from benchmarks.under_test.cached import IDENTITY, WEIGHTS, cached
 from datamodules import cache_dir
 from lsood.extraction.activations import Activations
 from lsood.io import claimed, is_claimed, temporary

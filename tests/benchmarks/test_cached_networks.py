@@ -10,7 +10,7 @@ from torch import nn
 import networks
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.job import data_module
-from benchmarks.pipeline.training import Exposure, cached, train, training_config_of
+from benchmarks.under_test.training import Exposure, cached, train, training_config_of
 from datamodules import cache_dir
 from lsood.io import temporary
 from networks import weights_hash
@@ -114,7 +114,7 @@ def test_a_training_killed_after_its_weights_leaves_no_state(trainings, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("benchmarks.pipeline.network_cache._remove_state", die)
+        patch.setattr("benchmarks.under_test.cached._remove_state", die)
         with pytest.raises(KeyboardInterrupt):
             trainings()
     weights = weights_file()

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 import datamodules.miniature as miniature
 from benchmarks.console import spread
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.network_cache import Planned
 from benchmarks.pipeline.plan import SeedPlan, plan
 from benchmarks.run import app
+from benchmarks.under_test.cached import Planned
 from datamodules import cache_dir
 
 SMALL = ["--ind", "mnist", "--ood", "uniform-noise", "--limit", "40", "--epochs", "1", "--device", "cpu"]

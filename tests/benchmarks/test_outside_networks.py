@@ -12,8 +12,8 @@ import datamodules.miniature as miniature
 from benchmarks.console import spread
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.job import data_module
-from benchmarks.pipeline.outside import activations_hash, data_input, network_of_user
 from benchmarks.run import app
+from benchmarks.under_test.outside import activations_hash, data_input, network_of_user
 from datamodules import module_of
 from leaderboards.store import load_results
 from networks import build, load_weights, weights_hash
@@ -152,8 +152,8 @@ def test_training_when_asked_and_methods_that_train(file, tmp_path):
 def test_a_module_is_measured_and_not_trained():
     namespace: dict = {}
     exec(CODE, namespace)
-    from benchmarks.pipeline.asked import under_test
-    from benchmarks.pipeline.auxiliary import image_methods
+    from benchmarks.under_test.asked import under_test
+    from benchmarks.under_test.auxiliary import image_methods
 
     given = settings(module=namespace["Net"]())
     data = data_module(given)

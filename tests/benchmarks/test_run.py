@@ -18,16 +18,16 @@ import datamodules.miniature as miniature
 from anomalies import Entry, Recipe
 from benchmarks.console import spread
 from benchmarks.levels.image import ImageLevel
-from benchmarks.pipeline.auxiliary import MEMBER_SEED, image_methods
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.level_methods import LevelMethods
-from benchmarks.pipeline.training import train
 from benchmarks.run import app
 from benchmarks.tasks.classification import Classification
 from benchmarks.tasks.detection import Detection
+from benchmarks.under_test.auxiliary import MEMBER_SEED, image_methods
+from benchmarks.under_test.training import train
 from datamodules import DATAMODULES, CIFAR10DataModule
 from leaderboards.store import load_result, load_scores
 from lsood import Detector, ModelInfo

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.pipeline.sanity import IMAGENET, check_network, inputs
+from benchmarks.under_test.sanity import IMAGENET, check_network, inputs
 from datamodules import ArraySet, BenchmarkDataModule
 from lsood.io import log
 

@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 import datamodules.miniature as miniature
 from benchmarks import train as command
 from benchmarks.console import spread
-from benchmarks.pipeline.asked import under_test
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.job import data_module
-from benchmarks.pipeline.network_cache import IDENTITY, WEIGHTS, planning
-from benchmarks.pipeline.training import train
 from benchmarks.run import app as run_app
+from benchmarks.under_test.asked import under_test
+from benchmarks.under_test.cached import IDENTITY, WEIGHTS, planning
+from benchmarks.under_test.training import train
 from datamodules import cache_dir
 from lsood.io import read_index
 from networks import build, save_weights
@@ -178,7 +178,7 @@ def test_presets_with_options_of_the_network_have_an_address_of_their_own(monkey
             train(settings_like(preset=preset, epochs=1), data, 0)
     identities = []
     monkeypatch.setattr(
-        "benchmarks.pipeline.training.cached", lambda identity, *_: identities.append(identity)
+        "benchmarks.under_test.training.cached", lambda identity, *_: identities.append(identity)
     )
     for preset in ("wide", "plain"):
         train(settings_like(preset=preset, epochs=1), data, 0)

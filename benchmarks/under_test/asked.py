@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.network_cache import IDENTITY, WEIGHTS, Trained, as_read, cached
-from benchmarks.pipeline.outside import of_user
-from benchmarks.pipeline.training import (
+from benchmarks.under_test.cached import IDENTITY, WEIGHTS, Trained, as_read, cached
+from benchmarks.under_test.outside import of_user
+from benchmarks.under_test.training import (
     build_network,
     from_checkpoint,
     network_name,

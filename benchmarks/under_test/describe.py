@@ -10,8 +10,8 @@ from rich.text import Text
 from torch import nn
 
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.outside import adapted, of_user, opened, order_of
-from benchmarks.pipeline.training import build_network, from_checkpoint, network_name
+from benchmarks.under_test.outside import adapted, of_user, opened, order_of
+from benchmarks.under_test.training import build_network, from_checkpoint, network_name
 from datamodules import BenchmarkDataModule
 from networks.outside.configuration import InputConfig
 from networks.outside.description import Row, shape_text
@@ -25,7 +25,7 @@ def describe(settings: Settings, data: BenchmarkDataModule) -> Table:
     """The table of a run's network for a data set that is set up; nothing is trained.
 
     Raises:
-        ValueError: what :func:`benchmarks.pipeline.training.under_test` raises for a network that cannot be used.
+        ValueError: what :func:`benchmarks.under_test.training.under_test` raises for a network that cannot be used.
     """
     name = network_name(settings, data)
     if settings.checkpoints:

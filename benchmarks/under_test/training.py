@@ -13,8 +13,9 @@ from torch import nn
 
 import networks
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.network_cache import Trained, cached
-from benchmarks.pipeline.outside import (
+from benchmarks.tasks import TASKS
+from benchmarks.under_test.cached import Trained, cached
+from benchmarks.under_test.outside import (
     AS_BUILT,
     adapted,
     input_options,
@@ -24,7 +25,6 @@ from benchmarks.pipeline.outside import (
     of_user,
     opened,
 )
-from benchmarks.tasks import TASKS
 from datamodules import BenchmarkDataModule
 from networks import TrainingConfig
 from networks.checkpoint import classes_in

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from benchmarks.pipeline.network_cache import Trained
+from benchmarks.under_test.cached import Trained
 from datamodules import BenchmarkDataModule, Subset
 from lsood.extraction.counter import ForwardCounter
 from lsood.extraction.undisturbed import undisturbed

@@ -14,9 +14,9 @@ from torch import nn
 import networks
 from benchmarks.naive import Naive
 from benchmarks.pipeline.config import Settings
-from benchmarks.pipeline.network_cache import Trained, cached
-from benchmarks.pipeline.outside import input_options, of_user, opened
-from benchmarks.pipeline.training import (
+from benchmarks.under_test.cached import Trained, cached
+from benchmarks.under_test.outside import input_options, of_user, opened
+from benchmarks.under_test.training import (
     Exposure,
     build_network,
     check_labelled,

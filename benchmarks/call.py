@@ -20,6 +20,7 @@ from benchmarks.pipeline.given import Given
 from benchmarks.pipeline.job import chosen_methods, run
 from benchmarks.results import Results
 from datamodules import BenchmarkDataModule, module_of
+from lsood.methods import spec_of
 from networks.outside.spec import is_predictions
 
 DATA_ROOT = "LSOOD_DATA"
@@ -43,7 +44,7 @@ def evaluate(
     ind: Any = "",
     ood: Any = (),
     *,
-    methods: str | Sequence[str] = (),
+    methods: Any = (),
     verbose: bool = False,
     **options: Any,
 ) -> Results:
@@ -55,7 +56,8 @@ def evaluate(
             {"train": ..., "val": ..., "test": ...}, where "val" may be missing, or one, which is divided by seed into
             60 % fit, 20 % calibration and 20 % test.
         ood: names or what ``--ood`` takes, or data modules; or {name: one of these or a DataLoader}.
-        methods: as ``--methods`` takes them; none: the defaults of the task.
+        methods: as ``--methods`` takes them, subclasses of `lsood.Detector`, or objects of these; one or several; none:
+            the defaults of the task.
         verbose: show log lines and progress; else nothing is printed.
         options: the further options of the command, by their names with "_" for "-": ``data_root="data"``,
             ``mean=(0.5, 0.5, 0.5)``, ``seeds=(0, 1)``. With ``out`` the results are written there too, those of a seed
@@ -75,7 +77,7 @@ def asked(
     network: nn.Module | str | None,
     ind: Any,
     ood: Any,
-    methods: str | Sequence[str],
+    methods: Any,
     options: Mapping[str, Any],
     **own: Any,
 ) -> tuple[Settings, Given]:
@@ -85,7 +87,8 @@ def asked(
         own: fields of Settings that are no options of :func:`evaluate`.
     """
     check_options(options)
-    methods = (methods,) if isinstance(methods, str) else tuple(methods)
+    several = isinstance(methods, list | tuple | set)
+    methods = tuple(spec_of(method) for method in (methods if several else (methods,)))
     name = network if isinstance(network, str) else None
     if options.get("features"):
         return _of_features(network, ind, ood, methods, options, own)

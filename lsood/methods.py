@@ -67,6 +67,34 @@ def method_class(spec: str) -> type[Detector]:
     return kind
 
 
+def spec_of(method: str | type | Detector) -> str:
+    """How a method is typed: a name as it is; a class, or a detector that is not fitted, by where it is defined, also
+    in a notebook.
+
+    Raises:
+        ValueError: neither of these, or arguments that cannot be typed.
+    """
+    from lsood.detector import Detector
+
+    if isinstance(method, str):
+        return method
+    kind = method if isinstance(method, type) else type(method)
+    name = METHODS.spec_of(kind)
+    if isinstance(method, type):
+        return name
+    if not isinstance(method, Detector):
+        raise ValueError(
+            f"{method!r} is no method: give a name, a subclass of lsood.Detector or one of its objects"
+        )
+    plain = {n: p.default for n, p in inspect.signature(kind).parameters.items()}
+    given = {n: value for n, value in method.get_params().items() if value != plain.get(n)}
+    if any("," in repr(value) for value in given.values()):
+        raise ValueError(
+            f"{method!r} cannot be typed as a name with arguments; write a subclass without them"
+        )
+    return f"{name}@{','.join(f'{n}={value!r}' for n, value in given.items())}" if given else name
+
+
 def create(spec: str) -> Detector:
     """A detector from ``name``, ``package.module:Class`` or ``file.py:Class``, followed by ``@`` and arguments of its
     constructor where wanted, joined by commas: ``lared@pca=58``, ``knn@k=10,layer=layer3``; a bare word is the layer,

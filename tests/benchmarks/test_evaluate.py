@@ -17,12 +17,15 @@ from typer.testing import CliRunner
 
 import benchmarks
 import datamodules.miniature as miniature
+from baselines import KNN
 from benchmarks import Results, evaluate
 from benchmarks.calls.options import option_names, settings_of
 from benchmarks.console import spread
 from benchmarks.run import ELSEWHERE, app, main
 from datamodules import MNISTDataModule
 from leaderboards.analysis.ranks import complete
+from lsood import Detector
+from lsood.probes.image import Logits
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("bird", "cat", "dog")
@@ -365,3 +368,32 @@ def test_vectors():
     named = {"ood": ["svhn"], "methods": "msp"}
     with pytest.raises(ValueError, match="svhn: images of files do not have the shape"):
         evaluate(network, ind=known, **named)
+
+
+class OwnEnergy(Detector):
+    """Of the test, as if it were written in a notebook."""
+
+    name, paper = "own-energy", "Liu et al., NeurIPS 2020"
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def probes(self):
+        return [Logits()]
+
+    def score(self, x):
+        return -self.scale * x["logits"].double().logsumexp(1)
+
+
+def test_detectors_are_given_as_classes_and_objects():
+    methods = ["energy", OwnEnergy, OwnEnergy(scale=2.0), KNN(k=3)]
+    found = evaluate(made(), methods=methods, **loaders())
+    names = [name for name in dict.fromkeys(run.result.method for run in found.runs) if name != "naive"]
+    energy, own, twice, knn = (found.scores(name).score.to_numpy() for name in names)
+    np.testing.assert_array_equal(own, energy)
+    np.testing.assert_array_equal(twice, 2 * energy)
+    np.testing.assert_array_equal(
+        knn, evaluate(made(), methods="knn@k=3", **loaders()).scores("knn@k=3").score
+    )
+    with pytest.raises(ValueError, match="is no method: give a name, a subclass of lsood"):
+        evaluate(made(), methods=[3], **loaders())

@@ -97,7 +97,10 @@ def module_of(spec: str, keep_together: str | None = None) -> type[Any]:
         )
     if spec.startswith(GENERATED):
         raise ValueError(f"--ind {spec}: a generated set shows anomalies, so it is an OoD set: --ood {spec}")
-    found = DATAMODULES.find(spec)
+    try:
+        found = DATAMODULES.find(spec)
+    except ValueError as error:
+        raise ValueError(f"{error}; the forms: {SPECS}") if ":" in spec else error from error
     if not (isinstance(found, type) and hasattr(found, "fit_dataloader")):
         raise ValueError(
             f"--ind {spec}: {spec.rpartition(':')[2]} is no subclass of datamodules.BenchmarkDataModule"

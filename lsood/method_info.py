@@ -11,7 +11,7 @@ class MethodInfo:
 
     Attributes:
         name: unique, as typed after ``--methods``.
-        paper: authors, venue, year.
+        paper: authors, venue, year; "" where there is none.
         protocols: supported ones of "no-ood", "fgsm-val" and "oracle-val"; the first is the default.
         fixed_threshold: the score above which the method itself says OoD; None: the threshold comes from validation
             scores.
@@ -26,7 +26,7 @@ class MethodInfo:
     """
 
     name: ClassVar[str]
-    paper: ClassVar[str]
+    paper: ClassVar[str] = ""
     protocols: ClassVar[tuple[str, ...]] = ("no-ood",)
     fixed_threshold: ClassVar[float | None] = None
     unsupported_tasks: ClassVar[Mapping[str, str]] = {}

@@ -27,6 +27,7 @@ from benchmarks.pipeline.report import pictures_of, results_of
 from benchmarks.predictions.run import stated
 from benchmarks.results import RESULTS, Results
 from benchmarks.tasks import TASKS
+from benchmarks.tasks.base import Task
 from benchmarks.tracking import tracking
 from benchmarks.tracking.told import tell
 from benchmarks.under_test.asked import under_test
@@ -41,7 +42,8 @@ from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import LeftOut, current, without_unreadable
 from datamodules.registry import below_data_root
 from leaderboards.build import build
-from lsood.io import log, slug
+from lsood.extraction.measurement import Measurement
+from lsood.io import log, one_line, slug
 from lsood.methods import chosen
 from networks.outside.spec import is_predictions
 
@@ -130,7 +132,7 @@ def _run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: G
     ).run()
     scored = beside_naive(evaluated.scored)
     tell_intervals(scored)
-    figures = {part: task.network_metrics(evaluated.sets[f"ind-{part}"]) for part in ("test", "val")}
+    figures = {part: _figures(task, evaluated.sets[f"ind-{part}"]) for part in ("test", "val")}
     forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
     phases = ", ".join(f"{phase} {n}" for phase, n in extraction.forwarded.items()) or "none"
     log.info("images forwarded: %s; read from the cache: %d", phases, extraction.from_cache)
@@ -145,6 +147,15 @@ def _run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: G
     tell(settings, scored, origin)
     runs = results_of(settings, data, scored, costs, seconds, origin, extraction.limit.size)
     return Results(runs, pictures_of(prepared.levels, scored, evaluated.sets))
+
+
+def _figures(task: type[Task], measured: Measurement) -> dict[str, float]:
+    """How well the network does; {} and a warning where its outputs could not be measured, which costs no more."""
+    try:
+        return task.network_metrics(measured)
+    except (ValueError, KeyError) as error:
+        log.warning("the network's own metric is not known: %s", one_line(error))
+        return {}
 
 
 def run(settings: Settings, given: Given = NOTHING) -> Results:

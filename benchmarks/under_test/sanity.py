@@ -25,7 +25,11 @@ IMAGES = {"classification": 256, "segmentation": 32}
 TRIED = 64
 """Images that every alternative is tried on, more where there are many classes; the one that fits best on all."""
 NEAR = 0.1
+FEW = {"classification": TRIED, "segmentation": 8}
+"""Labelled images from which a cause can be named."""
 FITS = 0.5
+ORDER = 8
+"""Images per class from which another order of the classes can be told from luck."""
 SHOWN = 12
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 Numbers = tuple[float, ...]
@@ -93,6 +97,14 @@ class Figure:
     def near_chance(self) -> bool:
         """Less than a tenth of the way from chance to perfect."""
         return self.value < self.chance + NEAR * (1 - self.chance)
+
+    @property
+    def convincing(self) -> bool:
+        """Not near chance, nor by the luck of so few images: by three standard errors, the best of many was taken."""
+        if self.name == "miou":
+            return not self.near_chance and self.images >= FEW["segmentation"]
+        error = (self.value * (1 - self.value) / self.images) ** 0.5
+        return self.value - 3 * error > self.chance + NEAR * (1 - self.chance)
 
 
 def check_network(
@@ -228,8 +240,9 @@ def _causes(
     tried = [seen(one, few) for one in inputs(data, known)]
     best = max(tried, key=lambda each: each[0].value)
     ordered = max(tried, key=lambda each: each[1].value)
-    if ordered[1].value >= FITS and ordered[1].value > best[0].value + NEAR:
-        _, figure, places, one = seen(ordered[3], pixels)
+    _, figure, places, one = seen(ordered[3], pixels)
+    enough = data.task == "segmentation" or figure.images >= ORDER * data.num_classes
+    if figure.value >= FITS and ordered[1].value > best[0].value + NEAR and figure.convincing and enough:
         names = [data.class_names[k] for k in places]
         shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
         also = f"{one.options(order)} and ".removeprefix(" and ")
@@ -238,8 +251,12 @@ def _causes(
             f"output: {shown}"
         ]
     figure, _, _, one = seen(best[3], pixels)
-    if not figure.near_chance:
+    if figure.convincing:
         return [f"with {one.options(order)} it would be {figure.value:.3f}"]
+    if figure.images < FEW[data.task]:
+        return [
+            f"{figure.images} labelled images are too few to tell which of the usual causes would explain it"
+        ]
     return [
         "none of the usual causes (normalisation, pixel range, channel order, class order) explains it: the weights "
         "may be random or those of another data set"

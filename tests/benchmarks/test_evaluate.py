@@ -397,3 +397,39 @@ def test_detectors_are_given_as_classes_and_objects():
     )
     with pytest.raises(ValueError, match="is no method: give a name, a subclass of lsood"):
         evaluate(made(), methods=[3], **loaders())
+
+
+class OddOnBright(nn.Module):
+    """NaN logits for the images whose first pixel is bright; features are fine."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.fc = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU()), nn.Linear(6, 3)
+
+    def forward(self, x):
+        logits = self.fc(self.body(x).mean((2, 3)))
+        return torch.where(x[:, :1, 0, 0] > 0.38, torch.nan, logits)
+
+
+def test_a_nan_logit_costs_the_methods_that_need_logits():
+    given = loaders()
+    assert bool((given["ind"]["test"].dataset.tensors[0][:, 0, 0, 0] > 0.38).any())
+    given["ind"]["train"].dataset.tensors[0][:2, 0, 0, 0] = 0.1  # the traced images
+    table = evaluate(OddOnBright(), methods=["msp", "knn"], **given).table().set_index("method")
+    assert "not finite" in table.failure["msp"] and pd.notna(table.auroc["knn"])
+
+
+class Nameless(Detector):
+    name = "nameless"
+
+    def probes(self):
+        return [Logits()]
+
+    def score(self, x):
+        return -x["logits"].double().amax(1)
+
+
+def test_a_detector_needs_no_paper():
+    found = evaluate(made(), methods=[Nameless, "max-logit"], **loaders())
+    names = list(dict.fromkeys(run.result.method for run in found.runs))
+    np.testing.assert_array_equal(found.scores(names[0]).score, found.scores("max-logit").score)

@@ -191,3 +191,16 @@ def test_images_of_unknown_normalisation_are_only_reversed():
     assert [one.options("rgb") for one in inputs(data, pixels=False)] == [
         "", "--mean 0.2 0.7 0.3 --std 0.3 0.25 0.2 --channel-order bgr"
     ]  # fmt: skip
+
+
+def test_nothing_is_claimed_from_few_images(caplog):
+    """The best of many alternatives looks good on twelve images by luck."""
+    for seed in range(6):
+        torch.manual_seed(seed)
+        network = nn.Sequential(
+            nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 8)
+        )
+        _, said = lines(caplog, network, data_of(limit=12))
+        assert not [line for line in said if "it would be" in line]
+    _, said = lines(caplog, Constant(), data_of(limit=12))
+    assert said[2:] == ["12 labelled images are too few to tell which of the usual causes would explain it"]

@@ -404,7 +404,7 @@ class OddOnBright(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.body, self.fc = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU()), nn.Linear(6, 3)
+        self.body, self.fc = nn.Sequential(nn.Conv2d(3, 6, 3, 1, 1), nn.ReLU()), nn.Linear(6, 3)
 
     def forward(self, x):
         logits = self.fc(self.body(x).mean((2, 3)))

@@ -117,7 +117,8 @@ def _run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: G
     elif is_predictions(settings.network):
         files = stated(settings, data, watched)
     settings, trained = under_test(settings, whole, seed) if files is None else (settings, files[0])
-    sanity = checked(trained, whole, settings.device) if files is None and seed == settings.seeds[0] else {}
+    first = files is None and seed == settings.seeds[0]
+    sanity, notes = checked(trained, whole, settings) if first else ({}, [])
     prepared = prepare(settings, trained, whole, data, seed)
     task = prepared.task
     extraction = files[1] if files else prepared.extraction(cache_dir() / "activations", watched)
@@ -143,7 +144,7 @@ def _run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: G
         else trained.seconds + prepared.own.seconds.get(one.method, 0.0)
         for one in scored
     }
-    origin = provenance(settings, data, prepared.model_info, trained, figures, seed)
+    origin = provenance(settings, data, prepared.model_info, trained, figures, seed, notes)
     tell(settings, scored, origin)
     runs = results_of(settings, data, scored, costs, seconds, origin, extraction.limit.size)
     return Results(runs, pictures_of(prepared.levels, scored, evaluated.sets))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,13 @@ def provenance(
     trained: Trained,
     figures: dict[str, dict[str, float]],
     seed: int,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Fields that the results of a run share: seed, ind, network, environment, created, command, version and git.
 
     Args:
         figures: how well the network does on the in-distribution parts "test" and "val".
+        notes: that belong on every page, beside those of the network's layers.
     """
     return {
         "seed": seed,
@@ -86,7 +89,7 @@ def provenance(
             parameters=sum(p.numel() for p in trained.network.parameters()),
             latent_layer=model_info.latent_layer,
             options=trained.options,
-            notes=list(getattr(getattr(trained.network, "description", None), "notes", ())),
+            notes=[*getattr(getattr(trained.network, "description", None), "notes", ()), *notes],
         ),
         "environment": environment(settings.device),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -15,7 +15,7 @@ import networks
 from benchmarks.naive import Naive
 from benchmarks.pipeline.config import Settings
 from benchmarks.under_test.cached import Trained, cached
-from benchmarks.under_test.outside import input_options, of_user, opened
+from benchmarks.under_test.outside import AS_BUILT, input_options, of_user, opened
 from benchmarks.under_test.training import (
     Exposure,
     build_network,
@@ -58,7 +58,7 @@ def image_methods(
     for name in names:
         detector = create(name)
         applies = data.task not in detector.unsupported_tasks
-        if applies and (why := _unusable(trained.network, detector)):
+        if applies and (why := _unusable(trained, detector)):
             found.failures[name] = why
         elif detector.auxiliary_networks is not None and applies:
             try:
@@ -79,8 +79,14 @@ def image_methods(
     return found
 
 
-def _unusable(network: Any, detector: Detector) -> str | None:
-    """Why a network says that it cannot be used with a method; None: it can."""
+def _unusable(trained: Trained, detector: Detector) -> str | None:
+    """Why a network cannot be used with a method; None: it can."""
+    network: Any = trained.network
+    if detector.auxiliary_networks is not None and trained.options.get("checkpoint") == AS_BUILT:
+        return (
+            "needs networks that are trained like the one under test, which is measured as it is built: train it "
+            "first, python -m networks.train"
+        )
     return network.unusable(detector) if hasattr(network, "unusable") else None
 
 

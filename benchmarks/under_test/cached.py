@@ -124,6 +124,8 @@ def cached(
             _identify(folder, saying)
         for row in read_curve(folder):
             told(row)
+        if known := _known(folder):
+            log.info("%s, seed %d, from the cache: %s", name, identity["seed"], known)
         return Trained(
             network.eval(), name, networks.weights_hash(network), options, _seconds(folder), folder
         )
@@ -212,6 +214,15 @@ def _read(network: nn.Module, weights: Path, heal: bool = True) -> bool:
         log.warning("the cached network %s is damaged and is trained anew (%s)", weights, one_line(error))
         return False
     return True
+
+
+def _known(folder: Path) -> str:
+    """How well a cached network did on the validation images when it was trained; "" where that is not known."""
+    found = read_index(folder / COST) or {}
+    figures = {name: value for name, value in found.items() if name not in ("seconds", "threads")}
+    return ", ".join(
+        f"validation {name} {value:.4f}" for name, value in figures.items() if isinstance(value, float)
+    )
 
 
 def _seconds(folder: Path) -> float | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
+from benchmarks.pipeline.config import Settings
 from benchmarks.under_test.cached import Trained
 from datamodules import BenchmarkDataModule, Subset
 from lsood.extraction.counter import ForwardCounter
@@ -58,11 +59,12 @@ class Input:
         images = (pixels - mean) / std
         return images.flip(1) if self.flipped else images
 
-    def options(self, order: str) -> str:
+    def options(self, order: str, largest: float = 1) -> str:
         """The options of the command that ask for it; "" for what the run has.
 
         Args:
             order: "rgb" or "bgr", that of the network's channels now. Numbers are given in the order of its channels.
+            largest: pixel value that the run's numbers refer to now.
         """
         order = {"rgb": "bgr", "bgr": "rgb"}[order] if self.flipped else order
         step = -1 if order == "bgr" else 1
@@ -71,7 +73,7 @@ class Input:
             mean, std = ([v * self.largest for v in numbers[::step]] for numbers in (self.mean, self.std))
             plain = set(mean) == {0.0} and set(std) == {1.0}
             words += [] if plain else ["--mean", *map(_told, mean), "--std", *map(_told, std)]
-            words += [f"--input-range {self.largest}"] if plain or self.largest != 1 else []
+            words += [f"--input-range {self.largest}"] if plain or {self.largest, largest} != {1} else []
         return " ".join([*words, *([f"--channel-order {order}"] if self.flipped else [])])
 
 
@@ -99,6 +101,14 @@ class Figure:
         return self.value < self.chance + NEAR * (1 - self.chance)
 
     @property
+    def warning(self) -> str:
+        """What is to be said of a figure near chance."""
+        return (
+            f"{self.name} {self.value:.3f} on {self.images} validation images is near chance ({self.chance:.3f}): what "
+            "follows says nothing about this network"
+        )
+
+    @property
     def convincing(self) -> bool:
         """Not near chance, nor by the luck of so few images: by three standard errors, the best of many was taken."""
         if self.name == "miou":
@@ -108,7 +118,11 @@ class Figure:
 
 
 def check_network(
-    network: nn.Module, data: BenchmarkDataModule, device: str = "cpu", order: str = "rgb"
+    network: nn.Module,
+    data: BenchmarkDataModule,
+    device: str = "cpu",
+    order: str = "rgb",
+    largest: float = 1,
 ) -> Figure | None:
     """Log the accuracy or mIoU of a network on at most 256 (32 of segmentation) validation images; near chance warn,
     and tell which of the usual causes would explain it. None where no image has a label, or for other tasks.
@@ -116,7 +130,7 @@ def check_network(
     The network is left in the mode it was in.
 
     Args:
-        order: of the network's channels, as the run has it.
+        order, largest: of the network's channels, and the pixel value that mean and std refer to, as the run has them.
     """
     if data.task not in IMAGES:
         return None
@@ -132,28 +146,30 @@ def check_network(
         figure = _figure(data.task, confusion, n)
         log.info("%s on %d validation images: %.3f", figure.name, n, figure.value)
         if figure.near_chance:
-            log.warning(
-                "%s %.3f on %d validation images is near chance (%.3f): what follows says nothing about this network",
-                figure.name, figure.value, n, figure.chance,
-            )  # fmt: skip
-            for line in _causes(network, data, batches, device, order):
+            log.warning(figure.warning)
+            for line in _causes(network, data, batches, device, (order, largest)):
                 other = data.preprocessed and ("--mean" in line or "--input-range" in line)
                 log.warning("%s%s", "images pre-processed otherwise in the loader: " if other else "", line)
     return figure
 
 
-def checked(trained: Trained, data: BenchmarkDataModule, device: str) -> dict[str, int]:
-    """Check a network that this benchmark did not train, see `check_network`; {"sanity_check": images forwarded}."""
+def checked(
+    trained: Trained, data: BenchmarkDataModule, settings: Settings
+) -> tuple[dict[str, int], list[str]]:
+    """Check a network that this benchmark did not train, see `check_network`.
+
+    Returns:
+        {"sanity_check": images forwarded}, and what belongs on every page: that the network is near chance.
+    """
     if "checkpoint" not in trained.options:
-        return {}
+        return {}, []
     counter = ForwardCounter(trained.network, "sanity_check")
+    order = "bgr" if getattr(trained.network, "bgr", False) else "rgb"
     try:
-        check_network(
-            trained.network, data, device, "bgr" if getattr(trained.network, "bgr", False) else "rgb"
-        )
+        figure = check_network(trained.network, data, settings.device, order, settings.input_range or 1)
     finally:
         counter.close()
-    return counter.counts
+    return counter.counts, [] if figure is None or not figure.near_chance else [figure.warning]
 
 
 def _labelled(data: BenchmarkDataModule) -> Iterator[tuple[Tensor, Tensor]]:
@@ -220,7 +236,7 @@ def _causes(
     data: BenchmarkDataModule,
     batches: Sequence[tuple[Tensor, Tensor]],
     device: str,
-    order: str,
+    stated: tuple[str, float],
 ) -> list[str]:
     """What would explain a figure near chance; one line that nothing does; nothing is tried on vectors."""
     if len(data.input_shape) != 3:
@@ -245,14 +261,14 @@ def _causes(
     if figure.value >= FITS and ordered[1].value > best[0].value + NEAR and figure.convincing and enough:
         names = [data.class_names[k] for k in places]
         shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-        also = f"{one.options(order)} and ".removeprefix(" and ")
+        also = f"{one.options(*stated)} and ".removeprefix(" and ")
         return [
             f"with {also}another order of classes it would be {figure.value:.3f}: --classes FILE, one name per "
             f"output: {shown}"
         ]
     figure, _, _, one = seen(best[3], pixels)
     if figure.convincing:
-        return [f"with {one.options(order)} it would be {figure.value:.3f}"]
+        return [f"with {one.options(*stated)} it would be {figure.value:.3f}"]
     if figure.images < FEW[data.task]:
         return [
             f"{figure.images} labelled images are too few to tell which of the usual causes would explain it"

@@ -13,6 +13,7 @@ from datamodules.imagesets.generated import GeneratedSet
 from datamodules.imagesets.subset import capped
 from datamodules.ood.base import Host, OODSet, OODSource, unknown_images
 from datamodules.ood.naming import own_anomalies, states
+from datamodules.outside.hints import warn_of_masks
 from datamodules.outside.shared_files import check_apart
 from datamodules.registry import (
     ANOMALIES,
@@ -49,7 +50,9 @@ class FolderImages:
         folder = Path(self.name.removeprefix(FOLDER)).expanduser()
         if not folder.is_dir():
             raise FileNotFoundError(f"{self.name}: {folder} is no folder")
-        return FileSet(self.name, folder, image_files(folder), "own")
+        files = image_files(folder)
+        warn_of_masks(self.name, folder, files)
+        return FileSet(self.name, folder, files, "own")
 
     def open(self, data: Host) -> ImageSet:
         return unknown_images(of_no_part(self.located(data), data), data)

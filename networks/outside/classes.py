@@ -46,6 +46,7 @@ def match_outputs(names: Sequence[str], class_names: Sequence[str], what: str) -
         raise ValueError(
             f"{what} names no output for {', '.join(missing)}; it names: {', '.join(names[:20])}"
             + (", ..." if len(names) > 20 else "")
+            + "; --classes FILE, one name per output, names them otherwise"
         )
     if twice := [name for name, places in found.items() if len(places) > 1]:
         raise ValueError(f"{what} names more than one output {', '.join(twice)}")

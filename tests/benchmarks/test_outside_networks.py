@@ -90,10 +90,11 @@ def test_network_of_a_file_is_measured_as_built_and_every_page_says_what_was_pla
     network = json.loads(network)
     assert network["name"] == "mine.py:Net" and network["latent_layer"] == "drop_block"
     assert network["options"]["arguments"] == {"width": 6} and network["options"]["checkpoint"] == "as built"
-    assert len(network["notes"]) == 1 and PLACED in network["notes"][0]
+    placed, chance = network["notes"]
+    assert PLACED in placed and "is near chance" in chance and "says nothing about this network" in chance
     for page in ("leaderboard.md", "leaderboard.html"):
         text = (tmp_path / page).read_text()
-        assert PLACED in text and "mine.py:Net" in text, page
+        assert PLACED in text and "mine.py:Net" in text and "is near chance" in text, page
         assert str(file.parent) not in text.replace(next(r.command for r in results), ""), page
     assert PLACED in " ".join(output.split())
     again, _ = run(tmp_path / "again", "--network", f"{file}:Net", "--network-arg", "width=6")
@@ -395,3 +396,11 @@ def test_published_weights_of_a_network_written_from_its_paper(tmp_path):
     assert results[0].ind.network_metrics["accuracy"] == pytest.approx(0.918, abs=0.003)
     assert results[0].network.name == "resnet20.py:build"
     assert results[0].ind.n_test == 10_000
+
+
+def test_no_further_networks_are_trained_beside_one_that_is_measured_as_built(file, tmp_path):
+    output, results = run(tmp_path, "--network", f"{file}:Net", methods=("msp", "deep-ensemble", "vmdls"))
+    assert "training" not in output.replace("without training", "")
+    failures = {result.method: result.ood[0].failure for result in results}
+    assert failures["msp"] is None
+    assert all("python -m networks.train" in failures[name] for name in ("deep-ensemble", "vmdls"))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.under_test.sanity import IMAGENET, check_network, inputs
+from benchmarks.under_test.sanity import IMAGENET, Input, check_network, inputs
 from datamodules import ArraySet, BenchmarkDataModule
 from lsood.io import log
 
@@ -162,6 +162,12 @@ def test_the_options_it_names_work(caplog):
 def test_when_the_run_has_bgr_the_other_order_is_rgb():
     flipped = [one for one in inputs(data_of()) if one.flipped and one.now]
     assert flipped[0].options("bgr") == "--mean 0.3 0.7 0.2 --std 0.2 0.25 0.3 --channel-order rgb"
+
+
+def test_options_undo_an_input_range_that_the_run_has():
+    own = Input((0.3, 0.7, 0.2), (0.2, 0.25, 0.3))
+    assert own.options("rgb", 255) == "--mean 0.3 0.7 0.2 --std 0.2 0.25 0.3 --input-range 1"
+    assert "--input-range" not in own.options("rgb")
 
 
 def test_segmentation(caplog):

@@ -492,3 +492,18 @@ def test_faulty_data_modules_are_one_clear_line(tmp_path, name, message):
         module_of(f"{tmp_path}/mine.py:{name}")
     with pytest.raises(ValueError, match=r"there is no file .*none.py"):
         module_of(f"{tmp_path}/none.py:Mine")
+
+
+def test_masks_that_would_be_scored_as_images_are_told(tmp_path, caplog):
+    for part in ("images", "labels_masks"):
+        for i in range(3):
+            write(tmp_path / "road" / part / f"{i}.png", i)
+    data = opened(tree(tmp_path / "animals"))
+    assert len(load_ood(f"folder:{tmp_path / 'road'}", data)) == 6
+    assert (
+        f"the 3 files in labels_masks/ are scored as images; if they are masks, name folder:{tmp_path / 'road' / 'images'}"
+        in caplog.text
+    )
+    caplog.clear()
+    assert len(load_ood(f"folder:{tmp_path / 'road' / 'images'}", data)) == 3
+    assert "scored as images" not in caplog.text

@@ -58,7 +58,7 @@ def image_methods(
     for name in names:
         detector = create(name)
         applies = data.task not in detector.unsupported_tasks
-        if applies and (why := _unusable(trained, detector)):
+        if applies and (why := _unusable(trained, detector, settings)):
             found.failures[name] = why
         elif detector.auxiliary_networks is not None and applies:
             try:
@@ -79,10 +79,11 @@ def image_methods(
     return found
 
 
-def _unusable(trained: Trained, detector: Detector) -> str | None:
+def _unusable(trained: Trained, detector: Detector, settings: Settings) -> str | None:
     """Why a network cannot be used with a method; None: it can."""
     network: Any = trained.network
-    if detector.auxiliary_networks is not None and trained.options.get("checkpoint") == AS_BUILT:
+    built = settings.module is None and trained.options.get("checkpoint") == AS_BUILT
+    if detector.auxiliary_networks is not None and built:
         return (
             "needs networks that are trained like the one under test, which is measured as it is built: train it "
             "first, python -m networks.train"

@@ -501,8 +501,8 @@ def test_masks_that_would_be_scored_as_images_are_told(tmp_path, caplog):
     data = opened(tree(tmp_path / "animals"))
     assert len(load_ood(f"folder:{tmp_path / 'road'}", data)) == 6
     assert (
-        f"the 3 files in labels_masks/ are scored as images; if they are masks, name folder:{tmp_path / 'road' / 'images'}"
-        in caplog.text
+        "the 3 files in labels_masks/ are scored as images; if they are masks, "
+        f"name folder:{tmp_path / 'road' / 'images'}" in caplog.text
     )
     caplog.clear()
     assert len(load_ood(f"folder:{tmp_path / 'road' / 'images'}", data)) == 3

@@ -117,6 +117,11 @@ def call(what: str, build: Callable[..., Any], given: Mapping[str, Any], argumen
         raise ValueError(f"{what} takes no argument {foreign[0]!r}; it takes: {', '.join(own) or 'none'}")
     taken = {n: value for n, value in given.items() if n in own and value is not None} | dict(arguments)
     needed = [n for n in own if parameters[n].default is inspect.Parameter.empty and n not in taken]
+    if needed[:1] == ["num_classes"] and "num_classes" in given:
+        raise ValueError(
+            f"{what} needs num_classes and the data have no classes: --network-arg num_classes=K, or data with class "
+            "folders or labels, which give K"
+        )
     if needed:
         raise ValueError(f"{what} needs an argument: --network-arg {needed[0]}=...")
     try:
@@ -146,6 +151,11 @@ def _copied(module: nn.Module) -> nn.Module:
 
 def _ready(module: nn.Module) -> nn.Module:
     """On the CPU, in float32, in evaluation mode."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ValueError(
+            f"{type(module).__name__} is TorchScript, on whose layers no hooks can be put: give the Python module that "
+            "it was made from"
+        )
     tensors = [*module.parameters(), *module.buffers()]
     if any(t.is_meta for t in tensors):
         raise ValueError(

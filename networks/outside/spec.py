@@ -25,7 +25,7 @@ WORDS = {"true": True, "false": False, "none": None}
 
 def is_outside(name: str) -> bool:
     """Whether a name is a SPEC of a network of the user, not one of ``networks.NETWORKS``."""
-    return ":" in name and not is_predictions(name)
+    return (":" in name or name.endswith(".py")) and not is_predictions(name)
 
 
 def is_predictions(name: str | None) -> bool:
@@ -61,6 +61,8 @@ def check_spec(spec: str) -> None:
         if not library[1]:
             raise ValueError(f"--network {spec}: the name is missing ({LIBRARIES[library[0]]})")
         return
+    if (file := spec.rstrip(":")).endswith(".py"):
+        raise ValueError(f"--network {spec}: :NAME of a function or class in it is missing, such as {file}:build")
     module, attribute = code_of(spec)
     if not (module and attribute.isidentifier()):
         raise ValueError(f"--network {spec}: no network can be named so; the forms: {FORMS}")

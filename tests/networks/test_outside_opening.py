@@ -5,6 +5,7 @@ import torch
 from outside_modules import Residual, adapted, images
 from torch import nn
 
+from benchmarks.names import check_names
 from networks import adapt, open_network
 from networks.outside.classes import match_outputs, read_names
 from networks.outside.spec import arguments_of, check_spec, short_name
@@ -115,13 +116,33 @@ def test_one_line_says_what_is_wrong_with_code(file, name, arguments, message):
             "there is no module 'no_such_package.sub'; the forms: file.py:build",
         ),
         ("timm:", ValueError, "the name is missing"),
-        ("mine.py:", ValueError, "the forms: file.py:build, package.module:build, timm:NAME"),
+        ("mine.py", ValueError, ":NAME of a function or class in it is missing, such as mine.py:build"),
+        ("mine.py:", ValueError, ":NAME of a function or class in it is missing, such as mine.py:build"),
+        ("mine:", ValueError, "the forms: file.py:build, package.module:build, timm:NAME"),
         ("mine.py:a b", ValueError, "the forms"),
     ],
 )
 def test_specs_that_cannot_name_anything(spec, error, message):
     with pytest.raises(error, match=message):
         check_spec(spec)
+
+
+def test_a_file_without_a_name_is_no_unknown_network():
+    with pytest.raises(ValueError, match=r"^--network mine\.py: :NAME of a function"):
+        check_names(None, (), (), "mine.py", None, None)
+
+
+def test_a_builder_of_classes_on_data_without_classes(file):
+    with pytest.raises(ValueError, match=r"no classes: --network-arg num_classes=K, or data with class folders"):
+        open_network(f"{file}:build", 0)
+    assert open_network(f"{file}:build", 0, arguments={"num_classes": 3}).module[-1].out_features == 3
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_is_refused():
+    for module in (torch.jit.script(Residual()), torch.jit.trace(nn.Linear(3, 2), torch.zeros(1, 3))):
+        with pytest.raises(ValueError, match="is TorchScript, .* no hooks .* the Python module"):
+            open_network(module, 5)
 
 
 def test_code_that_does_not_run(tmp_path):

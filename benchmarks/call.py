@@ -103,7 +103,7 @@ def asked(
         options.get("calibrate_on"),
     )
     memory = Memory()
-    ind_name, data = ind_of(ind, network, memory)
+    ind_name, data = ind_of(ind, network, memory, options.get("head_layer"))
     sets = ood_of(ood, memory)
     if isinstance(data, BenchmarkDataModule) and (fixed := [name for name in OF_DATA if options.get(name)]):
         raise ValueError(f"{fixed[0]} belongs to data that are named; the data module has its own")

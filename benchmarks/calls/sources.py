@@ -17,7 +17,7 @@ from datamodules.outside.given import GivenData, GivenImages, GivenModule, given
 from datamodules.outside.loaders import IN_MEMORY, LoaderSet
 from datamodules.registry import ANOMALIES, OWN_ANOMALIES, known_names
 from lsood.io import unknown
-from networks.outside.trace import traced
+from networks.outside.logits import traced_logits
 
 LOADERS = "loaders"
 """Name of in-distribution data that loaders give."""
@@ -45,12 +45,14 @@ class Memory:
         return images
 
 
-def ind_of(ind: Any, network: nn.Module | str | None, memory: Memory) -> tuple[str, Module | None]:
+def ind_of(
+    ind: Any, network: nn.Module | str | None, memory: Memory, head: str | None = None
+) -> tuple[str, Module | None]:
     """The name of in-distribution data, and the data where it is no name.
 
     Args:
         ind: a name or SPEC, a data module or a class of one, a DataLoader, or {"train", "val", "test": DataLoader}.
-        network: whose outputs say how many classes there are, if it is a module.
+        network: whose outputs say how many classes there are, if it is a module. head: its layer that gives these.
 
     Raises:
         ValueError: something else, parts that are missing, or loaders that cannot be used; one line.
@@ -64,7 +66,7 @@ def ind_of(ind: Any, network: nn.Module | str | None, memory: Memory) -> tuple[s
         raise ValueError(f"ind must be {WHAT}, or {{'train', 'val', 'test': DataLoader}}, got {_text(ind)}")
     check_parts(parts, isinstance(ind, DataLoader))
     sets = {part: memory.read(f"{LOADERS}, {part}", parts[part]) for part in PARTS if part in parts}
-    return LOADERS, _given(sets, parts["train"], network)
+    return LOADERS, _given(sets, parts["train"], network, head)
 
 
 def check_parts(parts: Iterable[str], whole: bool = False) -> None:
@@ -79,7 +81,10 @@ def check_parts(parts: Iterable[str], whole: bool = False) -> None:
 
 
 def _given(
-    sets: Mapping[str, LoaderSet], loader: DataLoader[Any], network: nn.Module | str | None
+    sets: Mapping[str, LoaderSet],
+    loader: DataLoader[Any],
+    network: nn.Module | str | None,
+    head: str | None,
 ) -> type[GivenData]:
     if not sets["train"].task:
         raise ValueError(f"{LOADERS}: no targets; in-distribution batches must be (images, targets)")
@@ -89,7 +94,7 @@ def _given(
     about = given_data(LOADERS, sets, max(classes, 1), names)
     if not isinstance(network, nn.Module):
         return about
-    outputs = outputs_of(network, about)
+    outputs = outputs_of(network, about, classes, head)
     if outputs < classes:
         raise ValueError(
             f"network {type(network).__name__} has {outputs} outputs, the targets have a class {classes - 1}"
@@ -97,8 +102,8 @@ def _given(
     return given_data(LOADERS, sets, outputs, names)
 
 
-def outputs_of(network: nn.Module, about: type[GivenData]) -> int:
-    """How many classes a module returns logits of for the first images; it stays as it is.
+def outputs_of(network: nn.Module, about: type[GivenData], classes: int, head: str | None) -> int:
+    """How many classes a module returns logits of for the first images, ``classes`` or more; it stays as it is.
 
     Raises:
         ValueError: it fails, or returns no logits; one line.
@@ -107,7 +112,7 @@ def outputs_of(network: nn.Module, about: type[GivenData]) -> int:
     data.setup()
     images: torch.Tensor = next(iter(data.val_dataloader()))["image"][:2]
     module = networks.open_network(network, 1, about.channels, {}, about.task).module
-    return traced(module, images, about.task, None).logits.shape[1]
+    return traced_logits(module, images, about.task, None, classes, head).logits.shape[1]
 
 
 def ood_of(ood: Any, memory: Memory) -> dict[str, OODSource | None]:

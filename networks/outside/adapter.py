@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from networks.outside.detection.adapt import adapt_detector
 from networks.outside.finder import Finder
-from networks.outside.trace import traced
-from networks.outside.wrapper import OutsideNetwork
+from networks.outside.logits import traced_logits
+from networks.outside.wrapper import OWN, OutsideNetwork
 
 TRACED = 2
 """Images of the traced pass."""
@@ -32,7 +32,7 @@ def adapt(
 
     What the user names comes first, then what the network names itself (attributes ``feature_layers``,
     ``latent_layer``, ``head_layer``), then what is found: `stages.stages` are the features, `head.producer` the head,
-    and the latent layer is the last dropout or DropBlock with p above 0 that gets vectors or maps; where there is none,
+    the logits those of `logits.traced_logits`, and the latent layer is the last dropout or DropBlock with p above 0 that gets vectors or maps; where there is none,
     a DropBlock2D is placed behind the deepest feature map.
 
     Args:
@@ -62,10 +62,15 @@ def adapt(
     module.eval()
     images = images[:TRACED].float().cpu()
     found = OutsideNetwork(module, task, outputs, channel_order == "bgr")
-    trace = traced(
-        module, images.flip(1) if found.bgr else images, task, None if outputs else num_classes or None
+    trace = traced_logits(
+        module,
+        images.flip(1) if found.bgr else images,
+        task,
+        None if outputs else num_classes or None,
+        max(outputs, default=-1) + 1 if outputs else 0,
+        head_layer and head_layer.removeprefix(OWN),
     )
-    found.padded, found.num_outputs = trace.padded, trace.logits.shape[1]
+    found.padded, found.num_outputs, found.place = trace.padded, trace.logits.shape[1], trace.place
     if outputs is None and num_classes and found.num_outputs != num_classes:
         raise ValueError(
             f"network {type(module).__name__} has {found.num_outputs} outputs, the data set has {num_classes} classes: "

@@ -49,12 +49,14 @@ class Trace:
     Attributes:
         images: (B, C, H, W), as the network was given them. padded: whether they had to be padded.
         calls: in the order in which they ended.
-        logits: (B, K), or (B, K, h, w) as the network returned them. place: where among its output, for people.
+        candidates: (place in the output, tensor) of all that have the shape of logits; those named in `FIRST` first.
+        logits: (B, K), or (B, K, h, w) as the network returned them, see `networks.outside.logits`. place: of them.
     """
 
     images: Tensor
     padded: bool
     calls: list[Call] = field(default_factory=list)
+    candidates: list[tuple[str, Tensor]] = field(default_factory=list)
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
     place: str = ""
 
@@ -71,15 +73,11 @@ def is_leaf(module: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def traced(network: nn.Module, images: Tensor, task: str, num_outputs: int | None) -> Trace:
-    """Run the network on images (B, C, H, W) and record the calls of its layers.
-
-    Args:
-        num_outputs: how many classes are expected; None: not known.
+def traced(network: nn.Module, images: Tensor, task: str) -> Trace:
+    """Run the network on images (B, C, H, W) and record the calls of its layers, and which tensors may be logits.
 
     Raises:
-        ValueError: the network fails, or returns no logits, or values that are not finite; one line with its class and
-            the shapes.
+        ValueError: the network fails, or returns no logits; one line with its class and the shapes.
     """
     what = type(network).__name__
     padded = task == "segmentation" and _rejects(network, images)
@@ -91,12 +89,7 @@ def traced(network: nn.Module, images: Tensor, task: str, num_outputs: int | Non
         except Exception as error:
             shape = "x".join(map(str, given.shape))
             raise ValueError(f"network {what} fails on images {shape}: {reason(error)}") from error
-    found.logits, found.place = logits_of(output, task, len(given), num_outputs, what)
-    if not bool(found.logits.isfinite().all()):
-        raise ValueError(
-            f"network {what} returns NaN or infinity for the first images, shape {tuple(found.logits.shape)}: check "
-            "its weights and --mean, --std, --input-range"
-        )
+    found.candidates = candidates_of(output, task, len(given), what)
     return found
 
 
@@ -153,11 +146,9 @@ def recording(network: nn.Module, images: Tensor, calls: list[Call]) -> Iterator
             handle.remove()
 
 
-def logits_of(output: Any, task: str, batch: int, num_outputs: int | None, what: str) -> tuple[Tensor, str]:
-    """The logits among what a network returned, and where they are.
-
-    Of several tensors of the right shape that with ``num_outputs`` classes is taken, then one named in `FIRST`, then
-    the first.
+def candidates_of(output: Any, task: str, batch: int, what: str) -> list[tuple[str, Tensor]]:
+    """Where in what a network returned there are tensors of the shape of logits, and these; those named in `FIRST`
+    first.
 
     Raises:
         ValueError: none has the right shape.
@@ -168,9 +159,18 @@ def logits_of(output: Any, task: str, batch: int, num_outputs: int | None, what:
         raise ValueError(
             f"network {what} returns no logits: {_shapes(output)}; {task} needs {wanted} with B = {batch} here"
         )
+    return [(place, tensor.flatten(1) if task == "classification" else tensor) for place, tensor in found]
+
+
+def logits_at(
+    place: str, output: Any, task: str, batch: int, num_outputs: int | None, what: str
+) -> Tensor:
+    """The logits among what a network returned: those at a place; where it returns something else (in training), the
+    first tensor with ``num_outputs`` classes, else the first.
+    """
+    found = candidates_of(output, task, batch, what)
     expected = [one for one in found if one[1].shape[1] == num_outputs]
-    place, tensor = (expected or found)[0]
-    return (tensor.flatten(1) if task == "classification" else tensor), place
+    return dict(found).get(place, (expected or found)[0][1])
 
 
 def _right(tensor: Tensor, task: str, batch: int) -> bool:

@@ -14,7 +14,7 @@ from networks.models.padding import pad_to
 from networks.outside.description import Description
 from networks.outside.head import POOLS
 from networks.outside.maps import Layout, tensors_in
-from networks.outside.trace import STRIDE, enlarged, logits_of
+from networks.outside.trace import STRIDE, enlarged, logits_at
 
 OWN = "network."
 """Before the names of the user's layers in an `OutsideNetwork`."""
@@ -39,6 +39,7 @@ class OutsideNetwork(nn.Module):
         self.task, self.bgr, self.padded = task, bgr, False
         self.outputs = None if outputs is None else list(outputs)
         self.num_outputs: int | None = None
+        self.place = ""
         self.feature_layers: tuple[str, ...] = ()
         self.latent_layer = ""
         self.head_layer: str | None = None
@@ -81,7 +82,7 @@ class OutsideNetwork(nn.Module):
         x = x.flip(1) if self.bgr else x
         x = pad_to(x, STRIDE) if self.padded else x
         what = type(self.network).__name__
-        logits, _ = logits_of(self.network(x), self.task, len(x), self.num_outputs, what)
+        logits = logits_at(self.place, self.network(x), self.task, len(x), self.num_outputs, what)
         if self.task == "segmentation":
             logits = enlarged(logits, x.shape[-2:])[..., : size[0], : size[1]]
         return logits if self.outputs is None else logits[:, self.outputs]

@@ -10,6 +10,7 @@ from torch import nn
 
 from lsood import Head
 from networks import NETWORKS, adapt, build, load_weights, save_weights, weights_hash
+from networks.outside.logits import traced_logits
 
 
 def rows(network, what):
@@ -337,3 +338,50 @@ def test_copy_of_an_adapted_network_has_hooks_of_its_own():
 def test_probabilities_are_told():
     network = adapted(nn.Sequential(nn.Flatten(), nn.Linear(3072, 5), nn.Softmax(1)))
     assert any("probabilities, not logits" in note for note in network.description.notes)
+
+
+class Two(nn.Module):
+    """Returns several tensors of one shape, in the order that ``pick`` says."""
+
+    def __init__(self, pick, classes=5):
+        super().__init__()
+        self.pick = pick
+        self.shallow, self.deep = nn.Conv2d(3, 5, 3, 2, 1), nn.Conv2d(5, 5, 3, 2, 1)
+        self.aux, self.fc = nn.Linear(5, classes), nn.Linear(5, classes)
+
+    def forward(self, x):
+        low = self.shallow(x).relu()
+        features = self.deep(low).relu().mean((2, 3))
+        logits = self.fc(features)
+        return self.pick(features, self.aux(low.mean((2, 3))), logits)
+
+
+@pytest.mark.parametrize("classes", [0, 5])
+@pytest.mark.parametrize(
+    ("pick", "right"),
+    [
+        (lambda f, a, z: (f, z), 1),
+        (lambda f, a, z: (z, f), 0),
+        (lambda f, a, z: (a, z), 1),
+        (lambda f, a, z: (z, a), 0),
+        (lambda f, a, z: {"b": a, "c": z}, "c"),
+        (lambda f, a, z: {"b": z, "out": a}, "out"),
+        (lambda f, a, z: {"out": f, "b": z}, "b"),
+        (lambda f, a, z: (f, z.softmax(1)), 1),
+    ],
+)
+def test_logits_among_tensors_of_their_shape_are_those_of_the_head(pick, right, classes):
+    module = shaken(Two(pick))
+    with torch.no_grad():
+        wanted = module(images())[right]
+        network = adapt(module, "classification", images(), classes)
+        assert torch.equal(network(images()), wanted) and network.num_outputs == 5
+
+
+def test_the_named_head_and_the_number_of_labels_decide_about_the_logits():
+    module = shaken(Two(lambda f, a, z: (a, z)))
+    with torch.no_grad():
+        network = adapt(module, "classification", images(), 5, head_layer="aux")
+        assert torch.equal(network(images()), module(images())[0]) and network.head_layer == "network.aux"
+    narrow = shaken(Two(lambda f, a, z: (f, a.sum(1, keepdim=True), z[:, :2] * 1, f.repeat(1, 2).sqrt() * 2)))
+    assert traced_logits(narrow, images(), "classification", None, 6).place == "output[3]"

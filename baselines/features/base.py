@@ -24,7 +24,7 @@ class PenultimateDetector(Detector):
     layer: str | None = None
 
     def attach(self, model_info: ModelInfo) -> Self:
-        known = (*model_info.layers, model_info.latent_layer)
+        known = (*model_info.layers, *filter(None, [model_info.latent_layer]))
         if self.layer is not None and self.layer not in known:
             raise ValueError(f"{self.name}: no layer {self.layer!r}; there are: {', '.join(known)}")
         return super().attach(model_info)

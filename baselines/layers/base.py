@@ -46,6 +46,8 @@ class LayeredDetector(Detector):
 
     def attach(self, model_info: ModelInfo) -> Self:
         known = (*model_info.layers, *filter(None, [model_info.head_layer]))
+        if self.layer is None:
+            _ = model_info.penultimate  # raises where there are no feature layers
         if unknown := [layer for layer in (self.layer or "").split("+") if layer and layer not in known]:
             raise ValueError(f"{self.name}: no feature layer {unknown[0]!r}; there are: {', '.join(known)}")
         return super().attach(model_info)

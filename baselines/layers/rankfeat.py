@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from torch import Tensor
 from lsood import Activations, Detector
 from lsood.detector import Input, rows
 from lsood.extraction.devices import double
+from lsood.probes.base import ModelInfo
 from lsood.probes.image import ForwardOutputs, Probe
 
 
@@ -79,6 +80,10 @@ class RankFeat(Detector):
     unsupported_tasks: ClassVar[Mapping[str, str]] = {
         "detection": "removing the rank-1 part moves the boxes, so their logits cannot be compared"
     }
+
+    def attach(self, model_info: ModelInfo) -> Self:
+        _ = model_info.penultimate  # raises where there are no feature layers
+        return super().attach(model_info)
 
     def probes(self) -> list[Probe]:
         return [RankOneRemoved(self._model_info().layers[-2:])]

@@ -84,7 +84,7 @@ class OnePass:
         members = [self._placed(member) for probe in self.probes for member in getattr(probe, "members", ())]
         self._member_counters = [ForwardCounter(member, "members") for member in members]
         wanted = {layer for asking in (*self.probes, *self.perturbations) for layer in asking.layers}
-        modules = dict(self.network.named_modules())
+        modules = {name: module for name, module in self.network.named_modules() if name}
         if (unknown := sorted(wanted - set(modules))) and failed is None:
             raise ValueError(self._unknown(unknown[0]))
         self.hooks = {layer: Hook(modules[layer], self.network) for layer in sorted(wanted & set(modules))}
@@ -95,6 +95,8 @@ class OnePass:
         self._reduced = ReducedPrecision(reduced, self.device)
 
     def _unknown(self, layer: str) -> str:
+        if not layer:
+            return "it needs a latent layer, and this network has none; --latent-layer names one"
         known = ", ".join(name for name, _ in self.network.named_modules() if name)
         return f"the network has no layer {layer!r}; it has: {known}"
 

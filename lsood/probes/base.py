@@ -24,8 +24,8 @@ class ModelInfo:
     Attributes:
         task: "classification", "segmentation" or "detection".
         num_classes: K.
-        layers: names of the layers whose pooled outputs are features, shallow to deep.
-        latent_layer: name of the dropout layer that is sampled.
+        layers: names of the layers whose pooled outputs are features, shallow to deep; (): there are none.
+        latent_layer: name of the dropout layer that is sampled; "": there is none.
         std: per-channel standard deviation of the input normalisation, so that a step of epsilon is one of
             epsilon in [0, 1] pixels.
         mc_samples, reduction, seed: of the Monte-Carlo latent samples.
@@ -50,7 +50,13 @@ class ModelInfo:
 
     @property
     def penultimate(self) -> str:
-        """The deepest feature layer."""
+        """The deepest feature layer.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not self.layers:
+            raise ValueError("it needs feature layers, and this network has none; --feature-layers names them")
         return self.layers[-1]
 
 

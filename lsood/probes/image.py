@@ -189,7 +189,8 @@ def standard_probes(model_info: ModelInfo, seeds: Sequence[int] = ()) -> list[Pr
     entropies = [
         LatentEntropy(model_info.latent_layer, model_info.mc_samples, model_info.reduction, seed)
         for seed in dict.fromkeys((model_info.seed, *seeds))
+        if model_info.latent_layer
     ]
-    pooled = map(Pooled, dict.fromkeys((*model_info.layers, model_info.latent_layer)))
-    singularity = [SingularityDistances(model_info.layers)] if task.equal_shapes else []
+    pooled = map(Pooled, filter(None, dict.fromkeys((*model_info.layers, model_info.latent_layer))))
+    singularity = [SingularityDistances(model_info.layers)] if task.equal_shapes and model_info.layers else []
     return [*task.probes(model_info), *pooled, *singularity, *entropies]

@@ -96,8 +96,8 @@ class Finder:
         if found is not None and found.linear and (given or reading is not None) and task == "classification":
             self.wrapper.head_layer = f"{OWN}{found.call.name}"
         if not names:
-            raise ValueError(
-                f"no feature layers were found in {type(self.network).__name__}: name them, --feature-layers"
+            self.rows.append(
+                Row("feature", "none", "none found; methods that need features do not run; --feature-layers names some")
             )
         self.wrapper.feature_layers = tuple(names)
         self._find_latent(chosen, found)
@@ -167,12 +167,13 @@ class Finder:
         else:
             deepest = next((call for call in reversed(chosen) if _wide(call.output)), None)
             place = deepest or (chosen[-1] if chosen else None)
-            if place is None:
-                raise ValueError(
-                    f"no layer of {type(self.network).__name__} that a dropout layer could be placed behind was found: "
-                    "name one, --latent-layer"
-                )
-            self._place(place, "no dropout layer found")
+            if place is not None:
+                self._place(place, "no dropout layer found")
+                return
+            why = "no layer that a dropout layer could be placed behind was found"
+            self.rows.append(
+                Row("latent", "none", f"{why}; methods that sample it do not run; --latent-layer names one")
+            )
 
     def _latent(self, call: Call, how: str) -> None:
         assert call.given is not None

@@ -27,7 +27,7 @@ class OutsideNetwork(nn.Module):
 
     Attributes:
         network: the user's module; its parameters keep their names in it.
-        feature_layers, latent_layer, head_layer: names of submodules of this object; head_layer None: there is none.
+        feature_layers, latent_layer, head_layer: names of submodules of this object; (), "", None: there is none.
         outputs: indices of the network's outputs that are the K classes, in their order; None: all.
         description: what was found, and how.
     """

@@ -370,6 +370,47 @@ def test_vectors():
         evaluate(network, ind=known, **named)
 
 
+def test_a_network_without_layers_runs_what_needs_none():
+    torch.manual_seed(0)
+    network = nn.Linear(5, 3)
+    known = DataLoader(TensorDataset(torch.randn(60, 5), torch.arange(60) % 3), batch_size=8)
+    far = DataLoader(TensorDataset(torch.randn(20, 5) + 6), batch_size=8)
+    methods = ["msp", "knn", "mahalanobis", "rankfeat", "fssd", "lared", "lard"]
+    found = evaluate(network, ind=known, ood={"far": far}, methods=methods, naive=False)
+    failures = {run.result.method: run.result.ood[0].failure for run in found.runs}
+    features = "it needs feature layers, and this network has none; --feature-layers names them"
+    latent = "it needs a latent layer, and this network has none; --latent-layer names one"
+    assert failures == {"msp": None, "lared": latent, "lard": latent} | dict.fromkeys(
+        ["knn", "mahalanobis", "rankfeat", "fssd"], features
+    )
+    assert {run.result.network.latent_layer for run in found.runs} == {""}
+    scores = found.scores("msp").query("set == 'far'").sort_values("key").score
+    with torch.no_grad():
+        wanted = 1 - network(far.dataset.tensors[0]).softmax(1).amax(1)
+    np.testing.assert_allclose(scores, wanted, atol=1e-6)
+
+
+def test_features_beside_logits_are_not_scored():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head, self.wide = made()[:-1], nn.Linear(6, 3), nn.Linear(6, 8)
+
+        def forward(self, x):
+            features = self.body(x)
+            return features, self.wide(features), self.head(features)
+
+    torch.manual_seed(0)
+    network, sets = Both().eval(), loaders()
+    loud = next(iter(DataLoader(sets["ood"]["loud"].dataset, batch_size=1000)))[0]
+    for head, place in (("head", 2), ("wide", 1)):
+        found = evaluate(network, methods="msp", naive=False, head_layer=head, **sets).scores("msp")
+        with torch.no_grad():
+            wanted = 1 - network(loud)[place].softmax(1).amax(1)
+        scores = found.query("set == 'loud'").sort_values("key").score
+        np.testing.assert_allclose(scores, wanted, atol=1e-6)
+
+
 class OwnEnergy(Detector):
     """Of the test, as if it were written in a notebook."""
 

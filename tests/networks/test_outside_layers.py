@@ -385,3 +385,9 @@ def test_the_named_head_and_the_number_of_labels_decide_about_the_logits():
         assert torch.equal(network(images()), module(images())[0]) and network.head_layer == "network.aux"
     narrow = shaken(Two(lambda f, a, z: (f, a.sum(1, keepdim=True), z[:, :2] * 1, f.repeat(1, 2).sqrt() * 2)))
     assert traced_logits(narrow, images(), "classification", None, 6).place == "output[3]"
+
+
+def test_where_no_layers_are_found_rows_say_so():
+    network = adapt(nn.Linear(6, 3), "classification", torch.randn(4, 6), 3)
+    assert network.feature_layers == () and network.latent_layer == "" and network.head_layer is None
+    assert rows(network, "feature")[0].name == rows(network, "latent")[0].name == "none"

@@ -45,6 +45,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         severity, every_kind: versions of every anomalous image, see `anomalies.variants`.
         limit: at most so many images of every set.
         mean, std: of the normalisation, per channel, of images in [0, 1]; default by data set.
+        channels: 1 or 3, that images are turned to; default by data set.
 
     Attributes:
         sets: {"train", "val", "test": ImageSet}; after :meth:`setup`.
@@ -75,6 +76,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         limit: int | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        channels: int | None = None,
     ) -> None:
         super().__init__()
         self.root = None if root is None or miniature else Path(root).expanduser()
@@ -87,6 +89,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         self.download, self.limit, self._asked_size = download, limit, image_size
         self.recipe = recipe or Recipe.named(self.default_recipe)
         self.severity, self.every_kind = severity, every_kind
+        self.channels = channels or self.channels
         if mean is not None and std is not None:
             self.mean, self.std = tuple(mean), tuple(std)
         self.sets: dict[str, ImageSet] = {}
@@ -100,11 +103,13 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         image_size: tuple[int, int] | None = None,
+        channels: int | None = None,
     ) -> Self:
         """A copy that is not set up, with other OoD sets, and another input where one is given."""
         other = copy.copy(self)
         other.ood, other.sets, other.ood_sets = tuple(ood), {}, {}
         other._asked_size = image_size or self._asked_size
+        other.channels = channels or self.channels
         if mean is not None and std is not None:
             other.mean, other.std = tuple(mean), tuple(std)
         return other

@@ -23,6 +23,7 @@ class DataSetDescription:
         class_names: K names, in the order of the class indices; () of images without labels, where the network says
             how many classes there are.
         channels, mean, std: of its images in [0, 1], per channel; all sets are normalised with them.
+        fixed_channels: whether images cannot be turned to grey or RGB for a network that takes these.
         image_size: (H, W) of the network's input, for detection the bounds of its short and long side.
         miniature_size: the same for its miniature; None: image_size.
         horizon, camera_height: of its camera where published, as a fraction of the image height and in metres.
@@ -43,7 +44,8 @@ class DataSetDescription:
     spec: ClassVar[str] = ""
     task: ClassVar[str]
     class_names: ClassVar[tuple[str, ...]]
-    channels: ClassVar[int] = 3
+    channels: int = 3
+    fixed_channels: ClassVar[bool] = False
     mean: tuple[float, ...]
     std: tuple[float, ...]
     image_size: tuple[int, int]

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 import networks
 from benchmarks.pipeline.config import Settings
 from datamodules import BenchmarkDataModule
+from datamodules.loading.preprocess import of_channels
 from lsood.io import log
 from networks.outside.classes import match_outputs, read_names
-from networks.outside.configuration import InputConfig
+from networks.outside.configuration import InputConfig, channels_of
 from networks.outside.opening import Opened
 from networks.outside.spec import arguments_of, is_outside, short_name, told
 
@@ -56,19 +57,26 @@ def opened(settings: Settings, about: Any) -> Opened:
 
 def data_input(settings: Settings, about: Any) -> dict[str, Any]:
     """Arguments "mean", "std", "image_size" of the data module: what the user says, else what the network states; mean
-    and std of RGB images in [0, 1]. Nothing is there that neither names: the data set's own is taken.
+    and std of RGB images in [0, 1]. Nothing is there that neither names: the data set's own is taken. "channels" where
+    the network takes another number than the images have; the data set's own mean and std are turned to these.
 
     Raises:
         ValueError: another number of values than channels; see :func:`opened`.
     """
-    stated = opened(settings, about).input if of_user(settings) else InputConfig()
-    channels, top = about.channels, settings.input_range or 1
+    stated, channels, top = InputConfig(), about.channels, settings.input_range or 1
+    if of_user(settings):
+        network = opened(settings, about)
+        stated = network.input
+        if about.task != "detection" and not about.fixed_channels:
+            size = settings.image_size or stated.image_size or about.image_size
+            channels = channels_of(network.module, channels, size)
     mean, std = stated.mean, stated.std
     if settings.mean is not None and settings.std is not None:
         mean, std = (tuple(value / top for value in numbers) for numbers in (settings.mean, settings.std))
         if len(mean) != channels:
             raise ValueError(
                 f"--mean and --std have {len(mean)} numbers, the images of {about.name} have {channels} channels"
+                + (" for this network" if channels != about.channels else "")
             )
     elif settings.input_range is not None:
         mean, std = (0.0,) * channels, (1.0 / top,) * channels
@@ -80,6 +88,11 @@ def data_input(settings: Settings, about: Any) -> dict[str, Any]:
             )
             mean = std = None
     found: dict[str, Any] = {"image_size": settings.image_size or stated.image_size}
+    if channels != about.channels:
+        log.info("the network takes %s images: those of %s are turned to it", "grey" if channels == 1 else "RGB", about.name)
+        found["channels"] = channels
+        if mean is None or std is None:
+            found |= {what: of_channels(getattr(about, what), channels) for what in ("mean", "std")}
     if mean is not None and std is not None:
         step = -1 if order_of(settings, stated) == "bgr" else 1
         found |= {"mean": mean[::step], "std": std[::step]}

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from benchmarks.pipeline.config import Settings
 from benchmarks.under_test.cached import Trained
 from datamodules import BenchmarkDataModule, Subset
+from datamodules.loading.preprocess import of_channels
 from lsood.extraction.counter import ForwardCounter
 from lsood.extraction.undisturbed import undisturbed
 from lsood.io import log
@@ -221,7 +222,7 @@ def inputs(data: BenchmarkDataModule, pixels: bool = True) -> list[Input]:
     ones, channels = Input(tuple(data.mean), tuple(data.std), now=True), data.channels
     found = [ones]
     if pixels:
-        own = (tuple(type(data).mean), tuple(type(data).std))
+        own = (of_channels(type(data).mean, channels), of_channels(type(data).std, channels))
         half = ((0.5,) * channels, (0.5,) * channels)
         usual = [own, IMAGENET, half] if channels == 3 else [own, half]
         zero, unit, byte = ((value,) * channels for value in (0.0, 1.0, 1 / 255))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,15 @@ from datamodules.imagesets.base import fingerprint_of
 from lsood.images.reading import Image
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+def of_channels(numbers: Sequence[float], channels: int) -> tuple[float, ...]:
+    """Mean or std of images that are turned to grey (luma of the numbers) or to RGB (the same three times)."""
+    if len(numbers) == channels:
+        return tuple(numbers)
+    if channels == 1:
+        return (float(np.dot(LUMA.astype(np.float64), numbers)),)
+    return tuple(numbers) * channels
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ def given_data(
         "task": train.task or CLASSES,
         "class_names": names,
         "channels": channels,
+        "fixed_channels": not train.raw,
         "mean": (0.0,) * channels,
         "std": (1.0,) * channels,
         "image_size": train.shape(0),

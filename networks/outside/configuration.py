@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 
@@ -25,6 +26,23 @@ class InputConfig:
     image_size: tuple[int, int] | None = None
     class_names: tuple[str, ...] | None = None
     channel_order: str | None = None
+
+
+@torch.no_grad()
+def channels_of(module: nn.Module, channels: int, size: tuple[int, int]) -> int:
+    """1 or 3: how many channels a network takes. ``channels`` unless its first convolution has others, or it has none,
+    and it fails on such images (H, W) and not on those with the other number.
+    """
+    first = next((layer.in_channels for layer in module.modules() if isinstance(layer, nn.Conv2d)), None)
+    if first == channels or channels not in (1, 3):
+        return channels
+    for tried in (channels, 4 - channels):
+        try:
+            module(torch.zeros(2, tried, *size))
+            return tried
+        except Exception:
+            continue
+    return first if first in (1, 3) else channels
 
 
 def of_module(module: nn.Module, arguments: Mapping[str, Any] | None = None) -> InputConfig:

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -14,6 +15,7 @@ from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.job import data_module
 from benchmarks.run import app
 from benchmarks.under_test.outside import activations_hash, data_input, network_of_user
+from benchmarks.under_test.sanity import inputs
 from datamodules import module_of
 from leaderboards.store import load_results
 from networks import build, load_weights, weights_hash
@@ -203,6 +205,43 @@ def test_input_of_the_network_its_own_and_the_users():
         ValueError, match="--mean and --std have 2 numbers, the images of cifar10 have 3 channels"
     ):
         of(mean=(0.5, 0.5), std=(1.0, 1.0))
+
+
+def test_images_have_the_channels_that_the_network_takes(tmp_path):
+    code = CODE.replace("width=8", "width=8, channels=3").replace("nn.Conv2d(3,", "nn.Conv2d(channels,")
+    (tmp_path / "any.py").write_text(code)
+    (tmp_path / "grey.py").write_text(CODE.replace("nn.Conv2d(3,", "nn.Conv2d(1,"))
+    (tmp_path / "rgb.py").write_text(CODE)
+
+    def made(name, **changes):
+        return data_module(settings(network=f"{tmp_path}/{name}.py:Net", **changes))
+
+    rgb = made("any")
+    assert rgb.channels == 3 and rgb.mean == module_of("cifar10").mean
+    pixels = rgb.sets["val"].read(0).image.astype(float) / 255
+    luma = (pixels @ [0.299, 0.587, 0.114])[None]
+    for grey in (made("grey"), made("any", network_args=("channels=1",))):
+        assert grey.input_shape == (1, 32, 32)
+        np.testing.assert_allclose(grey.mean, np.dot([0.299, 0.587, 0.114], rgb.mean), rtol=1e-6)
+        np.testing.assert_allclose(grey.std, np.dot([0.299, 0.587, 0.114], rgb.std), rtol=1e-6)
+    told = made("grey", mean=(0.5,), std=(0.25,))
+    images = next(iter(told.val_dataloader()))["image"]
+    np.testing.assert_allclose(images[0], (luma - 0.5) / 0.25, atol=0.01)
+    with pytest.raises(ValueError, match="have 3 numbers, the images of cifar10 have 1 channels for this network"):
+        made("grey", mean=(0.5,) * 3, std=(0.25,) * 3)
+    mnist = made("rgb", ind="mnist", ood=("cifar10",))
+    own = module_of("mnist")
+    assert mnist.input_shape == (3, 28, 28) and (mnist.mean, mnist.std) == (own.mean * 3, own.std * 3)
+    images = next(iter(mnist.val_dataloader()))["image"]
+    assert torch.equal(images[:, 0], images[:, 2])
+    assert inputs(mnist)[1].mean == own.mean * 3
+
+
+def test_a_grey_network_runs_on_rgb_images(tmp_path):
+    (tmp_path / "grey.py").write_text(CODE.replace("nn.Conv2d(3,", "nn.Conv2d(1,"))
+    _, results = run(tmp_path / "out", "--network", f"{tmp_path}/grey.py:Net", methods=("msp", "knn"))
+    assert {r.method: r.ood[0].failure for r in results} == dict.fromkeys(["naive", "msp", "knn"])
+    assert len(results[0].network.options["mean"]) == 1
 
 
 def test_normalisation_of_the_user_reaches_the_network(file):

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from lsood.io import log, reason
 from networks.outside.detection.adapt import adapt_detector
 from networks.outside.finder import Finder
+from networks.outside.head import close
 from networks.outside.logits import traced_logits
 from networks.outside.wrapper import OWN, OutsideNetwork
 
@@ -33,7 +35,8 @@ def adapt(
     What the user names comes first, then what the network names itself (attributes ``feature_layers``,
     ``latent_layer``, ``head_layer``), then what is found: `stages.stages` are the features, `head.producer` the head,
     the logits those of `logits.traced_logits`, and the latent layer is the last dropout or DropBlock with p above 0 that gets vectors or maps; where there is none,
-    a DropBlock2D is placed behind the deepest feature map.
+    a DropBlock2D is placed behind the deepest feature map. An output that is random, or depends on the batch, is a
+    warning and a note.
 
     Args:
         module: of the user, in evaluation mode; hooks are put on its layers.
@@ -78,4 +81,28 @@ def adapt(
         )
     with torch.no_grad():
         Finder(found, trace, latent_layer, feature_layers, head_layer).find()
+        if note := _unsteady(found, images):
+            found.description.notes.append(note)
+            log.warning(note)
     return found
+
+
+def _unsteady(network: OutsideNetwork, images: Tensor) -> str:
+    """Why an image's logits are not the image's own; "" where they are."""
+    logits = network(images)
+    if not close(network(images), logits):
+        return (
+            "the network's output is random in evaluation mode (two passes of the same images differ): the numbers "
+            "depend on the draw."
+        )
+    try:
+        alone = torch.cat([network(image[None]) for image in images])
+    except Exception as error:
+        log.info("the network does not take a single image (%s)", reason(error))
+        return ""
+    if close(alone, logits):
+        return ""
+    return (
+        "an image's output depends on the other images of its batch (alone it is another one): the numbers depend on "
+        "the batches."
+    )

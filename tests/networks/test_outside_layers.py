@@ -391,3 +391,27 @@ def test_where_no_layers_are_found_rows_say_so():
     network = adapt(nn.Linear(6, 3), "classification", torch.randn(4, 6), 3)
     assert network.feature_layers == () and network.latent_layer == "" and network.head_layer is None
     assert rows(network, "feature")[0].name == rows(network, "latent")[0].name == "none"
+
+
+class Unsteady(Two):
+    def __init__(self, change):
+        super().__init__(lambda f, a, z: z)
+        self.change = change
+
+    def forward(self, x):
+        return super().forward(self.change(x))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x: x, ""),
+        (lambda x: nn.functional.dropout(x, 0.5), "output is random in evaluation mode"),
+        (lambda x: (x - x.mean()) / x.std(), "depends on the other images of its batch"),
+    ],
+)
+def test_outputs_that_are_random_or_depend_on_the_batch_are_told(change, said, caplog):
+    network = adapted(Unsteady(change))
+    notes = [note for note in network.description.notes if "the numbers depend" in note]
+    assert len(notes) == bool(said) and all(said in note for note in notes)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == notes

@@ -89,7 +89,11 @@ def data_input(settings: Settings, about: Any) -> dict[str, Any]:
             mean = std = None
     found: dict[str, Any] = {"image_size": settings.image_size or stated.image_size}
     if channels != about.channels:
-        log.info("the network takes %s images: those of %s are turned to it", "grey" if channels == 1 else "RGB", about.name)
+        log.info(
+            "the network takes %s images: those of %s are turned to it",
+            "grey" if channels == 1 else "RGB",
+            about.name,
+        )
         found["channels"] = channels
         if mean is None or std is None:
             found |= {what: of_channels(getattr(about, what), channels) for what in ("mean", "std")}

@@ -56,7 +56,9 @@ class ModelInfo:
             ValueError: there is none.
         """
         if not self.layers:
-            raise ValueError("it needs feature layers, and this network has none; --feature-layers names them")
+            raise ValueError(
+                "it needs feature layers, and this network has none; --feature-layers names them"
+            )
         return self.layers[-1]
 
 

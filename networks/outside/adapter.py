@@ -34,9 +34,9 @@ def adapt(
 
     What the user names comes first, then what the network names itself (attributes ``feature_layers``,
     ``latent_layer``, ``head_layer``), then what is found: `stages.stages` are the features, `head.producer` the head,
-    the logits those of `logits.traced_logits`, and the latent layer is the last dropout or DropBlock with p above 0 that gets vectors or maps; where there is none,
-    a DropBlock2D is placed behind the deepest feature map. An output that is random, or depends on the batch, is a
-    warning and a note.
+    the logits those of `logits.traced_logits`, and the latent layer is the last dropout or DropBlock with p above 0
+    that gets vectors or maps; where there is none, a DropBlock2D is placed behind the deepest feature map. An output
+    that is random, or depends on the batch, is a warning and a note.
 
     Args:
         module: of the user, in evaluation mode; hooks are put on its layers.

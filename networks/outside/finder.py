@@ -97,7 +97,11 @@ class Finder:
             self.wrapper.head_layer = f"{OWN}{found.call.name}"
         if not names:
             self.rows.append(
-                Row("feature", "none", "none found; methods that need features do not run; --feature-layers names some")
+                Row(
+                    "feature",
+                    "none",
+                    "none found; methods that need features do not run; --feature-layers names some",
+                )
             )
         self.wrapper.feature_layers = tuple(names)
         self._find_latent(chosen, found)

@@ -62,7 +62,9 @@ def check_spec(spec: str) -> None:
             raise ValueError(f"--network {spec}: the name is missing ({LIBRARIES[library[0]]})")
         return
     if (file := spec.rstrip(":")).endswith(".py"):
-        raise ValueError(f"--network {spec}: :NAME of a function or class in it is missing, such as {file}:build")
+        raise ValueError(
+            f"--network {spec}: :NAME of a function or class in it is missing, such as {file}:build"
+        )
     module, attribute = code_of(spec)
     if not (module and attribute.isidentifier()):
         raise ValueError(f"--network {spec}: no network can be named so; the forms: {FORMS}")

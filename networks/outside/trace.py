@@ -162,9 +162,7 @@ def candidates_of(output: Any, task: str, batch: int, what: str) -> list[tuple[s
     return [(place, tensor.flatten(1) if task == "classification" else tensor) for place, tensor in found]
 
 
-def logits_at(
-    place: str, output: Any, task: str, batch: int, num_outputs: int | None, what: str
-) -> Tensor:
+def logits_at(place: str, output: Any, task: str, batch: int, num_outputs: int | None, what: str) -> Tensor:
     """The logits among what a network returned: those at a place; where it returns something else (in training), the
     first tensor with ``num_outputs`` classes, else the first.
     """

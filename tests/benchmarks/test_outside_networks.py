@@ -227,7 +227,9 @@ def test_images_have_the_channels_that_the_network_takes(tmp_path):
     told = made("grey", mean=(0.5,), std=(0.25,))
     images = next(iter(told.val_dataloader()))["image"]
     np.testing.assert_allclose(images[0], (luma - 0.5) / 0.25, atol=0.01)
-    with pytest.raises(ValueError, match="have 3 numbers, the images of cifar10 have 1 channels for this network"):
+    with pytest.raises(
+        ValueError, match="have 3 numbers, the images of cifar10 have 1 channels for this network"
+    ):
         made("grey", mean=(0.5,) * 3, std=(0.25,) * 3)
     mnist = made("rgb", ind="mnist", ood=("cifar10",))
     own = module_of("mnist")

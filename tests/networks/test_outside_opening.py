@@ -133,7 +133,9 @@ def test_a_file_without_a_name_is_no_unknown_network():
 
 
 def test_a_builder_of_classes_on_data_without_classes(file):
-    with pytest.raises(ValueError, match=r"no classes: --network-arg num_classes=K, or data with class folders"):
+    with pytest.raises(
+        ValueError, match=r"no classes: --network-arg num_classes=K, or data with class folders"
+    ):
         open_network(f"{file}:build", 0)
     assert open_network(f"{file}:build", 0, arguments={"num_classes": 3}).module[-1].out_features == 3
 
@@ -141,7 +143,7 @@ def test_a_builder_of_classes_on_data_without_classes(file):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_torchscript_is_refused():
     for module in (torch.jit.script(Residual()), torch.jit.trace(nn.Linear(3, 2), torch.zeros(1, 3))):
-        with pytest.raises(ValueError, match="is TorchScript, .* no hooks .* the Python module"):
+        with pytest.raises(ValueError, match=r"is TorchScript, .* no hooks .* the Python module"):
             open_network(module, 5)
 
 

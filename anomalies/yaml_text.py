@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import yaml
@@ -19,6 +20,8 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 name = self.construct_object(key)  # type: ignore[no-untyped-call]
+                if not isinstance(name, Hashable):
+                    continue  # loading refuses it
                 if name in seen:
                     raise ValueError(f"{name!r} stands twice (line {key.start_mark.line + 1})")
                 seen.add(name)

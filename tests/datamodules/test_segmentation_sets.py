@@ -181,6 +181,7 @@ def test_ids_become_training_ids_and_masks(tmp_path):
         ("{0: road, 0: car, 1: sky}", r"0 stands twice \(line 1\)"),
         ("road: 0\ncar: 1\nroad: 2", r"'road' stands twice \(line 3\)"),
         ("- [road", "not valid YAML"),
+        ("!!map a: 0\nroad: 1", "not valid YAML"),
         ("!!python/object/apply:os.system [ls]", "not valid YAML"),
         ("", "holds no classes; write a list of names"),
         ("road", "holds no classes; write a list of names"),

@@ -87,6 +87,7 @@ def asked(
         own: fields of Settings that are no options of :func:`evaluate`.
     """
     check_options(options)
+    methods = () if methods is None else methods
     several = isinstance(methods, list | tuple | set)
     methods = tuple(spec_of(method) for method in (methods if several else (methods,)))
     name = network if isinstance(network, str) else None

@@ -10,7 +10,7 @@ from leaderboards.build import build
 from leaderboards.schema import IMAGE, OBJECT, Result
 from leaderboards.store import FOLDERS, read_folder, save_result, shortened
 from lsood.choices import PROTOCOLS
-from lsood.io import unknown, write_bytes
+from lsood.io import check_writable, unknown, write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,6 +148,7 @@ class Results:
         figures of all results in it; returns these files. Every file is written whole or not at all.
         """
         folder = Path(folder).expanduser()
+        check_writable(folder, "save")
         self.write(folder / RESULTS)
         return build(folder / RESULTS, folder)
 

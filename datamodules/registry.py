@@ -87,6 +87,7 @@ def module_of(spec: str, keep_together: str | None = None) -> type[Any]:
         ValueError: unknown name, no data module, or a folder in another layout; for code also without what a data
             module must state. FileNotFoundError: no such folder.
     """
+    _check_place(spec)
     for prefix, module in OUTSIDE.items():
         if spec.startswith(prefix):
             made: type[Any] = load(module).data_module(Path(spec.removeprefix(prefix)), keep_together)
@@ -130,6 +131,7 @@ def check_names(names: Sequence[str]) -> None:
     """Raise ValueError for the first name that is no OoD set; says the nearest one and lists all."""
     known = [OWN_ANOMALIES, *known_names()]
     for name in names:
+        _check_place(name)
         place = folder_of(name)
         if name not in known and place is None and not is_code(name.removesuffix(ANOMALIES)):
             raise unknown("OoD set", name, known, f", {SPECS}, {GENERATED}DIR")
@@ -137,9 +139,16 @@ def check_names(names: Sequence[str]) -> None:
 
 def check_known(name: str) -> None:
     """Raise ValueError for a name that states no set of known images, of which calibration and thresholds may come."""
+    _check_place(name)
     of_user = folder_of(name) is not None or is_code(name)
     if name not in DATAMODULES and (not of_user or name.startswith(GENERATED)):
         raise unknown("calibration set", name, DATAMODULES, f", {SPECS}")
+
+
+def _check_place(name: str) -> None:
+    """Raise ValueError for a prefix with no folder behind it, which is not the current one."""
+    if (prefix := name.removesuffix(ANOMALIES)) in (*OUTSIDE, GENERATED):
+        raise ValueError(f"{name} names no folder; write {prefix}DIR")
 
 
 def below_data_root(name: str) -> bool:

@@ -175,3 +175,16 @@ def rows(x: Tensor, what: str, dimension: int | None = None) -> Tensor:
     if not bool(x.isfinite().all()):
         raise ValueError(f"{what} holds NaN or infinity in row {int((~x.isfinite()).any(1).nonzero()[0])}")
     return x.double()
+
+
+def scores_of(detector: Detector, x: Input, count: int) -> Tensor:
+    """(N,) scores of N = ``count`` rows.
+
+    Raises:
+        ValueError: the detector returns anything else.
+    """
+    scores: Any = detector.score(x)
+    if not isinstance(scores, Tensor) or scores.shape != (count,):
+        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise ValueError(f"score must return (N,) scores as a tensor, N is {count} here; got {got}")
+    return scores

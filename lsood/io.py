@@ -282,6 +282,24 @@ def expanded(path: Path | None) -> Path | None:
     return None if path is None else path.expanduser()
 
 
+def check_file(path: Path, what: str) -> None:
+    """Raise where a file that the user named is not there: FileNotFoundError, ValueError where it is a folder.
+
+    Args:
+        what: names it in the message, "--classes names.txt".
+    """
+    if path.is_dir():
+        raise ValueError(f"{what} is a folder; name a file")
+    if not path.is_file():
+        raise FileNotFoundError(f"{what} does not exist")
+
+
+def check_writable(folder: Path, what: str) -> None:
+    """Raise ValueError where a folder to write to cannot be made because it, or one above it, is a file."""
+    if files := [place for place in (folder, *folder.parents) if place.is_file()]:
+        raise ValueError(f"{what}: {files[0]} is a file; name a folder")
+
+
 def slug(text: str) -> str:
     """A name as it stands in file names: letters, digits, "-" and "_", with "_" for everything else."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)

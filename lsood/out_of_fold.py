@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lsood.detector import Detector, Input
+from lsood.detector import Detector, Input, scores_of
 from lsood.extraction.activations import Activations
 
 FOLDS = 5
@@ -56,7 +56,8 @@ def out_of_fold_scores(
     for own in fold.unique():
         rest, held_out = (fold != own).nonzero()[:, 0], (fold == own).nonzero()[:, 0]
         calibrated = copy.copy(fitted).calibrate(_select(validation, rest))
-        scores[held_out] = calibrated.score(_select(validation, held_out)).double()
+        rows = _select(validation, held_out)
+        scores[held_out] = scores_of(calibrated, rows, len(held_out)).double()
     return scores
 
 

@@ -8,6 +8,7 @@ names and descriptions are known before torch is loaded.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -21,6 +22,9 @@ from typing import Any
 
 from lsood.io import unknown
 from lsood.source import declarations
+
+_DIGEST = "__lsood_sha256__"
+"""Attribute of a module of a user's file: of the content that was loaded."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,7 @@ class Registry(Mapping[str, Any]):
 
 
 def load(module: str) -> ModuleType:
-    """A module by its dotted name, or by the path of its file, which is loaded once.
+    """A module by its dotted name, or by the path of its file, which is loaded once for each content.
 
     Raises:
         FileNotFoundError: no such file. ImportError: no such module, or one that cannot be imported.
@@ -168,13 +172,18 @@ def load(module: str) -> ModuleType:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {module}")
     name = f"lsood_user_file.{path.as_posix()}"
-    if name not in sys.modules:
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if name not in sys.modules or vars(sys.modules[name]).get(_DIGEST) != digest:
         spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
         sys.modules[name] = made = importlib.util.module_from_spec(spec)
+        setattr(made, _DIGEST, digest)
         sys.path.insert(0, str(path.parent))
         try:
-            spec.loader.exec_module(made)
+            exec(
+                compile(content, path, "exec", dont_inherit=True), vars(made)
+            )  # bytecode on the disk may be older
         except BaseException:
             del sys.modules[name]
             raise

@@ -18,7 +18,12 @@ def printable(text: str) -> str:
 
 
 class Terminal(Console):
-    """A console on which control characters of the printed text stand as escapes; colours are its own."""
+    """A console on which control characters of the printed text stand as escapes, and ``:car:`` as it is; colours are
+    its own.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(emoji=False, **options)
 
     def render(self, *arguments: Any, **options: Any) -> Iterable[Segment]:
         for segment in super().render(*arguments, **options):

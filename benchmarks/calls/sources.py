@@ -37,11 +37,17 @@ class Memory:
 
     def __init__(self) -> None:
         self.left = IN_MEMORY
+        self._ind: list[tuple[LoaderSet, DataLoader[Any]]] = []
 
     def read(self, name: str, loader: DataLoader[Any], labelled: bool = True) -> LoaderSet:
-        """See `datamodules.outside.loaders.LoaderSet`."""
+        """See `datamodules.outside.loaders.LoaderSet`; raises ValueError also for images of in-distribution data."""
         images = LoaderSet(name, loader, labelled, self.left)
         self.left -= images.memory
+        for known, other in self._ind:
+            if other.dataset is loader.dataset and (both := set(known.keys) & set(images.keys)):
+                raise ValueError(f"{known.name} and {name} share images of one data set, such as {min(both)}")
+        if labelled:
+            self._ind.append((images, loader))
         return images
 
 

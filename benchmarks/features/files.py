@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lsood.io import one_line, shown
+from lsood.io import check_file, one_line, shown, unknown
 
 ARRAYS = ("features", "logits", "labels", "keys", "head_weight", "head_bias")
 TOLERANCE = 0.02
@@ -53,8 +53,7 @@ def named_files(specs: Sequence[str]) -> dict[str, Path]:
             raise ValueError(
                 f"--features: {found[name]} and {path} are both named {name}; rename one, NAME=FILE"
             )
-        if not path.is_file():
-            raise FileNotFoundError(f"--features {path} does not exist")
+        check_file(path, f"--features {path}")
         found[name] = path
     return found
 
@@ -65,19 +64,24 @@ def read_file(path: Path) -> FeatureArrays:
     Raises:
         ValueError: another file, or see :func:`checked`; one line with its name.
     """
+    return checked(shown(path), read_npz(path))
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """{name: array} of an .npz file; no pickle is read.
+
+    Raises:
+        ValueError: another file; one line with its name.
+    """
     try:
+        with path.open("rb") as raw:
+            if not zipfile.is_zipfile(raw):
+                raise ValueError("numpy.savez did not write it, or not all of it")
         with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array")
-            arrays = {name: file[name] for name in file.files if name in ARRAYS}
+            return {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        what = (
-            "it holds pickled objects"
-            if "pickle" in str(error) and zipfile.is_zipfile(path)
-            else one_line(error)
-        )
+        what = "it holds pickled objects" if "pickle" in str(error) else one_line(error)
         raise ValueError(f"{shown(path)} is no .npz file of arrays: {what}") from None
-    return checked(shown(path), arrays)
 
 
 def checked(source: str, arrays: Mapping[str, Any]) -> FeatureArrays:
@@ -95,7 +99,9 @@ def checked(source: str, arrays: Mapping[str, Any]) -> FeatureArrays:
         raise ValueError(
             f"{source} has no {missing[0]}; features (N, D) and logits (N, K) are needed, it has {there}"
         )
-    found = {name: _array(value) for name, value in arrays.items() if name in ARRAYS and value is not None}
+    if foreign := [str(name) for name in arrays if name not in ARRAYS]:
+        raise ValueError(f"{source}: {unknown('array', foreign[0], ARRAYS)}")
+    found = {name: _array(value) for name, value in arrays.items() if value is not None}
     n, k = len(found["features"]) if found["features"].ndim else 0, found["logits"].shape[-1:]
     shapes = {"features": (n, None), "logits": (n, None), "labels": (n,), "keys": (n,)}
     shapes |= {"head_weight": (*k, found["features"].shape[-1]), "head_bias": k}
@@ -120,7 +126,11 @@ def checked(source: str, arrays: Mapping[str, Any]) -> FeatureArrays:
         )
     if "head_bias" in found and "head_weight" not in found:
         raise ValueError(f"{source} has head_bias and no head_weight")
-    labels = torch.from_numpy(found["labels"].astype(np.int64)).clamp_min(-1) if "labels" in found else None
+    labels = torch.from_numpy(found["labels"].astype(np.int64)) if "labels" in found else None
+    if labels is not None and int(labels.min()) < -1:
+        raise ValueError(
+            f"{source}: labels hold {int(labels.min())}; they are class indices, or -1: not known"
+        )
     if labels is not None and int(labels.max()) >= k[0]:
         raise ValueError(
             f"{source}: labels have a class {int(labels.max())}, the logits {k[0]} classes (from 0)"
@@ -136,7 +146,8 @@ def checked(source: str, arrays: Mapping[str, Any]) -> FeatureArrays:
     made = FeatureArrays(
         source, _float(found["features"]), _float(found["logits"]), labels, keys, _head(found)
     )
-    _check_head(made)
+    if made.head is not None:
+        check_head(source, made.features, made.logits, made.head, ("head_weight", "head_bias"))
     return made
 
 
@@ -158,15 +169,19 @@ def _head(found: Mapping[str, NDArray[Any]]) -> tuple[Tensor, Tensor] | None:
     return weight, _float(found["head_bias"]) if "head_bias" in found else torch.zeros(len(weight))
 
 
-def _check_head(made: FeatureArrays) -> None:
-    """Raise where the head does not give the logits."""
-    if made.head is None:
-        return
-    features, logits = made.features[:CHECKED].double(), made.logits[:CHECKED].double()
-    weight, bias = (part.double() for part in made.head)
+def check_head(
+    source: str, features: Tensor, logits: Tensor, head: tuple[Tensor, Tensor], names: tuple[str, str]
+) -> None:
+    """Raise where a head does not give the logits of the first features.
+
+    Args:
+        source, names: of the file and of its weight and bias, for the message.
+    """
+    features, logits = features[:CHECKED].double(), logits[:CHECKED].double()
+    weight, bias = (part.double() for part in head)
     off = float((features @ weight.T + bias - logits).abs().max())
-    if off > TOLERANCE * max(1.0, float(logits.abs().max())):
+    if not off <= TOLERANCE * max(1.0, float(logits.abs().max())):
         raise ValueError(
-            f"{made.source}: head_weight and head_bias do not give the logits of these features, they are up to "
-            f"{off:.3g} off; features must be the input of the last linear layer"
+            f"{source}: {names[0]} and {names[1]} do not give the logits of these features, they are up to {off:.3g} "
+            "off; features must be the input of the last linear layer"
         )

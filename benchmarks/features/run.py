@@ -18,6 +18,7 @@ from datamodules import BenchmarkDataModule, cache_dir
 from datamodules.loading.tensors import TensorSet
 from datamodules.outside.given import GivenImages, given_data
 from datamodules.registry import ANOMALIES, OWN_ANOMALIES
+from lsood.io import check_file
 
 FEATURES = "features"
 Features = Sequence[str | Path] | Mapping[str, Mapping[str, Any] | str | Path]
@@ -67,8 +68,7 @@ def _read(name: str, value: Any) -> FeatureArrays:
         return checked(name, value)
     if isinstance(value, str | Path):
         path = Path(value).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(f"--features {path} does not exist")
+        check_file(path, f"--features {path}")
         return read_file(path)
     raise ValueError(f"features of {name} must be a file or arrays by name, got {type(value).__name__}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from benchmarks.tracking import check_trackers
 from datamodules.imagesets.left_out import MAX_BAD
 from datamodules.ood.outliers.clashes import one_place
 from lsood.choices import PRECISIONS, PROTOCOLS, REDUCTIONS
-from lsood.io import expanded
+from lsood.io import check_file, check_writable, expanded
 from networks.outside.classes import read_names
 from networks.outside.spec import arguments_of
 
@@ -105,6 +106,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", expanded(self.out))
+        if self.out is not None:
+            check_writable(self.out, f"--out {self.out}")
         for name in ("ood", "protocols", "track"):
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         object.__setattr__(self, "data_root", expanded(self.data_root))
@@ -117,6 +120,8 @@ class Settings:
             )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError("--seeds needs at least one seed, each once")
+        if min(self.seeds) < 0:
+            raise ValueError(f"--seeds must not be negative, got {min(self.seeds)}")
         if self.mc_samples < 2:
             raise ValueError(
                 f"--mc-samples must be at least 2 (an entropy needs a spread), got {self.mc_samples}"
@@ -169,8 +174,7 @@ class Settings:
         if self.classes is not None:
             read_names(self.classes)
         for path in self.checkpoints:
-            if not path.is_file():
-                raise FileNotFoundError(f"--checkpoint {path} does not exist")
+            check_file(path, f"--checkpoint {path}")
 
     def _check_input(self) -> None:
         """What the network's input is said to be."""
@@ -178,6 +182,11 @@ class Settings:
             raise ValueError(f"--channel-order must be rgb or bgr, got {self.channel_order!r}")
         if self.input_range not in (None, 1, 255):
             raise ValueError(f"--input-range must be 1 or 255, got {self.input_range:g}")
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise ValueError(f"--image-size must be at least 1 1, got {' '.join(map(str, self.image_size))}")
+        for name, values in (("--mean", self.mean), ("--std", self.std)):
+            if wrong := [value for value in values or () if not math.isfinite(value)]:
+                raise ValueError(f"{name} must be finite numbers, got {wrong[0]}")
         if self.std is not None and min(self.std) <= 0:
             raise ValueError(f"--std must be above 0, got {' '.join(f'{value:g}' for value in self.std)}")
         if (self.mean is None) != (self.std is None):

@@ -17,7 +17,7 @@ from benchmarks.pipeline.failures import Case, Failures
 from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.tuning import validation_rows
 from leaderboards.schema import OodCell
-from lsood.detector import Detector
+from lsood.detector import Detector, scores_of
 from lsood.extraction.measurement import Measurement
 from lsood.io import log, reason
 from lsood.metrics.points import threshold_at
@@ -125,7 +125,7 @@ class Scoring:
             if key not in known:
                 rows = self.level.rows(self.sets[name])
                 start = time.perf_counter()
-                values = detector.score(rows) if rows.images else torch.empty(0)
+                values = scores_of(detector, rows, rows.images) if rows.images else torch.empty(0)
                 self._seconds += time.perf_counter() - start
                 if name == "ind-val" and case in self.calibration:
                     values = self.calibration[case]

@@ -63,12 +63,16 @@ def files_of(spec: str) -> list[Path]:
     found: list[Path] = []
     for part in spec.removeprefix(PREFIX).split(","):
         path = Path(part).expanduser()
+        if not part:
+            raise FileNotFoundError(
+                f"{spec}: a file or folder is missing; write {PREFIX}FILE or {PREFIX}FOLDER"
+            )
         if path.is_dir():
             inside = sorted(path.glob("*.json"))
             if not inside:
                 raise FileNotFoundError(f"{PREFIX}{shown(path)}: the folder holds no .json files of results")
             found += inside
-        elif not path.is_file() or not part:
+        elif not path.is_file():
             raise FileNotFoundError(f"{PREFIX}{part}: there is no such file")
         else:
             found.append(path)
@@ -157,9 +161,9 @@ def _numbers(entry: Mapping[str, Any], part: str, where: str, count: int = 0) ->
     if (count and not isinstance(value, list)) or (count > 0 and len(several) != count):
         got = f"{len(value)}" if isinstance(value, list) else f"{value!r:.60}"
         raise ValueError(f"{where}: {part} must be a list of {count if count > 0 else ''} numbers, got {got}")
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in several):
-        wrong = next(v for v in several if not isinstance(v, int | float) or not math.isfinite(v))
-        raise ValueError(f"{where}: {part} must be finite numbers, got {wrong!r:.60}")
+    for v in several:
+        if isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v):
+            raise ValueError(f"{where}: {part} must be finite numbers, got {v!r:.60}")
     return [float(v) for v in several]
 
 

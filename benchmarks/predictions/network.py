@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.features.files import check_head, read_npz
 from benchmarks.predictions.files import Predictions, files_of
 from lsood.detector import Detector
 
 FEATURES = "features"
+PARTS = ("weight", "bias")
 
 
 class StatedDetector(nn.Module):
@@ -46,29 +48,33 @@ class StatedDetector(nn.Module):
         return self.reason if detector.auxiliary_networks is not None else None
 
 
-def head_of(spec: str, num_classes: int, features: int) -> nn.Linear | None:
+def head_of(spec: str, num_classes: int, predictions: Predictions) -> nn.Linear | None:
     """The last linear layer in ``NAME.head.npz`` beside the (first) file of results: ``weight`` (K, F) and ``bias``
     (K,); None: there is no such file.
 
     Raises:
-        ValueError: damaged, or other shapes.
+        ValueError: damaged, other shapes, or it does not give the logits of the features.
     """
     path = files_of(spec)[0]
     path = path.with_name(f"{path.stem}.head.npz")
     if not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            weight, bias = (
-                torch.from_numpy(np.asarray(file[part], np.float32)) for part in ("weight", "bias")
-            )
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} must be an .npz file with weight and bias: {error}") from None
+    found = read_npz(path)
+    if lacking := [part for part in PARTS if part not in found or found[part].dtype.kind not in "fiu"]:
+        raise ValueError(f"{path} has no numbers {lacking[0]}; it must be an .npz file with weight and bias")
+    weight, bias = (torch.from_numpy(np.asarray(found[part], np.float32)) for part in PARTS)
+    features = predictions.features
     if tuple(weight.shape) != (num_classes, features) or tuple(bias.shape) != (num_classes,):
         raise ValueError(
             f"{path}: weight must be {num_classes} x {features} and bias {num_classes}, got {tuple(weight.shape)} and "
             f"{tuple(bias.shape)}"
         )
+    entries = [*predictions.by_name.values(), *predictions.by_id.values()]
+    rows, logits = (
+        torch.from_numpy(np.concatenate([getattr(one, part) for one in entries]))
+        for part in (FEATURES, "logits")
+    )
+    check_head(str(path), rows, logits, (weight, bias), PARTS)
     head = nn.Linear(features, num_classes)
     with torch.no_grad():
         head.weight.copy_(weight)

@@ -25,7 +25,7 @@ def stated(settings: Settings, data: BenchmarkDataModule, watch: Watch) -> tuple
         raise ValueError(f"{spec} holds detections; {data.name} is a data set for {data.task}")
     ids = getattr(data, "category_ids", range(data.num_classes))
     predictions = read_predictions(spec, data.class_names, ids)
-    network = StatedDetector(predictions, head_of(spec, data.num_classes, predictions.features)).eval()
+    network = StatedDetector(predictions, head_of(spec, data.num_classes, predictions)).eval()
     found = placed(predictions, {**data.sets, **data.ood_sets})
     extraction = StatedExtraction(
         network,

@@ -82,6 +82,9 @@ class OwnFolder(BenchmarkDataModule):
         there = self.parts_there()
         for first, second in combinations(there, 2):
             check_apart(f"{self.name}, part {first},", there[first], f"part {second}", there[second])
+        keys = [key for files in there.values() for key in files.keys]
+        if self.keep_together and all(self.sequence_of(key) is None for key in keys):
+            raise ValueError(f"{self.name}: --keep-together {self.keep_together} occurs in no file name")
         found: dict[str, ImageSet] = dict(there)
         shares, how = left_shares(there), ""
         if len(shares) > 1:

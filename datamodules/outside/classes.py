@@ -117,7 +117,7 @@ def _ids(content: Any) -> dict[str, int]:
     if isinstance(content, list):
         pairs = [(name, i) for i, name in enumerate(content)]
     elif isinstance(content, dict) and content:
-        by_id = all(_is_id(key) for key in content)
+        by_id = all(isinstance(key, int) and not isinstance(key, bool) for key in content)
         pairs = [(value, key) if by_id else (key, value) for key, value in content.items()]
     else:
         raise ValueError(f"holds no classes; {_EXAMPLE}")

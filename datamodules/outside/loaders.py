@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch.utils.data import (
 
 from datamodules.formats.labels import IGNORE
 from datamodules.loading.tensors import TensorSet
+from lsood.io import reason
 
 IN_MEMORY = 2 * 2**30
 """Bytes of images that are kept; further ones are read again when they are needed."""
@@ -48,7 +49,8 @@ class LoaderSet(TensorSet):
         memory: bytes of images in memory.
 
     Raises:
-        ValueError: other batches, images of several shapes, not finite, or other ones on a second reading; one line.
+        ValueError: other batches, images of several shapes, not finite, other ones on a second reading, or a data set
+            that raises; one line.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class LoaderSet(TensorSet):
         """Images and targets, every image once; their keys are taken."""
         loader, indices = self._loader, self._indices
         batches: Any = loader
+        size = 1
         if indices is not None and loader.batch_sampler is None:  # every entry of the data set is a batch
             batches = (loader.collate_fn(loader.dataset[i]) for i in indices)
         elif indices is not None:
@@ -99,7 +102,7 @@ class LoaderSet(TensorSet):
                 worker_init_fn=loader.worker_init_fn,
             )
         single = indices is not None and loader.batch_sampler is not None
-        for batch in batches:
+        for batch in self._loaded(batches, size):
             images, targets = self._parts(batch)
             place = len(self.keys)
             own = (
@@ -111,6 +114,46 @@ class LoaderSet(TensorSet):
                 raise ValueError(f"{self.name}: collate_fn returns another number of images than it is given")
             self.keys += [f"{i:06d}" for i in own]
             yield images, targets
+
+    def _loaded(self, batches: Iterable[Any], size: int) -> Iterator[Any]:
+        """The batches, of so many entries; what loading raises becomes one line with the name of the set."""
+        running, count = iter(batches), 0
+        while True:
+            try:
+                batch = next(running)
+            except StopIteration:
+                return
+            except Exception as error:
+                if self._indices is not None:
+                    self._explain(self._indices[count * size : (count + 1) * size])
+                raise ValueError(
+                    f"{self.name}: no batch after image {len(self.keys)}: {reason(error)}"
+                ) from error
+            yield batch
+            count += 1
+
+    def _explain(self, indices: Sequence[int]) -> None:
+        """Raise ValueError for what hinders entries from being read and made a batch, if it is found."""
+        first: Tensor | None = None
+        for i in indices:
+            try:
+                entry = self._loader.dataset[i]
+            except Exception as error:
+                raise ValueError(f"{self.name}: image {i:06d} cannot be read: {reason(error)}") from error
+            single = self._loader.batch_sampler is not None
+            if (isinstance(entry, tuple | list) and any(part is None for part in entry)) or (
+                isinstance(entry, Mapping) and any(part is None for part in entry.values())
+            ):
+                raise ValueError(
+                    f"{self.name}: image {i:06d} has None for its image or target; -1 is no class"
+                )
+            try:
+                batch = self._loader.collate_fn([entry] if single else entry)
+            except Exception as error:
+                raise ValueError(f"{self.name}: no batch of image {i:06d}: {reason(error)}") from error
+            images, _ = self._parts(batch)
+            first = images if first is None else first
+            self._check_alike(images, first)
 
     def _parts(self, batch: Any) -> tuple[Tensor, Any]:
         """Images and targets of a batch."""
@@ -140,11 +183,14 @@ class LoaderSet(TensorSet):
             raise ValueError(f"{self.name}: images are {_told(images)}; uint8 ones must be (B, 1 or 3, H, W)")
         return images if raw else images.float(), targets if self._labelled else None
 
-    def _check(self, images: Tensor, first: Tensor) -> None:
+    def _check_alike(self, images: Tensor, first: Tensor) -> None:
         if (images.shape[1:], images.dtype) != (first.shape[1:], first.dtype):
             raise ValueError(
                 f"{self.name}: images are {_told(first)} and {_told(images)}; one shape and one dtype are needed"
             )
+
+    def _check(self, images: Tensor, first: Tensor) -> None:
+        self._check_alike(images, first)
         finite = images.is_floating_point() and not bool(images.isfinite().all())
         if finite:
             row = int((~images.isfinite()).flatten(1).any(1).nonzero()[0])

@@ -72,7 +72,11 @@ def drawn(
         has[best].update(own)
     for part, chosen in found.items():
         if not chosen:
-            what = f"{len(members)} groups of images" if keep_together else f"{len(keys)} images"
+            what = (
+                f"{len(members)} groups of images (--keep-together {keep_together})"
+                if keep_together
+                else f"{len(keys)} images"
+            )
             raise ValueError(f"{what} are too few for the parts {', '.join(shares)}: {part} gets none")
     return {part: sorted(chosen) for part, chosen in found.items()}
 

@@ -14,6 +14,8 @@ def read_names(path: Path) -> list[str]:
         FileNotFoundError: no such file. ValueError: no names, an empty line among them, or a name twice.
     """
     path = path.expanduser()
+    if path.is_dir():
+        raise ValueError(f"--classes {path} is a folder; name a file with one class name per network output")
     if not path.is_file():
         raise FileNotFoundError(
             f"--classes {path} does not exist; it holds one class name per network output"

@@ -1,6 +1,7 @@
 """`benchmarks.evaluate`: the command's numbers, in memory, without a trace; and what it refuses, in one line."""
 
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ import benchmarks
 import datamodules.miniature as miniature
 from baselines import KNN
 from benchmarks import Results, evaluate
+from benchmarks.call import asked
 from benchmarks.calls.options import option_names, settings_of
 from benchmarks.console import spread
 from benchmarks.run import ELSEWHERE, app, main
@@ -290,11 +292,12 @@ def test_values_of_options():
 
 SMALL = torch.rand(12, 3, 8, 8)
 KNOWN = DataLoader(TensorDataset(SMALL, torch.arange(12) % 3), batch_size=4)
+LOUD = DataLoader(TensorDataset(2 * SMALL), batch_size=4)
 
 
 def refused(**options):
     return lambda: evaluate(
-        **{"network": made(), "ind": KNOWN, "ood": {"loud": KNOWN}, "methods": "msp", **options}
+        **{"network": made(), "ind": KNOWN, "ood": {"loud": LOUD}, "methods": "msp", **options}
     )
 
 
@@ -328,12 +331,66 @@ def refused(**options):
         (refused(network=nn.Flatten(0)), "returns no logits"),
         (refused(network=nn.Conv2d(5, 3, 1)), "network Conv2d fails on images 2x3x8x8"),
         (refused(network=made().to("meta")), "no weights"),
+        (refused(ood={"same": KNOWN}), "loaders, train and same share images of one data set, such as 000000"),
+        (refused(ind={"train": KNOWN, "test": DataLoader(KNOWN.dataset)}), "train and loaders, test share images"),
+        (refused(image_size=(0, 32)), "--image-size must be at least 1 1, got 0 32"),
+        (refused(seeds=-1), "--seeds must not be negative, got -1"),
+        (refused(mean=(0, float("inf"), 0), std=(1, 1, 1)), "--mean must be finite numbers, got inf"),
+        (refused(mean=(0, 0, 0), std=(1, float("nan"), 1)), "--std must be finite numbers, got nan"),
+        (refused(out=__file__), "--out .*: .*test_evaluate.py is a file; name a folder"),
+        (refused(out=Path(__file__) / "runs"), "--out .*: .*test_evaluate.py is a file; name a folder"),
+        (refused(checkpoint=ROOT), "--checkpoint .* is a folder; name a file"),
+        (refused(classes=ROOT), "--classes .* is a folder; name a file"),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_said_in_one_line(call, said):
     with pytest.raises(ValueError, match=said) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+def test_parts_of_one_data_set_and_default_methods():
+    samplers = {"train": range(8), "val": range(8, 10), "test": range(10, 12)}
+    parts = {name: DataLoader(KNOWN.dataset, sampler=some) for name, some in samplers.items()}
+    sets = {"network": made(), "ind": parts, "ood": {"loud": LOUD}, "naive": False}
+    one, other = (asked(**sets | {"options": {}, "methods": methods})[0].methods for methods in (None, ()))
+    assert one == other == (), "() stands for the defaults of the task"
+
+
+class Columns(Detector):
+    name, paper = "columns", "none"
+
+    def probes(self):
+        return [Logits()]
+
+    def fit(self, train):
+        return self
+
+    def score(self, x):
+        return x["logits"].double()
+
+
+class Few(Columns):
+    name = "few"
+
+    def score(self, x):
+        return x["logits"].double()[:1, 0]
+
+
+def test_scores_of_another_shape_fail_the_row():
+    table = evaluate(made(), KNOWN, {"loud": LOUD}, methods=["msp", Columns, Few], naive=False).table()
+    failures = dict(zip(table["method"], table["failure"], strict=True))
+    for name, got in (("columns", r"\(\d, 3\)"), ("few", r"\(1,\)")):
+        said = next(text for method, text in failures.items() if name in method.lower())
+        assert re.search(rf"score must return \(N,\) scores as a tensor, N is \d+ here; got {got}", said)
+    assert not isinstance(failures["msp"], str)
+
+
+def test_results_are_not_saved_to_a_file(seeds, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match="file is a file; name a folder"):
+        seeds[0].save(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_scores_that_are_not_there(seeds):

@@ -1,5 +1,7 @@
 """Feature files: the same scores as the network's, what they cannot hold, and what is wrong with some."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,6 +157,8 @@ F, L = np.ones((4, 5), np.float32), np.ones((4, 3), np.float32)
         ({"features": np.ones((4, 6)), "logits": L}, "D of features is 6, in .*train.npz it is 12"),
         ({"features": np.ones((4, 12)), "logits": np.ones((4, 7))}, "K of logits is 7, in .*train.npz it is 3"),
         ({"features": np.array([{}] * 4), "logits": L}, "holds pickled objects"),
+        ({"features": F, "logits": L, "label": np.zeros(4, int)}, "unknown array 'label'; did you mean 'labels'"),
+        ({"features": F, "logits": L, "labels": np.array([0, -1, -2, 1])}, "labels hold -2"),
     ],
 )  # fmt: skip
 def test_bad_files(files, tmp_path, arrays, said):
@@ -167,19 +171,30 @@ def test_bad_files(files, tmp_path, arrays, said):
 def test_bad_calls(files, tmp_path):
     train, test, loud = (files / f"{name}.npz" for name in ("train", "test", "loud"))
     (tmp_path / "text.npz").write_text("text")
-    np.save(tmp_path / "array.npz", F)
+    np.save(tmp_path / "array.npy", F)
+    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
+    (tmp_path / "pickle.npz").write_bytes(pickle.dumps([1, 2]))
     cases = [
         ([train, loud], "--features has no test"),
         ([train, test], "no OoD set"),
         ([train, test, tmp_path / "nothing.npz"], "does not exist"),
-        ([train, test, tmp_path / "text.npz"], "no .npz file of arrays"),
+        ([train, test, tmp_path], "is a folder; name a file"),
+        ({"train": train, "test": tmp_path}, "is a folder; name a file"),
+        *(
+            (
+                [train, test, tmp_path / f"{name}.npz"],
+                f"{name}.npz is no .npz file of arrays: numpy.savez did not",
+            )
+            for name in ("text", "array", "pickle")
+        ),
         ([train, test, f"test={loud}"], "both named test"),
         ([train, test, f"x-anomalies={loud}"], "cannot be named"),
         ({"train": train, "test": test, "odd": 3}, "must be a file or arrays"),
     ]
     for features, said in cases:
-        with pytest.raises((ValueError, FileNotFoundError), match=said):
+        with pytest.raises((ValueError, FileNotFoundError), match=said) as error:
             evaluate(features=features)
+        assert "\n" not in str(error.value) and "allow_pickle" not in str(error.value)
     with pytest.raises(ValueError, match="leave out ood"):
         evaluate(features=[train, test, loud], ood="svhn")
     with pytest.raises(ValueError, match="checkpoint is for networks"):

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import networks
 from benchmarks.predictions.files import read_predictions
+from benchmarks.predictions.network import head_of
 from benchmarks.run import app
 from datamodules import module_of
 from datamodules.loading.samples import SampleDataset
@@ -272,6 +273,51 @@ def test_a_damaged_head_is_refused(sets, tmp_path):
     coco_data.write(file, [one | {"features": [1.0]} for one in content])
     result = command(tmp_path / "out", *sets, f"predictions:{file}", methods=("msp",))
     assert result.exit_code == 1 and "weight must be 2 x 1 and bias 2" in result.output
+
+
+def test_a_head_must_give_the_logits(tmp_path):
+    file = coco_data.write(
+        tmp_path / "x.json",
+        [
+            entry(file_name="a.png", features=[1.0, 3.0]),
+            entry(image_id=1, features=[0.0, 1.0], logits=[1.0, 0.0]),
+        ],
+    )
+    spec, head = f"predictions:{file}", tmp_path / "x.head.npz"
+    found = read_predictions(spec, NAMES, IDS)
+    weight, bias = np.array([[0.0, 0.5], [0.5, 0.0]]), np.array([0.5, 0.0])  # logits [2, 0.5] and [1, 0]
+    np.savez(head, weight=weight, bias=bias)
+    assert head_of(spec, 2, found).weight.tolist() == weight.tolist()
+    for wrong in (
+        {"weight": weight, "bias": bias + np.array([0, 0.25])},
+        {"weight": weight + np.eye(2), "bias": bias},
+    ):
+        np.savez(head, **wrong)
+        with pytest.raises(ValueError, match=r"x\.head\.npz: weight and bias do not give the logits"):
+            head_of(spec, 2, found)
+    np.savez(head, weight=weight)
+    with pytest.raises(ValueError, match=r"x\.head\.npz has no numbers bias"):
+        head_of(spec, 2, found)
+    np.save(tmp_path / "x.npy", weight)
+    (tmp_path / "x.npy").rename(head)
+    with pytest.raises(ValueError, match=r"x\.head\.npz is no \.npz file of arrays"):
+        head_of(spec, 2, found)
+
+
+@pytest.mark.parametrize("wrong", [{"score": True}, {"logits": [True, 1.0]}])
+def test_true_is_no_number(tmp_path, wrong):
+    file = coco_data.write(tmp_path / "x.json", [entry(image_id=1, **wrong)])
+    with pytest.raises(
+        ValueError, match=r"x\.json: entry 0: (score|logits) must be finite numbers, got True"
+    ):
+        read_predictions(f"predictions:{file}", NAMES, IDS)
+
+
+def test_no_file_is_not_the_current_folder(tmp_path, monkeypatch):
+    coco_data.write(tmp_path / "x.json", [entry(image_id=1)])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="predictions:: a file or folder is missing"):
+        read_predictions("predictions:", NAMES, IDS)
 
 
 # detectors of the user through the command

@@ -14,7 +14,7 @@ from datamodules.ood.derived import taken_as_known
 from datamodules.ood.naming import own_anomalies, sequence_rule, short_ood_names
 from datamodules.ood.outliers.clashes import clash, one_place
 from datamodules.outside.parts import drawn, group_of
-from datamodules.registry import below_data_root, drawn_on, is_code, short_of
+from datamodules.registry import below_data_root, check_known, drawn_on, is_code, ood_set, short_of
 from datamodules.sources import PROVIDER
 
 
@@ -141,6 +141,23 @@ def test_near_duplicates_stay_together(tmp_path, caplog):
         module_of("cifar10", "_")
     with pytest.raises(ValueError, match=r"--keep-together needs at least one character"):
         module_of(f"folder:{folder}", "")
+    with pytest.raises(ValueError, match=r"folder:x: --keep-together clip occurs in no file name$"):
+        opened(folder, "clip")
+    few = tree(tmp_path / "few", count=2)
+    for path in few.rglob("*.*"):
+        path.rename(path.with_name(f"one_{path.name.replace('_', '')}"))
+    with pytest.raises(
+        ValueError, match=r"1 groups of images \(--keep-together _\) are too few for the parts"
+    ):
+        opened(few, "_")
+
+
+@pytest.mark.parametrize("prefix", ["folder:", "segmentation:", "coco:", "coco-masks:", "generated:"])
+def test_no_folder_is_not_the_current_one(tmp_path, monkeypatch, prefix):
+    monkeypatch.chdir(tree(tmp_path / "x"))
+    for call in (module_of, ood_set, check_known):
+        with pytest.raises(ValueError, match=f"^{prefix} names no folder; write {prefix}DIR$"):
+            call(prefix)
 
 
 def test_how_parts_are_drawn():
@@ -152,7 +169,7 @@ def test_how_parts_are_drawn():
         ValueError, match="2 images are too few for the parts train, val, test: test gets none"
     ):
         drawn(["a", "b"], None, 0)
-    with pytest.raises(ValueError, match="2 groups of images are too few"):
+    with pytest.raises(ValueError, match=r"2 groups of images \(--keep-together _\) are too few"):
         drawn([f"{g}_{i}" for g in "ab" for i in range(9)], None, 0, "_")
 
 

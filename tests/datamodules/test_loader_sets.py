@@ -185,3 +185,52 @@ def test_images_of_a_loader_beside_a_data_set():
     other.given_ood = {"mine": GivenImages(LoaderSet("mine", loader()))}
     with pytest.raises(ValueError, match="mine: images of 3x4x4, those of cifar10 are 3x32x32"):
         other.setup()
+
+
+class Faulty(Dataset):
+    def __init__(self, read):
+        self.read = read
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, index):
+        return self.read(index)
+
+
+def broken(index):
+    if index == 7:
+        raise KeyError("disk\ngone")
+    return IMAGES[index], 0
+
+
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [
+        (broken, "^x: image 000007 cannot be read: KeyError: 'disk"),
+        (
+            lambda i: (IMAGES[i, :, : 4 - i // 5], 0),
+            r"^x: images are float32 \(.*3, 4, 4\) and float32 \(.*3, 3, 4\)",
+        ),
+        (lambda i: (IMAGES[i], None if i == 3 else 0), "^x: image 000003 has None for its image or target"),
+        (lambda i: {"image": IMAGES[i], "target": None}, "^x: image 000000 has None for its image or target"),
+        (lambda i: (IMAGES[i], object()), "^x: no batch of image 000000: TypeError: default_collate"),
+    ],
+)
+@pytest.mark.parametrize(
+    "options", [{}, {"batch_size": 4}, {"batch_size": 10}, {"batch_size": 4, "num_workers": 1}]
+)
+def test_what_a_data_set_raises_is_one_line(read, said, options):
+    with pytest.raises(ValueError, match=said) as error:
+        LoaderSet("x", DataLoader(Faulty(read), **options))
+    assert "\n" not in str(error.value)
+
+
+def test_what_an_iterable_data_set_raises_is_one_line():
+    class Stream(IterableDataset):
+        def __iter__(self):
+            yield from ((IMAGES[i], 0) for i in range(4))
+            raise OSError("gone")
+
+    with pytest.raises(ValueError, match=r"^x: no batch after image 4: gone$"):
+        LoaderSet("x", DataLoader(Stream(), batch_size=2))

@@ -84,7 +84,7 @@ def test_parts_are_folders_or_lists(tmp_path):
     assert all(
         len(some) == 4 and all(f"/{part}/" in key for key in some) for part, some in keys(data).items()
     )
-    assert opened(parted, "_").sequence_of("images/test/a_1.png") == "a", (
+    assert module_of(f"segmentation:{parted}", "_").sequence_of("images/test/a_1.png") == "a", (
         "intervals know groups of parts that are there"
     )
     before = data.training_fingerprint
@@ -177,8 +177,11 @@ def test_ids_become_training_ids_and_masks(tmp_path):
         ("[road, road]", "two classes have the name 'road'"),
         ("{road: 0, car: 0}", "two classes have the id 0"),
         ("[road, no]", r"False: 1 is no class with a name and an id .*quotes"),
-        ("{0: road, 256: car}", "is no class with a name and an id from 0 to 255"),
+        ("{0: road, 256: car}", "'car': 256 is no class with a name and an id from 0 to 255"),
+        ("{0: road, 0: car, 1: sky}", r"0 stands twice \(line 1\)"),
+        ("road: 0\ncar: 1\nroad: 2", r"'road' stands twice \(line 3\)"),
         ("- [road", "not valid YAML"),
+        ("!!map a: 0\nroad: 1", "not valid YAML"),
         ("!!python/object/apply:os.system [ls]", "not valid YAML"),
         ("", "holds no classes; write a list of names"),
         ("road", "holds no classes; write a list of names"),

@@ -31,6 +31,17 @@ def test_text_and_tables():
     assert "\x1b[31m" in text, "colours of our own"
 
 
+def test_codes_of_emojis_stay_text(capsys):
+    found, table = io.StringIO(), Table("name", title=":car:")
+    table.add_row(":car:")
+    for one in (":car:", table):
+        Terminal(file=found, width=200).print(one)
+    with pytest.raises(SystemExit), reporting(FAILED, False):
+        raise ValueError("folder:car: 2 images")
+    assert found.getvalue().count(":car:") == 3
+    assert capsys.readouterr().err == "error: folder:car: 2 images\n"
+
+
 def found_in(text):
     return [one for one in ("\x1b]", "\x1b[2J", "\x07", "\x9b") if one in text]
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from lsood.registry import Registry
+from lsood.registry import Registry, load
 from networks import NETWORKS, PRESETS, NetworkSpec, TrainingConfig, build, preset
 from networks.training.fit import TASKS
 
@@ -172,3 +172,18 @@ def test_presets_say_what_the_papers_say():
         ValueError, match=r"unknown preset 'fsd-lenet'; did you mean 'fssd-lenet'\? presets: fssd"
     ):
         preset("fsd-lenet")
+
+
+def test_a_file_is_loaded_again_where_its_content_has_changed(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("class Mine:\n    number = 1\n")
+    first = load(str(file))
+    file.touch()
+    assert load(str(file)) is first, "classes stay the same"
+    file.write_text("class Mine:\n    number = 2\n")  # of the same size, within the same second
+    assert load(str(file)).Mine.number == 2 and first.Mine.number == 1
+    file.write_text("raise OSError")
+    with pytest.raises(OSError):
+        load(str(file))
+    file.write_text("class Mine:\n    number = 2\n")
+    assert load(str(file)).Mine.number == 2

@@ -6,7 +6,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytorch_lightning as pl
 
@@ -89,29 +89,23 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         self.download, self.limit, self._asked_size = download, limit, image_size
         self.recipe = recipe or Recipe.named(self.default_recipe)
         self.severity, self.every_kind = severity, every_kind
-        self.channels = channels or self.channels
-        if mean is not None and std is not None:
-            self.mean, self.std = tuple(mean), tuple(std)
+        self._read_as(channels, mean, std)
         self.sets: dict[str, ImageSet] = {}
         self.ood_sets: dict[str, ImageSet] = {}
         self.calibrated_on: str | None = None
         self._folder: Path | None = None
 
-    def copied(
-        self,
-        ood: Sequence[str],
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        image_size: tuple[int, int] | None = None,
-        channels: int | None = None,
-    ) -> Self:
-        """A copy that is not set up, with other OoD sets, and another input where one is given."""
+    def _read_as(self, channels: int | None = None, mean: Any = None, std: Any = None) -> None:
+        self.channels = channels or self.channels
+        if mean is not None and std is not None:
+            self.mean, self.std = tuple(mean), tuple(std)
+
+    def copied(self, ood: Sequence[str], image_size: tuple[int, int] | None = None, **given: Any) -> Self:
+        """A copy that is not set up, with other OoD sets, and another input where mean, std or channels are given."""
         other = copy.copy(self)
         other.ood, other.sets, other.ood_sets = tuple(ood), {}, {}
         other._asked_size = image_size or self._asked_size
-        other.channels = channels or self.channels
-        if mean is not None and std is not None:
-            other.mean, other.std = tuple(mean), tuple(std)
+        other._read_as(**given)
         return other
 
     @classmethod

@@ -82,13 +82,15 @@ def image_methods(
 def _unusable(trained: Trained, detector: Detector, settings: Settings) -> str | None:
     """Why a network cannot be used with a method; None: it can."""
     network: Any = trained.network
+    if hasattr(network, "unusable") and (why := network.unusable(detector)):
+        return str(why)
     built = settings.module is None and trained.options.get("checkpoint") == AS_BUILT
     if detector.auxiliary_networks is not None and built:
         return (
-            "needs networks that are trained like the one under test, which is measured as it is built: train it "
-            "first, python -m networks.train"
+            "needs networks that are trained like the one under test, and nothing says how this one was trained: give "
+            "files after --checkpoint, or train it with python -m networks.train"
         )
-    return network.unusable(detector) if hasattr(network, "unusable") else None
+    return None
 
 
 def plain_methods(names: Sequence[str], why: str = "which score whole images only") -> Methods:

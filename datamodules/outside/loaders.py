@@ -16,7 +16,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from datamodules.formats.labels import IGNORE
+from datamodules.loading.targets import checked_targets, told_of
 from datamodules.loading.tensors import TensorSet
 from lsood.io import reason
 
@@ -64,7 +64,7 @@ class LoaderSet(TensorSet):
         for images, own in self._batches():
             self._check(images, kept[0] if kept else images)
             self._sha256.update(images.numpy().tobytes())
-            targets += [] if own is None else [self._checked(own, images)]
+            targets += [] if own is None else [checked_targets(self.name, own, images)]
             self.memory += images.nbytes
             whole = whole and self.memory <= left
             if iterable and not whole:
@@ -175,18 +175,20 @@ class LoaderSet(TensorSet):
         images = images.detach().cpu()
         if images.ndim < 2 or not (images.is_floating_point() or images.dtype == torch.uint8):
             raise ValueError(
-                f"{self.name}: images are {_told(images)}; floating-point or uint8 (B, C, H, W), or floating-point "
+                f"{self.name}: images are {told_of(images)}; floating-point or uint8 (B, C, H, W), or floating-point "
                 "(B, D) are needed"
             )
         raw = images.dtype == torch.uint8
         if raw and (images.ndim != 4 or images.shape[1] not in (1, 3)):
-            raise ValueError(f"{self.name}: images are {_told(images)}; uint8 ones must be (B, 1 or 3, H, W)")
+            raise ValueError(
+                f"{self.name}: images are {told_of(images)}; uint8 ones must be (B, 1 or 3, H, W)"
+            )
         return images if raw else images.float(), targets if self._labelled else None
 
     def _check_alike(self, images: Tensor, first: Tensor) -> None:
         if (images.shape[1:], images.dtype) != (first.shape[1:], first.dtype):
             raise ValueError(
-                f"{self.name}: images are {_told(first)} and {_told(images)}; one shape and one dtype are needed"
+                f"{self.name}: images are {told_of(first)} and {told_of(images)}; one shape and one dtype are needed"
             )
 
     def _check(self, images: Tensor, first: Tensor) -> None:
@@ -195,36 +197,6 @@ class LoaderSet(TensorSet):
         if finite:
             row = int((~images.isfinite()).flatten(1).any(1).nonzero()[0])
             raise ValueError(f"{self.name}: image {self.keys[row - len(images)]} holds NaN or infinity")
-
-    def _checked(self, targets: Any, images: Tensor) -> Tensor:
-        """Targets as int64, of maps with `IGNORE`."""
-        if isinstance(targets, list | tuple) and targets and isinstance(targets[0], Mapping):
-            raise ValueError(
-                f"{self.name}: targets are mappings; object detection takes its data from coco:DIR or a data module"
-            )
-        if isinstance(targets, list | tuple) and all(isinstance(value, int) for value in targets):
-            targets = torch.tensor(targets)
-        told = _told(targets) if isinstance(targets, Tensor) else type(targets).__name__
-        whole = (
-            isinstance(targets, Tensor) and not targets.is_floating_point() and targets.dtype != torch.bool
-        )
-        if not whole or targets.ndim not in (1, 3) or len(targets) != len(images):
-            raise ValueError(
-                f"{self.name}: targets are {told}; class indices (B,) or maps of them (B, H, W) are needed, B is "
-                f"{len(images)}"
-            )
-        found: Tensor = targets.cpu().long()
-        if found.ndim == 1:
-            return found.clamp_min(-1)
-        if images.ndim != 4 or found.shape[1:] != images.shape[2:]:
-            raise ValueError(
-                f"{self.name}: maps {told} for images {_told(images)}; one height and width are needed"
-            )
-        if int(found.max()) > IGNORE:
-            raise ValueError(
-                f"{self.name}: maps have a class {int(found.max())}; classes are 0 to {IGNORE - 1}"
-            )
-        return torch.where(found < 0, IGNORE, found)
 
     def _check_again(self) -> None:
         """Raise where the data set gives other images on a second reading."""
@@ -261,8 +233,3 @@ def _indices(loader: DataLoader[Any]) -> Sequence[int]:
     if sampler is None or isinstance(sampler, SequentialSampler | RandomSampler | WeightedRandomSampler):
         return range(len(loader.dataset))  # type: ignore[arg-type]
     return sorted({int(i) for i in sampler})
-
-
-def _told(tensor: Tensor) -> str:
-    """ "float32 (8, 3, 32, 32)"."""
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"

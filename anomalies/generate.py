@@ -17,7 +17,9 @@ from anomalies.sets.generation import Outcome, generate
 from anomalies.sets.plan import Plan
 from anomalies.sets.source import SourceSpec, default_recipe
 from anomalies.sets.summary.report import described, finish
-from lsood.io import BAD_USAGE, FAILED, expanded, reporting, shown
+from lsood.command import BAD_USAGE, FAILED, reporting
+from lsood.io import expanded
+from lsood.text import shown
 
 LISTED = 20
 DATA, ANOMALY, OUTPUT, RUN = "Data", "Anomalies", "Output", "Execution"

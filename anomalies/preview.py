@@ -19,8 +19,10 @@ from anomalies.sets.codec import encode_png
 from anomalies.sets.console import console, progress
 from anomalies.sets.reading import read_image
 from anomalies.sets.summary.sheet import outlined, sheet
+from lsood.command import BAD_USAGE, reporting
 from lsood.images.depth import warn_of_depth
-from lsood.io import BAD_USAGE, reporting, shown, write_bytes
+from lsood.io import write_bytes
+from lsood.text import shown
 
 KEY = "preview"
 CLEAN = "clean"

@@ -18,7 +18,9 @@ from anomalies.sets.arrays import problems_of_arrays
 from anomalies.sets.console import console, progress
 from anomalies.sets.manifest import TABLE, Record
 from anomalies.sets.stored import StoredSet, others
-from lsood.io import BAD_USAGE, FAILED, expanded, reporting, shown
+from lsood.command import BAD_USAGE, FAILED, reporting
+from lsood.io import expanded
+from lsood.text import shown
 
 LISTED = 20
 DATA, RUN = "Data", "Execution"

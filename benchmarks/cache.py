@@ -21,7 +21,8 @@ from benchmarks.cache_entries import (
     unreadable,
 )
 from datamodules.locate import cache_dir
-from lsood.io import BAD_USAGE, DAY, FAILED, reporting
+from lsood.command import BAD_USAGE, FAILED, reporting
+from lsood.io import DAY
 from lsood.terminal import Terminal
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)

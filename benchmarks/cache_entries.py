@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.locate import cache_dir
-from lsood.io import is_claimed, log, read_index, remove_leftovers, sha256, shown, temporary, whole
+from lsood.io import is_claimed, log, read_index, remove_leftovers, sha256, temporary, whole
+from lsood.text import shown
 
 MINIATURE, NETWORK, ACTIVATIONS = "miniature", "networks", "activations"
 KINDS = (MINIATURE, NETWORK, ACTIVATIONS)

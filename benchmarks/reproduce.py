@@ -29,9 +29,11 @@ from leaderboards.papers.page import newest_run, rich_table, view, write
 from leaderboards.papers.reproduction import cells, tally
 from leaderboards.papers.tables import PROTOCOLS, PaperTable
 from leaderboards.store import load_results
-from lsood.io import BAD_USAGE, FAILED, expanded, log, reporting, unknown
+from lsood.command import BAD_USAGE, FAILED, reporting
+from lsood.io import expanded, log
 from lsood.methods import chosen
 from lsood.terminal import Terminal
+from lsood.text import unknown
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 PRESETS = ("paper", "fast")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lsood.io import FAILED, reporting
+from lsood.command import FAILED, reporting
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,8 @@ from leaderboards.build import build
 from leaderboards.schema import IMAGE, OBJECT, Result
 from leaderboards.store import FOLDERS, read_folder, save_result, shortened
 from lsood.choices import PROTOCOLS
-from lsood.io import check_writable, unknown, write_bytes
+from lsood.io import check_writable, write_bytes
+from lsood.text import unknown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from benchmarks import options
 from benchmarks.console import spread, to_terminal
 from benchmarks.names import check_names
 from datamodules.imagesets.left_out import MAX_BAD
-from lsood.io import BAD_USAGE, FAILED, reporting
+from lsood.command import BAD_USAGE, FAILED, reporting
 from lsood.terminal import Terminal
 
 ELSEWHERE = ("network", "ind", "ood", "methods", "describe_network", "dry_run", "list_", "debug")

@@ -15,8 +15,10 @@ import typer
 from benchmarks import options
 from benchmarks.console import to_file, to_terminal
 from datamodules.imagesets.left_out import MAX_BAD
-from lsood.io import BAD_USAGE, FAILED, log, reporting, slug, write_atomic, write_text
+from lsood.command import BAD_USAGE, FAILED, reporting
+from lsood.io import log, write_atomic, write_text
 from lsood.terminal import Terminal
+from lsood.text import slug
 from networks.training.config import CHOICES
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 TRAINING = "Training"
+OF_TRAINING = ("batch_size", "loss", "lr", "optimizer", "schedule", "weight_decay")
+"""Options that are fields of the training config."""
+ELSEWHERE = ("ind", "network", "out", "list_", "debug")
+"""Options that are no options of Settings."""
 
 
 def _choice(name: str) -> Any:
@@ -99,6 +105,7 @@ def main(
 
     Resumes after an interruption. Writes the training curve (curve.csv) beside the weights.
     """
+    given = dict(locals())
     to_terminal()
     if list_:
         from benchmarks.listing import listing
@@ -112,54 +119,33 @@ def main(
         from benchmarks.pipeline.config import resolve_device
 
         check_names(ind, [], [], network, preset)
-        training = {
-            "batch_size": batch_size,
-            "loss": loss,
-            "lr": lr,
-            "optimizer": optimizer,
-            "schedule": schedule,
-            "weight_decay": weight_decay,
-        }
-        training = {name: value for name, value in training.items() if value is not None}
-        for name, choices in CHOICES.items():
-            if name in training and training[name] not in choices:
-                raise ValueError(f"--{name} must be one of {', '.join(choices)}, got {training[name]!r}")
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"--batch-size must be at least 1, got {batch_size}")
-        asked = {
-            "network_arg": network_arg,
-            "checkpoint": checkpoint,
-            "classes": classes,
-            "mean": mean,
-            "std": std,
-            "channel_order": channel_order,
-            "input_range": input_range,
-            "preset": preset,
-            "epochs": epochs,
-            "seeds": seeds,
-            "data_root": data_root,
-            "miniature": miniature,
-            "download": download,
-            "verify_data": verify_data,
-            "max_bad": max_bad,
-            "image_size": image_size,
-            "limit": limit,
-            "keep_together": keep_together,
-            "workers": workers,
-            "device": resolve_device(device),
-            "track": track,
-        }
+        training = {name: given.pop(name) for name in OF_TRAINING}
         settings = settings_of(
-            asked,
+            {name: value for name, value in given.items() if name not in ELSEWHERE}
+            | {"device": resolve_device(device)},
             ind=ind,
             ood=(),
             network=network,
-            training=training,
+            training=_checked({name: value for name, value in training.items() if value is not None}),
             trains_alone=True,
             command=shlex.join(["python", "-m", "networks.train", *sys.argv[1:]]),
         )
     with reporting(FAILED, debug):
         run(settings, None if out is None else out.expanduser())
+
+
+def _checked(training: dict[str, Any]) -> dict[str, Any]:
+    """Fields of the training config, with their choices and ranges.
+
+    Raises:
+        ValueError: naming the option.
+    """
+    for name, choices in CHOICES.items():
+        if name in training and training[name] not in choices:
+            raise ValueError(f"--{name} must be one of {', '.join(choices)}, got {training[name]!r}")
+    if training.get("batch_size", 1) < 1:
+        raise ValueError(f"--batch-size must be at least 1, got {training['batch_size']}")
+    return training
 
 
 def run(settings: Settings, out: Path | None = None) -> list[Trained]:

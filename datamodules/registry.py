@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from lsood.io import unknown
 from lsood.registry import Registry, load
+from lsood.text import unknown
 
 if TYPE_CHECKING:
     from datamodules.imagesets.base import ImageSet

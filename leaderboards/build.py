@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lsood.io import FAILED, reporting, write_atomic, write_bytes
+from lsood.command import FAILED, reporting
+from lsood.io import write_atomic, write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd

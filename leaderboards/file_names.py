@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from lsood.io import slug
+from lsood.text import slug
 
 LONGEST = 120
 """Bytes of a slug; file systems allow 255 for a whole name."""

@@ -20,7 +20,8 @@ from leaderboards.records import build_record, read_json, record_text
 from leaderboards.run_identity import identity, run_id, together
 from leaderboards.schema import IMAGE, LEVELS, OBJECT, PIXEL, SCHEMA, Result
 from leaderboards.schema_1 import upgraded
-from lsood.io import log, one_line, short_names, slug, write_atomic
+from lsood.io import log, write_atomic
+from lsood.text import one_line, short_names, slug
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,8 +209,8 @@ class ResultFolder:
 
 def read_folder(folder: Path) -> ResultFolder:
     """Every result below a folder; a method that is named by the path of its file has the end of it alone, see
-    `lsood.io.short_names`. Damaged and foreign files are left out with a warning; so is the older one of two results of
-    the same run, method, protocol, seed and OoD set, such as a copy.
+    `lsood.text.short_names`. Damaged and foreign files are left out with a warning; so is the older one of two results
+    of the same run, method, protocol, seed and OoD set, such as a copy.
 
     Raises:
         FileNotFoundError: no such folder, or no ``*.json`` in it. ValueError: none of them is a result.
@@ -237,7 +238,7 @@ def read_folder(folder: Path) -> ResultFolder:
 
 
 def shortened(results: Iterable[Result]) -> list[Result]:
-    """The results with the end of its path alone where a method is named by its file, see `lsood.io.short_names`."""
+    """The results with the end of its path alone where a method is named by its file, see `lsood.text.short_names`."""
     results = list(results)
     short = short_names(run.method for run in results)
     return [replace(run, method=short[run.method]) for run in results]

@@ -1,4 +1,4 @@
-"""Files, names and messages that every package shares: atomic writes, slugs, near matches, CLI errors, the log.
+"""Files: written whole or not at all, checksummed, on the disk before they have their names; and the log.
 
 Imports no torch, so that commands can answer before anything heavy is loaded.
 """
@@ -6,7 +6,6 @@ Imports no torch, so that commands can answer before anything heavy is loaded.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import hashlib
 import json
@@ -15,18 +14,16 @@ import os
 import platform
 import re
 import shutil
-import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lsood.text import one_line
+
 log = logging.getLogger("lsood-bench")
-FAILED, BAD_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 TEMPORARY = ".*.part"
 """Pattern of the names of files and folders that are being written."""
 DAY = 86400.0
@@ -263,16 +260,6 @@ def _digest(content: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 
 
-def shown(text: Path | str) -> str:
-    """A path or message as text that can be printed and stored: bytes of a name that are not UTF-8 become ``\\xe9``."""
-    return re.sub("[\ud800-\udfff]", _escaped, str(text))
-
-
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
-
-
 def expanded(path: Path | None) -> Path | None:
     """A path with a leading ``~`` replaced, which no shell does after ``--out=`` or in quotes.
 
@@ -298,131 +285,3 @@ def check_writable(folder: Path, what: str) -> None:
     """Raise ValueError where a folder to write to cannot be made because it, or one above it, is a file."""
     if files := [place for place in (folder, *folder.parents) if place.is_file()]:
         raise ValueError(f"{what}: {files[0]} is a file; name a folder")
-
-
-def slug(text: str) -> str:
-    """A name as it stands in file names: letters, digits, "-" and "_", with "_" for everything else."""
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)
-
-
-PREFIXES = ("folder:", "segmentation:", "coco:", "coco-masks:", "generated:")
-"""What stands before the folder of a data set of the user."""
-
-
-def short_names(names: Iterable[str]) -> dict[str, str]:
-    """{name: the name with the end of its path alone}: of ``folder:PATH``, ``generated:PATH`` and ``PATH.py:Object``
-    the last part, or as many as tell one path from the others; other names as they are.
-
-    >>> short_names(["folder:/data/day/odd", "folder:/data/night/odd", "/home/me/mine.py:Mine@k=3", "svhn"]).values()
-    dict_values(['folder:day/odd', 'folder:night/odd', 'mine.py:Mine@k=3', 'svhn'])
-    """
-    found = {name: name for name in names}
-    split = {name: parts for name in found if (parts := _around_path(name)) is not None}
-    for name, (before, path, after) in split.items():
-        others = {p for n, (b, p, a) in split.items() if (b, a) == (before, after)} - {path}
-        length = next(n for n in range(1, len(path) + 1) if all(other[-n:] != path[-n:] for other in others))
-        found[name] = f"{before}{Path(*path[-length:]).as_posix()}{after}"
-    return found
-
-
-def _around_path(name: str) -> tuple[str, tuple[str, ...], str] | None:
-    """What stands before a path in a name, the path's parts, what stands behind it; None: there is no path."""
-    before = next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
-    path, code, thing = (name[len(before) :], "", "") if before else name.partition(".py:")
-    if not before and not code:
-        return None
-    after = f":{thing}" if code else ""
-    place = Path(f"{path}{code[:-1]}").expanduser().absolute()
-    return before, Path(os.path.normpath(place)).parts, after
-
-
-def markdown_cell(text: str) -> str:
-    """Text that may stand in a cell or line of Markdown: no HTML, code, link or further cell comes of it."""
-    text = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
-    return text.replace("`", "\\`").replace("](", "]\\(")
-
-
-def unknown(what: str, name: str, known: Iterable[str], further: str = "") -> ValueError:
-    """The error for a name that is not known: says the nearest one and lists all.
-
-    Args:
-        what: noun of the thing, "method". further: ends the list, ", folder:PATH".
-    """
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    plural = what if what.endswith("s") else f"{what}s"
-    return ValueError(f"unknown {what} {name!r}; {hint}{plural}: {', '.join(known)}{further}")
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an error in one line; for system errors without one what the system says, and the file."""
-    if isinstance(error, OSError) and error.strerror:
-        where = f": {error.filename}" if error.filename else ""
-        return shown(f"{error.strerror}{where}")
-    return shown(" ".join(str(error).split())) or type(error).__name__
-
-
-def reason(error: BaseException) -> str:
-    """The first line of an error, with its type where it is not one that is raised on purpose."""
-    text = next(iter(str(error).splitlines()), "")
-    if isinstance(error, OSError):
-        text = one_line(error)
-    kind = type(error).__name__
-    return text if text and isinstance(error, ValueError | OSError) else f"{kind}: {text}" if text else kind
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived; raised where it did, so that files that are being written are removed and processes end."""
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Inside the block SIGTERM raises Terminated, once. Where it or Ctrl+C arrives in a finaliser, Python drops the
-    exception and goes on: then the signal is raised again. In threads other than the main one nothing changes.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Terminated
-
-    def dropped(found: sys.UnraisableHookArgs) -> None:
-        number = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}.get(found.exc_type)
-        if number is None:
-            hook(found)
-            return
-        signal.signal(signal.SIGTERM, end)
-        threading.Timer(0.1, signal.raise_signal, (number,)).start()
-
-    before, hook = signal.signal(signal.SIGTERM, end) or signal.SIG_DFL, sys.unraisablehook
-    sys.unraisablehook = dropped
-    try:
-        yield
-    finally:
-        sys.unraisablehook = hook
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def reporting(code: int, debug: bool) -> Iterator[None]:
-    """Errors that a user can act on become one line on stderr and an exit code; ``debug``: a traceback. Ctrl+C and
-    SIGTERM end what runs in the block, and then the command.
-    """
-    try:
-        with _terminable():
-            yield
-    except (KeyboardInterrupt, Terminated) as error:
-        code = TERMINATED if isinstance(error, Terminated) else INTERRUPTED
-        word = "terminated" if code == TERMINATED else "interrupted"
-        print(f"{word}; run the same command to resume", file=sys.stderr)
-        raise SystemExit(code) from None
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        if debug:
-            raise
-        from lsood.terminal import Terminal
-
-        Terminal(stderr=True).print(f"error: {one_line(error)}", style="red", markup=False, soft_wrap=True)
-        raise SystemExit(code) from None

@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lsood.detector import Detector
-from lsood.io import one_line, sha256, write_folder
+from lsood.io import sha256, write_folder
 from lsood.methods import METHODS
 from lsood.probes.base import ModelInfo
+from lsood.text import one_line
 
 INDEX, STATE = "monitor.json", "state.safetensors"
 

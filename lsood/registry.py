@@ -20,8 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lsood.io import unknown
 from lsood.source import declarations
+from lsood.text import unknown
 
 _DIGEST = "__lsood_sha256__"
 """Attribute of a module of a user's file: of the content that was loaded."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lsood.deprecated import alias
-from lsood.io import unknown
+from lsood.text import unknown
 from networks.registry import NETWORKS
 from networks.training.config import TrainingConfig
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = {"lsood.io", "lsood.registry", "lsood.terminal"}
+SHARED = {"lsood.command", "lsood.io", "lsood.registry", "lsood.terminal", "lsood.text"}
 IMAGES = "lsood.images"
 MAY_IMPORT = {
     "lsood": set(),

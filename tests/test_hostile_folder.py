@@ -21,7 +21,7 @@ from anomalies.verify import app as verify
 from datamodules import OOD_SETS, FashionMNISTDataModule, outliers_for
 from datamodules.ind.camvid import CamVidDataModule
 from leaderboards.store import load_results
-from lsood.io import one_line
+from lsood.text import one_line
 
 PIXELS = np.kron(np.random.default_rng(0).integers(0, 256, (6, 8, 3)), np.ones((4, 4, 1))).astype(np.uint8)
 STORED, TURNED = (24, 32), (32, 24)

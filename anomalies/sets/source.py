@@ -17,7 +17,7 @@ from anomalies.scene import Scene
 from anomalies.sets.reading import read_image
 from lsood.images.depth import warn_of_depth
 from lsood.images.listing import SUFFIXES, image_files, key_of
-from lsood.io import shown, unknown
+from lsood.text import shown, unknown
 
 GROUP = "anomalies.sources"
 

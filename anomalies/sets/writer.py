@@ -17,7 +17,8 @@ from anomalies.sets.outputs import describe, maps_of, updated_labels
 from anomalies.sets.plan import CLEAN, Plan, Variant, generator_version
 from anomalies.sets.source import Source, SourceImage, scene_of
 from anomalies.validity import Unusable
-from lsood.io import shown, write_bytes
+from lsood.io import write_bytes
+from lsood.text import shown
 
 Task = tuple[int, frozenset[str]]
 Series = dict[int | None, dict[str, AnomalousImage]]

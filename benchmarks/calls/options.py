@@ -11,7 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from torch import nn
 
 from benchmarks.pipeline.config import Settings
-from lsood.io import unknown
+from lsood.text import unknown
 
 OTHER_NAMES = {"checkpoint": "checkpoints", "network_arg": "network_args"}
 """{option: its field of Settings} where the names differ."""

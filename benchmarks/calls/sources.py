@@ -16,7 +16,7 @@ from datamodules.ood.base import OODSource
 from datamodules.outside.given import GivenData, GivenImages, GivenModule, given_data
 from datamodules.outside.loaders import IN_MEMORY, LoaderSet
 from datamodules.registry import ANOMALIES, OWN_ANOMALIES, known_names
-from lsood.io import unknown
+from lsood.text import unknown
 from networks.outside.logits import traced_logits
 
 LOADERS = "loaders"

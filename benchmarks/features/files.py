@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lsood.io import check_file, one_line, shown, unknown
+from lsood.io import check_file
+from lsood.text import one_line, shown, unknown
 
 ARRAYS = ("features", "logits", "labels", "keys", "head_weight", "head_bias")
 TOLERANCE = 0.02

@@ -14,8 +14,8 @@ import yaml
 import networks
 from datamodules import DATAMODULES, known_names
 from leaderboards.papers.tables import PaperTable, table_from
-from lsood.io import unknown
 from lsood.methods import create
+from lsood.text import unknown
 
 FOLDER = Path(__file__).parent
 

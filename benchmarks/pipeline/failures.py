@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from lsood.io import log, reason
+from lsood.io import log
+from lsood.text import reason
 
 Case = tuple[str, str]
 """Method as typed, protocol."""

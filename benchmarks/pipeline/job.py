@@ -43,8 +43,9 @@ from datamodules.imagesets.left_out import LeftOut, current, without_unreadable
 from datamodules.registry import below_data_root
 from leaderboards.build import build
 from lsood.extraction.measurement import Measurement
-from lsood.io import log, one_line, slug
+from lsood.io import log
 from lsood.methods import chosen
+from lsood.text import one_line, slug
 from networks.outside.spec import is_predictions
 
 FALSE_ALARM_RATE = 0.05

@@ -27,9 +27,10 @@ from datamodules.imagesets.check import check_files
 from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import LeftOut, current, without_unreadable
 from lsood.detector import Detector
-from lsood.io import log, reason, short_names
+from lsood.io import log
 from lsood.probes.base import Probe
 from lsood.probes.perturbation import Perturbation
+from lsood.text import reason, short_names
 from networks.training.timing import step_seconds
 
 SLOW = 5.0

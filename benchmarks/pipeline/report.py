@@ -17,7 +17,7 @@ from datamodules import BenchmarkDataModule
 from leaderboards.run_identity import run_id
 from leaderboards.schema import IMAGE, Cost, Result
 from lsood.extraction.measurement import Measurement
-from lsood.io import short_names
+from lsood.text import short_names
 
 
 def results_of(

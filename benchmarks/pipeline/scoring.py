@@ -19,8 +19,9 @@ from benchmarks.pipeline.tuning import validation_rows
 from leaderboards.schema import OodCell
 from lsood.detector import Detector, scores_of
 from lsood.extraction.measurement import Measurement
-from lsood.io import log, reason
+from lsood.io import log
 from lsood.metrics.points import threshold_at
+from lsood.text import reason
 
 Tuned = Mapping[str, Detector]
 """{OoD set, or "" for all: fitted detector, tuned as the protocol allows}."""

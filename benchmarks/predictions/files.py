@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.formats.scalabel import read_json
-from lsood.io import sha256, shown
+from lsood.io import sha256
+from lsood.text import shown
 from networks.outside.spec import PREDICTIONS as PREFIX
 
 BOX = ("x", "y", "width", "height")

@@ -9,7 +9,8 @@ from pathlib import Path
 from benchmarks.predictions.files import Entries, Predictions
 from datamodules import ImageSet
 from datamodules.formats.coco import listed_parts
-from lsood.io import log, shown
+from lsood.io import log
+from lsood.text import shown
 
 Place = tuple[int, int]
 """Identity of a set that is read from files, and a position in it."""

@@ -36,9 +36,10 @@ from datamodules.imagesets.left_out import MAX_BAD, without_unreadable
 from datamodules.registry import SPECS
 from leaderboards.figures.sweep import sweep_figure
 from lsood import auroc
+from lsood.command import BAD_USAGE, FAILED, reporting
 from lsood.density.kernel import kernel_log_density
 from lsood.density.pca import PCA
-from lsood.io import BAD_USAGE, FAILED, log, reporting, write_text
+from lsood.io import log, write_text
 from lsood.probes.image import LatentEntropy
 
 SIZES = (4, 8, 16, 32, 48, 64, 96, 128, 192, 256)

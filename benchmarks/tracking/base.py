@@ -11,8 +11,9 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from lsood.io import log, reason
+from lsood.io import log
 from lsood.registry import load
+from lsood.text import reason
 
 TRACKERS = {
     "mlflow": ("mlflow", "benchmarks.tracking.mlflow_store", "MlflowTracker"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tracking.base import Tracker
-from lsood.io import markdown_cell, slug
+from lsood.text import markdown_cell, slug
 
 
 class EventFiles(Tracker):

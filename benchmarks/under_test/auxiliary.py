@@ -28,8 +28,9 @@ from benchmarks.under_test.training import (
 from datamodules import BenchmarkDataModule, ImageSet
 from datamodules.imagesets.left_out import Unreadable
 from lsood.detector import Detector
-from lsood.io import log, reason
+from lsood.io import log
 from lsood.methods import create
+from lsood.text import reason
 from networks.models.autoencoder import Autoencoder
 from networks.models.vmdls import VMDLSNet
 from networks.training.vmdls.config import VMDLSTrainingConfig

@@ -24,7 +24,6 @@ from lsood.io import (
     checksum_file,
     claimed,
     log,
-    one_line,
     read_index,
     remove_leftovers,
     sha256,
@@ -32,6 +31,7 @@ from lsood.io import (
     write_index,
     write_text,
 )
+from lsood.text import one_line
 from networks.training.curve import observed, read_curve
 
 CACHE_VERSION = 2
@@ -124,8 +124,8 @@ def cached(
             _identify(folder, saying)
         for row in read_curve(folder):
             told(row)
-        if known := _known(folder):
-            log.info("%s, seed %d, from the cache: %s", name, identity["seed"], known)
+        if figures := figures_of(folder):
+            log.info("%s, seed %d, from the cache: %s", name, identity["seed"], _told(figures))
         return Trained(
             network.eval(), name, networks.weights_hash(network), options, _seconds(folder), folder
         )
@@ -142,8 +142,12 @@ def cached(
         write_text(folder / COST, json.dumps(cost))
         networks.save_weights(network, weights, checksum=True)
     _remove_state(folder)
-    log.info("trained: %s", ", ".join(f"validation {name} {value:.4f}" for name, value in figures.items()))
+    log.info("trained: %s", _told(figures))
     return Trained(network.eval(), name, networks.weights_hash(network), options, seconds, folder)
+
+
+def _told(figures: Mapping[str, float]) -> str:
+    return ", ".join(f"validation {name} {value:.4f}" for name, value in figures.items())
 
 
 def _identify(folder: Path, content: Mapping[str, Any]) -> None:
@@ -214,15 +218,6 @@ def _read(network: nn.Module, weights: Path, heal: bool = True) -> bool:
         log.warning("the cached network %s is damaged and is trained anew (%s)", weights, one_line(error))
         return False
     return True
-
-
-def _known(folder: Path) -> str:
-    """How well a cached network did on the validation images when it was trained; "" where that is not known."""
-    found = read_index(folder / COST) or {}
-    figures = {name: value for name, value in found.items() if name not in ("seconds", "threads")}
-    return ", ".join(
-        f"validation {name} {value:.4f}" for name, value in figures.items() if isinstance(value, float)
-    )
 
 
 def _seconds(folder: Path) -> float | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from datamodules.formats.coco_json import Labelled, read_categories, read_coco
 from datamodules.outside.parts import SPELLINGS
 from lsood.images.listing import files_below, image_files, subfolders
-from lsood.io import log, shown
+from lsood.io import log
+from lsood.text import shown
 
 WHOLE = ""
 """Part of a set that has no parts."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from datamodules.imagesets.boxes import Boxes
 from lsood.images.reading import Image
-from lsood.io import one_line
+from lsood.text import one_line
 
 Target = int | NDArray[np.uint8] | Boxes | None
 NOT_DRAWN = "not drawn"

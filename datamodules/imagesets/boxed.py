@@ -13,7 +13,8 @@ from datamodules.imagesets.boxes import NO_BOXES, Boxes, inside
 from datamodules.imagesets.files import FileSet
 from lsood.images.headers import header_of
 from lsood.images.reading import read_image
-from lsood.io import log, one_line
+from lsood.io import log
+from lsood.text import one_line
 
 Size = tuple[int, int]
 

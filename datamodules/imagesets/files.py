@@ -19,7 +19,7 @@ from lsood.images.depth import warn_of_depth
 from lsood.images.headers import header_of
 from lsood.images.listing import key_of, same_name
 from lsood.images.reading import image_shape, read_image, refuse_turned_tiff
-from lsood.io import one_line
+from lsood.text import one_line
 
 SMALL = 256 * 2**20
 

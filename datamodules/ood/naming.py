@@ -15,7 +15,7 @@ from datamodules.registry import (
     is_code,
     module_of,
 )
-from lsood.io import short_names, shown
+from lsood.text import short_names, shown
 
 if TYPE_CHECKING:
     from datamodules.ood.base import Host

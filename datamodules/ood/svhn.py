@@ -11,7 +11,7 @@ from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.origin import origin_of
 from datamodules.ood.base import OODSet
 from datamodules.ood.download import from_torchvision
-from lsood.io import one_line
+from lsood.text import one_line
 
 FILE = "test_32x32.mat"
 LARGEST = 1_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
@@ -12,7 +13,9 @@ from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import ClassifiedSet, FileSet
 from datamodules.outside.parts import SHARES, divided, drawn, group_of, left_shares
 from datamodules.outside.shared_files import check_apart
-from lsood.io import log, short_names, shown
+from lsood.images.listing import image_files
+from lsood.io import log
+from lsood.text import short_names, shown
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LOOKED_AT = 256
@@ -64,14 +67,14 @@ class OwnFolder(BenchmarkDataModule):
         return common if common is not None and max(common) <= cls.largest else cls.image_size
 
     @classmethod
+    @abstractmethod
     def parts_there(cls) -> dict[str, FileSet]:
         """The parts that the folder has, "train" among them; "train" alone: all images."""
-        raise NotImplementedError
 
     @classmethod
     def as_ood(cls, seed: int) -> ImageSet:
-        """The images where the set is an OoD set: its test part, all where it has no parts."""
-        raise NotImplementedError
+        """The images where the set is an OoD set: all below the folder; of layouts with parts the test part."""
+        return FileSet(cls.name, cls.folder, image_files(cls.folder), "own")
 
     def split(self, folder: Path) -> dict[str, ImageSet]:
         """The parts that are there; the others are drawn from "train", see `datamodules.outside.parts.drawn`.

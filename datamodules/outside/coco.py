@@ -14,7 +14,7 @@ from datamodules.outside.base import OwnFolder, checked_folder, described
 from datamodules.outside.parts import divided, drawn
 from datamodules.outside.shared_files import check_apart
 from lsood.images.listing import image_files
-from lsood.io import shown
+from lsood.text import shown
 
 COCO = "coco:"
 LARGEST, SMALL = (800, 1333), 320

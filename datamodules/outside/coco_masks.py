@@ -18,7 +18,7 @@ from datamodules.formats.labels import IGNORE
 from datamodules.imagesets.base import Item, fingerprint_of
 from datamodules.outside.base import OwnFolder, checked_folder, described
 from datamodules.outside.coco import CocoFolder
-from lsood.io import shown
+from lsood.text import shown
 
 MASKS = "coco-masks:"
 BACKGROUND = "background"

@@ -12,7 +12,8 @@ from datamodules.outside.hints import refuse_other_layout
 from datamodules.outside.parts import part_folders
 from datamodules.registry import FOLDER
 from lsood.images.listing import composed, image_files, subfolders
-from lsood.io import log, shown
+from lsood.io import log
+from lsood.text import shown
 
 SMALL = 64
 

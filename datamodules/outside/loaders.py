@@ -18,7 +18,7 @@ from torch.utils.data import (
 
 from datamodules.loading.targets import checked_targets, told_of
 from datamodules.loading.tensors import TensorSet
-from lsood.io import reason
+from lsood.text import reason
 
 IN_MEMORY = 2 * 2**30
 """Bytes of images that are kept; further ones are read again when they are needed."""

@@ -18,7 +18,8 @@ from datamodules.outside.hints import CLASSES, IMAGES, LABELS, refuse_other_layo
 from datamodules.outside.parts import part_folders
 from datamodules.outside.split_lists import read_lists
 from lsood.images.listing import composed, files_below, image_files, key_of, subfolders
-from lsood.io import log, shown
+from lsood.io import log
+from lsood.text import shown
 
 PREFIX = "segmentation:"
 MASKS = "masks"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet
-from lsood.io import shown
+from lsood.text import shown
 
 
 def files_of(images: ImageSet) -> dict[tuple[int, int], Path]:

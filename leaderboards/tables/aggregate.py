@@ -16,7 +16,7 @@ from leaderboards.schema import IMAGE, MetricValue, OodCell, Result
 from leaderboards.tables.assumptions import COLUMNS as INTERVAL_COLUMNS
 from leaderboards.tables.assumptions import interval_columns
 from leaderboards.tables.levels import LEVELS, RANDOM, Level
-from lsood.io import unknown
+from lsood.text import unknown
 
 TABLE = ("ind", "network", "protocol", "ood", "ood_fingerprint", "run_id")
 """Rows that agree in these columns may be compared and stand in one table."""

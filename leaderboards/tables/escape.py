@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from lsood.io import markdown_cell, write_atomic
+from lsood.io import write_atomic
+from lsood.text import markdown_cell
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from lsood.deprecated import alias
-from lsood.io import log, one_line, read_index, sha256, write_atomic, write_index
+from lsood.io import log, read_index, sha256, write_atomic, write_index
+from lsood.text import one_line
 
 INDEX = "activations.json"
 

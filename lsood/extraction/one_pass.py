@@ -15,10 +15,10 @@ from lsood.extraction.devices import out_of_memory
 from lsood.extraction.hook import Hook
 from lsood.extraction.precision import ReducedPrecision, single
 from lsood.extraction.sampling import execution_order, input_is_random
-from lsood.io import reason
 from lsood.probes.base import Targets
 from lsood.probes.image import ForwardOutputs, LatentEntropy, Perturbation, Probe
 from lsood.probes.objects import ROW_NAMES, ObjectProbe, object_keys
+from lsood.text import reason
 
 T = TypeVar("T")
 

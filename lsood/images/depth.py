@@ -10,7 +10,8 @@ import cv2
 
 from lsood.images.headers import header_of
 from lsood.images.reading import content_of, decoded
-from lsood.io import log, shown
+from lsood.io import log
+from lsood.text import shown
 
 DEPTHS = (8, 10, 12, 14)
 LOOKED_AT = 8

@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
-from lsood.io import log, shown
+from lsood.io import log
+from lsood.text import shown
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
 UNREAD = frozenset({".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".pgm", ".tga", ".jfif"})
@@ -141,7 +142,7 @@ def _passed_over(name: str) -> bool:
 
 
 def key_of(path: Path, folder: Path) -> str:
-    """The key of an image file: its path below a folder with "/", as `lsood.io.shown`."""
+    """The key of an image file: its path below a folder with "/", as `lsood.text.shown`."""
     return shown(path.relative_to(folder).as_posix())
 
 

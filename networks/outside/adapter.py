@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lsood.io import log, reason
+from lsood.io import log
+from lsood.text import reason
 from networks.outside.detection.adapt import adapt_detector
 from networks.outside.finder import Finder
 from networks.outside.head import close

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from lsood.io import reason
+from lsood.text import reason
 from networks.outside.configuration import InputConfig, of_module, of_processor
 
 EXTRAS = {"transformers": "transformers"}

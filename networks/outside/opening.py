@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from lsood.io import log, reason, sha256
+from lsood.io import log, sha256
 from lsood.registry import load
+from lsood.text import reason
 from networks.outside import libraries
 from networks.outside.configuration import InputConfig, of_module
 from networks.outside.spec import check_spec, code_of, library_of, short_name

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lsood.io import short_names
+from lsood.text import short_names
 
 LIBRARIES = {
     "timm": "timm:NAME",

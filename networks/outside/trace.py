@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lsood.io import reason
+from lsood.text import reason
 from networks.models.padding import pad_to
 from networks.outside.maps import Layout, layout_of, tensors_in
 

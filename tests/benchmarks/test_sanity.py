@@ -80,7 +80,7 @@ def data_of(kind=Coloured, **options):
 def lines(caplog, *arguments, **options):
     caplog.clear()
     with caplog.at_level(logging.INFO, logger=log.name):
-        figure = check_network(*arguments, **options)
+        figure, _ = check_network(*arguments, **options)
     return figure, [record.getMessage() for record in caplog.records]
 
 
@@ -210,3 +210,28 @@ def test_nothing_is_claimed_from_few_images(caplog):
         assert not [line for line in said if "it would be" in line]
     _, said = lines(caplog, Constant(), data_of(limit=12))
     assert said[2:] == ["12 labelled images are too few to tell which of the usual causes would explain it"]
+
+
+class HalfByColour(ByColour):
+    """Every other image is recognised whatever the channel order."""
+
+    def forward(self, x):
+        found = super().forward(x)
+        return torch.where((torch.arange(len(x)) % 2 == 0)[:, None], super().forward(self.right(x)), found)
+
+    def right(self, x):
+        """The images with their channels as the network wants them, told by the colours that there are."""
+        turned = x.flip(1)
+        nearest = [super(HalfByColour, self).forward(one).amax(1) for one in (x, turned)]
+        return torch.where((nearest[0] >= nearest[1])[:, None, None, None], x, turned)
+
+
+def test_reversed_channels_are_told_where_the_network_is_above_chance(caplog):
+    network = HalfByColour(Coloured.mean, Coloured.std, flipped=True)
+    data = data_of()
+    caplog.clear()
+    figure, cautions = check_network(network, data)
+    assert not figure.near_chance and 0.4 < figure.value < 0.9
+    told = f"accuracy is {figure.value:.3f} on 256 validation images and would be 1.000 with the channels reversed: --channel-order may be wrong"  # noqa: E501
+    assert cautions == [told] and told in caplog.text
+    assert check_network(HalfByColour(Coloured.mean, Coloured.std), data)[1] == []

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lsood.io import TEMPORARY, Terminated, reporting, write_bytes
+from lsood.command import Terminated, reporting
+from lsood.io import TEMPORARY, write_bytes
 
 COMMANDS = {
     "run": "benchmarks.run --miniature --ind fashion-mnist --ood mnist --methods msp --workers 2 --epochs 999".split(),

@@ -13,7 +13,7 @@ from datamodules.imagesets.left_out import LeftOut
 from datamodules.ind.camvid import CamVidDataModule
 from datamodules.miniature.files import save_image
 from lsood.images.listing import image_files, same_name
-from lsood.io import one_line
+from lsood.text import one_line
 
 
 def image(path):

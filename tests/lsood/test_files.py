@@ -12,7 +12,6 @@ from lsood.io import (
     checksum_file,
     remove_leftovers,
     sha256,
-    short_names,
     temporary,
     whole,
     write_atomic,
@@ -20,6 +19,7 @@ from lsood.io import (
     write_checked,
     write_folder,
 )
+from lsood.text import short_names
 
 
 def test_the_content_is_on_the_disk_before_its_name(tmp_path, monkeypatch):

@@ -2,13 +2,15 @@
 
 import io
 import logging
+import sys
 
 import pytest
 from rich.table import Table
 from rich.text import Text
 
 from benchmarks.console import to_file, to_terminal, watch
-from lsood.io import FAILED, log, reporting
+from lsood.command import BAD_USAGE, FAILED, reporting
+from lsood.io import log
 from lsood.terminal import Terminal, printable
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07\x08\rb\x9b31m"
@@ -74,3 +76,14 @@ def test_titles_of_progress_bars_are_no_markup(monkeypatch):
     terminal = Terminal(file=io.StringIO(), force_terminal=True, width=100)
     monkeypatch.setattr("benchmarks.console.console", terminal)
     assert list(watch("folder:[/red]", [1, 2])) == [1, 2]
+
+
+def test_code_of_the_user_that_exits_is_an_error(capsys):
+    """Otherwise a command that did nothing would end with 0."""
+    with pytest.raises(SystemExit) as ended, reporting(BAD_USAGE, debug=False):
+        sys.exit(0)
+    assert ended.value.code == FAILED
+    assert "error: code that was run ended the process (sys.exit(0))" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended, reporting(BAD_USAGE, debug=True):
+        sys.exit(0)
+    assert ended.value.code == 0

@@ -20,7 +20,8 @@ from anomalies.sets.stored import StoredSet
 from anomalies.sets.summary.readme import README
 from anomalies.sets.summary.sheet import outlined, sheet
 from anomalies.sets.summary.tables import DIFFICULTY, difficulty, numbers
-from lsood.io import markdown_cell, short_names, shown, write_bytes
+from lsood.io import write_bytes
+from lsood.text import markdown_cell, short_names, shown
 
 PREVIEW, STATISTICS, HARDNESS = "preview.jpg", "statistics.csv", "difficulty.csv"
 RECIPE, TEXT = "recipe.yaml", "README.md"

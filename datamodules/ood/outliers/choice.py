@@ -13,7 +13,8 @@ from datamodules.ood.outliers.clashes import dropped, reason_against
 from datamodules.ood.outliers.dead_leaves import dead_leaves
 from datamodules.registry import DATAMODULES, FOLDER, OUTLIER_SETS, check_names
 from lsood.images.listing import image_files
-from lsood.io import log, unknown
+from lsood.io import log
+from lsood.text import unknown
 
 DEAD_LEAVES = "dead-leaves"
 DEAD_LEAVES_COUNT = 500

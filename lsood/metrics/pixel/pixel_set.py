@@ -18,13 +18,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
-from lsood.io import log, one_line, read_index, sha256, write_atomic, write_index
+from lsood.io import log, read_index, sha256, write_atomic, write_index
 from lsood.metrics.curve import Array
 from lsood.metrics.intervals import Estimate, estimates
 from lsood.metrics.pixel.components import component_metrics
 from lsood.metrics.pixel.histogram import curve, curve_metrics
 from lsood.metrics.resampling import RESAMPLES, Blocks, chunks
 from lsood.metrics.table import PIXELS
+from lsood.text import one_line
 
 VERSION = 3
 

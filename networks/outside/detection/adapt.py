@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
-from lsood.io import reason
 from lsood.probes.detections import Detections
+from lsood.text import reason
 from networks.models.padding import pad_to
 from networks.outside.detection.layers import named
 from networks.outside.detection.queries import QueryDetector, queries_in

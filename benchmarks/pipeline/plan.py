@@ -21,6 +21,7 @@ from benchmarks.pipeline.job import data_module
 from benchmarks.pipeline.prepared import Prepared, prepare
 from benchmarks.under_test.asked import under_test
 from benchmarks.under_test.cached import Planned, planning
+from benchmarks.under_test.sanity import IMAGES
 from benchmarks.under_test.training import network_name, training_config_of
 from datamodules import BenchmarkDataModule, ImageSet, Subset, cache_dir
 from datamodules.imagesets.check import check_files
@@ -249,6 +250,12 @@ def _uncounted(prepared: Prepared) -> list[str]:
         steps = type(detector).perturbations is not Detector.perturbations
         if steps and type(detector).fit is not Detector.fit and getattr(detector, "epsilon", True):
             found.append(f"{name}: its input steps, further passes, are known once it is fitted")
+    if "checkpoint" in prepared.trained.options and prepared.data.task in IMAGES:
+        most = min(IMAGES[prepared.data.task], len(prepared.data.sets["val"]))
+        found.append(
+            f"the check of the network on {most} validation images, as they are and with reversed channels; more "
+            "passes where it is near chance"
+        )
     if others := [name for name in prepared.settings.protocols if name != "no-ood"]:
         found.append(f"{', '.join(others)}: the passes of tuning on validation images")
     return found

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from datamodules.imagesets.files import ClassifiedSet, FileSet
 from datamodules.outside.base import OwnFolder, checked_folder, described
@@ -27,6 +27,14 @@ class ImageFolder(OwnFolder):
     """
 
     task = "classification"
+    # Of a few hundred images: the classifiers' default, made for tens of thousands, takes five steps an epoch there.
+    training_config: ClassVar[Mapping[str, Any] | None] = {
+        "epochs": 30,
+        "batch_size": 32,
+        "optimizer": "adam",
+        "lr": 1e-3,
+        "weight_decay": 1e-4,
+    }
     class_names: ClassVar[tuple[str, ...]] = ()
     part_folders: ClassVar[dict[str, Path]] = {}
 

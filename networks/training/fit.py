@@ -139,4 +139,5 @@ def _resumable(last: Path, module: TrainingModule) -> bool:
         changed.append("another network")
     if changed:
         raise ValueError(f"{last} is of another training ({changed[0]}); remove it or name another folder")
+    log.info("going on after epoch %d of %d", int(state.get("epoch", -1)) + 1, module.config.epochs)
     return True

@@ -29,6 +29,26 @@ RENAMINGS: tuple[tuple[tuple[str, str], ...], ...] = (
         (r"^linear\.", "fc."),
         (r"\.downsample\.", ".shortcut."),
     ),
+    (  # the authors' DABNet
+        (r"^init_conv\.", "stem."),
+        (r"^downsample_(\d)\.conv3x3\.", r"down\1."),
+        (r"^downsample_(\d)\.", r"down\1."),
+        (r"^DAB_Block_(\d)\.DAB_Module_\d_", r"block\1."),
+        (r"^bn_prelu_([12])\.", r"join\1."),
+        (r"^bn_prelu_3\.", "fused."),
+        (r"^classifier\.0\.conv\.", "classifier."),
+        (r"\.bn_relu_1\.", ".before."),
+        (r"\.bn_relu_2\.", ".middle."),
+        (r"\.conv3x3\.", ".reduce."),
+        (r"\.conv1x1\.conv\.", ".expand."),
+        (r"\.dconv3x1\.", ".local.0."),
+        (r"\.dconv1x3\.", ".local.1."),
+        (r"\.ddconv3x1\.", ".context.0."),
+        (r"\.ddconv1x3\.", ".context.1."),
+        (r"\.bn_prelu\.", ".after."),
+        (r"\.bn\.", ".norm."),
+        (r"\.acti\.", ".act."),
+    ),
 )
 """Names of other implementations of an architecture as patterns, each with what takes its place; a set of them is
 tried where plain names do not fit, and taken where all names and shapes do then."""

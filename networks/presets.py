@@ -166,6 +166,21 @@ PRESETS: dict[str, Preset] = {
     "vmdls-densenet": _vmdls("densenet-bc-100", "sgd", 0.1, 32, 10, 40),
     "vmdls-wrn": _vmdls_tuned("wrn-28-10", 1e-3, 32, 10, 20),
     "vmdls-densenet-cifar100": _vmdls_tuned("densenet-bc-100", 1e-4, 64, 20, 20),
+    "dabnet-camvid": Preset(
+        "dabnet",
+        TrainingConfig(
+            70,
+            8,
+            "adam",
+            3e-3,
+            1e-2,
+            precision="bf16-mixed",
+            compile=True,
+            class_weights="log",
+        ),
+        f"{OWN}, for CamVid at 360 x 480 from scratch, two hours on two CPU cores; Li et al., BMVC 2019 (DABNet) "
+        "train 1,000 epochs with Adam (.001, poly) on training and validation frames",
+    ),
     "fast-lenet": Preset(
         "lenet", TrainingConfig(**NETWORKS.about("lenet", "training_config")), f"{OWN}, minutes on a CPU"
     ),

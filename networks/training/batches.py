@@ -1,12 +1,15 @@
-"""The batches of a training, each with a batch of outliers if there are outliers."""
+"""The batches of a training, each with a batch of outliers if there are outliers, and how often classes are labelled."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
+
+from networks.training.losses import IGNORE
 
 
 class Batches:
@@ -47,3 +50,24 @@ def _forever(loader: DataLoader[Any]) -> Iterator[Tensor]:
     while True:
         for batch in loader:
             yield batch["image"]
+
+
+def label_counts(loader: DataLoader[Any], num_classes: int) -> Tensor:
+    """(K,) int64: how many elements (images, or pixels of label maps) of the loader's data set are of each class,
+    without augmentation by the loader. Draws no random number.
+
+    Raises:
+        ValueError: no element is labelled, or labels are boxes.
+    """
+    dataset: Any = loader.dataset
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for index in range(len(dataset)):
+        target = dataset[index]["target"]
+        if isinstance(target, dict):
+            raise ValueError("class weights need one class per image or pixel, not boxes")
+        known = torch.as_tensor(target).flatten()
+        known = known[(known >= 0) & (known < num_classes) & (known != IGNORE)]
+        counts += torch.bincount(known, minlength=num_classes)
+    if not counts.any():
+        raise ValueError("class weights need labels, and nothing of the training set is labelled")
+    return counts

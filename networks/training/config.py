@@ -13,6 +13,7 @@ CHOICES = {
     "schedule": ("one-cycle", "cosine", "step", "multi-step", "none"),
     "loss": ("cross-entropy", "focal"),
     "precision": ("auto", "32-true", "bf16-mixed"),
+    "class_weights": ("none", "log"),
 }
 
 
@@ -37,7 +38,9 @@ class TrainingConfig:
         milestones: of "multi-step", in epochs, rising.
         end_lr: of "cosine", its last value.
         channels_last: memory format while training; faster convolutions on GPUs, other rounding.
-        compile: torch.compile, on a GPU only.
+        compile: torch.compile of the training steps; not on "mps".
+        class_weights: of the cross-entropy: "none", or "log": 1 / ln(1.1 + share of the class among the labels of the
+            training set), as DABNet (Li et al., BMVC 2019) is trained, after ENet (Paszke et al., 2016).
 
     Raises:
         ValueError: an unknown choice or a number out of range.
@@ -60,6 +63,7 @@ class TrainingConfig:
     end_lr: float = 0.0
     channels_last: bool = False
     compile: bool = False
+    class_weights: str = "none"
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():

@@ -13,8 +13,9 @@ from torch.utils.data import DataLoader
 
 from lsood.io import log, whole
 from lsood.registry import Registry
-from networks.training.batches import Batches
+from networks.training.batches import Batches, label_counts
 from networks.training.config import TrainingConfig
+from networks.training.losses import log_weights
 from networks.training.module import TrainingModule
 from networks.training.trainer import LAST, device_of, interruptible, quiet, repeatable, trainer_of
 
@@ -76,6 +77,8 @@ def fit(
         able = [name for name in TASKS if TASKS[name].outlier_exposure]
         raise ValueError(f"outlier exposure trains networks for {' and '.join(able)}, not for {task}")
     module: TrainingModule = kind(network, config, num_classes)
+    if config.class_weights == "log":
+        module.class_weights = log_weights(label_counts(train_loader, num_classes))
     return fit_module(module, train_loader, val_loader, work_dir, device, seed, progress, outliers)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from torchmetrics import Metric
 
+from lsood.io import log
 from networks.training.config import TrainingConfig
 from networks.training.losses import focal_loss, outlier_exposure_loss
 
@@ -24,6 +27,7 @@ class TrainingModule(pl.LightningModule):
     Attributes:
         metric_name: of the metric, logged as val_<metric_name>.
         outlier_exposure: whether the loss has a part for outliers.
+        class_weights: (K,) of the loss; None: all classes count alike.
         repeatable_on_gpu: whether every operation of a training step has a deterministic gradient on a GPU.
     """
 
@@ -40,15 +44,24 @@ class TrainingModule(pl.LightningModule):
         super().__init__()
         self.network, self.config, self.metric = network, config, metric
         self.training_identity: dict[str, Any] = {}
+        self.class_weights: Tensor | None = None
         self._run: Callable[[Tensor], Tensor] = network.__call__
 
     def accelerate(self, device: torch.device) -> None:
-        """Memory format and compilation of the config; compiled code is kept out of the state dict."""
+        """Memory format and, for training steps, compilation of the config; compiled code is kept out of the state
+        dict. On a CPU it takes a C++ compiler; without one a log line says so and the network runs as it is.
+        """
         if self.config.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if self.config.compile and device.type == "cuda":
-            network = self.network
-            self._run = torch.compile(lambda images: network(images))
+        if not self.config.compile or device.type == "mps":
+            return
+        if device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+            log.warning(
+                "no C++ compiler (g++, clang++, or what CXX names): the training runs without torch.compile"
+            )
+            return
+        network = self.network
+        self._run = torch.compile(lambda images: network(images))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the network."""
@@ -60,8 +73,9 @@ class TrainingModule(pl.LightningModule):
             images = torch.cat([images, batch["outliers"]])
         if self.config.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        logits = self._run(images).float()
-        loss = focal_loss(logits[:count], batch["target"], self.config.gamma)
+        logits = (self._run if self.training else self.network)(images).float()
+        weights = None if self.class_weights is None else self.class_weights.to(logits.device)
+        loss = focal_loss(logits[:count], batch["target"], self.config.gamma, weights)
         if "outliers" in batch:
             loss = loss + self.config.outlier_weight * outlier_exposure_loss(logits[count:])
         return loss, logits[:count]

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from networks import focal_loss
-from networks.training.losses import outlier_exposure_loss
+from networks.training.batches import label_counts
+from networks.training.losses import log_weights, outlier_exposure_loss
 
 
 def case(shape):
@@ -63,3 +64,29 @@ def test_outlier_exposure_is_cross_entropy_to_the_uniform_distribution(shape):
     expected = F.cross_entropy(logits.double(), uniform)
     torch.testing.assert_close(outlier_exposure_loss(logits).double(), expected, rtol=1e-6, atol=0)
     assert outlier_exposure_loss(torch.full(shape, 3.0)).item() == pytest.approx(math.log(4), rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(7, 4), (2, 4, 5, 7)])
+def test_class_weights_are_those_of_torch(shape):
+    logits, target = case(shape)
+    weights = torch.tensor([1.0, 0.2, 3.0, 0.0])
+    expected = F.cross_entropy(logits, target, weight=weights, ignore_index=255)
+    torch.testing.assert_close(focal_loss(logits, target, 0, weights), expected)
+    ones = torch.ones(4)
+    torch.testing.assert_close(focal_loss(logits, target, 2.0, ones), focal_loss(logits, target, 2.0))
+
+
+def test_log_weights_of_shares():
+    weights = log_weights(torch.tensor([75, 25, 0]))
+    expected = [1 / math.log(1.85), 1 / math.log(1.35), 1 / math.log(1.1)]
+    torch.testing.assert_close(weights, torch.tensor(expected))
+
+
+def test_labels_are_counted_without_what_is_ignored():
+    maps = [torch.tensor([[0, 1], [255, 1]]), torch.tensor([[2, 2], [-1, 1]])]
+    loader = torch.utils.data.DataLoader([{"target": one} for one in maps])
+    assert label_counts(loader, 3).tolist() == [1, 3, 2]
+    with pytest.raises(ValueError, match="nothing of the training set is labelled"):
+        label_counts(torch.utils.data.DataLoader([{"target": torch.tensor(-1)}]), 3)
+    with pytest.raises(ValueError, match="not boxes"):
+        label_counts(torch.utils.data.DataLoader([{"target": {"boxes": torch.zeros(0, 4)}}]), 3)

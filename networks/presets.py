@@ -166,7 +166,7 @@ PRESETS: dict[str, Preset] = {
     "vmdls-densenet": _vmdls("densenet-bc-100", "sgd", 0.1, 32, 10, 40),
     "vmdls-wrn": _vmdls_tuned("wrn-28-10", 1e-3, 32, 10, 20),
     "vmdls-densenet-cifar100": _vmdls_tuned("densenet-bc-100", 1e-4, 64, 20, 20),
-    "dabnet-camvid": Preset(
+    "fast-dabnet": Preset(
         "dabnet",
         TrainingConfig(
             70,

@@ -1,4 +1,4 @@
-"""The batches of a training, each with a batch of outliers if there are outliers, and how often classes are labelled."""
+"""The batches of a training, each with a batch of outliers if there are any, and how often classes are labelled."""
 
 from __future__ import annotations
 

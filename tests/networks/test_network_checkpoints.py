@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 
 import pytest
 import safetensors
@@ -227,3 +228,51 @@ def test_saved_bytes_are_those_of_the_network(tmp_path):
     with safetensors.safe_open(tmp_path / "w.safetensors", framework="pt") as file:
         assert set(file.keys()) == set(network.state_dict())
         assert torch.equal(file.get_tensor("fc1.weight"), network.fc1.weight)
+
+
+DABNET = (  # our names as patterns, and the authors'
+    (r"^stem\.", "init_conv."),
+    (r"^down(\d)\.conv\.", r"downsample_\1.conv3x3.conv."),
+    (r"^down(\d)\.after\.", r"downsample_\1.bn_prelu."),
+    (r"^block(\d)\.(\d)", r"DAB_Block_\1.DAB_Module_\1_\2"),
+    (r"^join(\d)\.", r"bn_prelu_\1."),
+    (r"^fused\.", "bn_prelu_3."),
+    (r"^classifier\.", "classifier.0.conv."),
+    (r"\.before\.", ".bn_relu_1."),
+    (r"\.middle\.", ".bn_relu_2."),
+    (r"\.reduce\.", ".conv3x3."),
+    (r"\.expand\.", ".conv1x1.conv."),
+    (r"\.local\.0\.", ".dconv3x1."),
+    (r"\.local\.1\.", ".dconv1x3."),
+    (r"\.context\.0\.", ".ddconv3x1."),
+    (r"\.context\.1\.", ".ddconv1x3."),
+    (r"\.after\.", ".bn_prelu."),
+    (r"\.norm\.", ".bn."),
+    (r"\.act\.", ".acti."),
+)
+
+
+def test_a_dabnet_and_a_cifar_resnet_in_their_authors_names(tmp_path):
+    network, again = build("dabnet", 4), build("dabnet", 4)
+    theirs = {}
+    for name, tensor in network.state_dict().items():
+        for pattern, replacement in DABNET:
+            name = re.sub(pattern, replacement, name)
+        if not name.endswith("num_batches_tracked"):
+            theirs[name] = tensor
+    assert {"init_conv.0.bn_prelu.acti.weight", "DAB_Block_2.DAB_Module_2_5.ddconv1x3.conv.weight"} < set(
+        theirs
+    )
+    torch.save(theirs, tmp_path / "dabnet.pth")
+    load_weights(again, tmp_path / "dabnet.pth")
+    assert weights_hash(network) == weights_hash(again)
+
+    network, again = build("resnet20", 4), build("resnet20", 4)
+    names = (("stem.0.", "conv1."), ("stem.1.", "bn1."), ("fc.", "linear."))
+    theirs = {}
+    for name, tensor in network.state_dict().items():
+        found = next((name.replace(a, b, 1) for a, b in names if name.startswith(a)), name)
+        theirs["module." + found] = tensor
+    torch.save({"state_dict": theirs, "best_prec1": torch.tensor(91.7)}, tmp_path / "resnet20.th")
+    load_weights(again, tmp_path / "resnet20.th")
+    assert weights_hash(network) == weights_hash(again)

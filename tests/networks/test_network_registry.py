@@ -12,7 +12,7 @@ from networks.training.fit import TASKS
 
 def test_a_wrong_name_lists_the_right_ones():
     with pytest.raises(
-        ValueError, match=r"unknown network 'resnet81'; did you mean 'resnet18'\? networks: deeplabv3plus, "
+        ValueError, match=r"unknown network 'resnet81'; did you mean 'resnet18'\? networks: dabnet, deeplabv3plus, "
     ):
         build("resnet81", 3)
 
@@ -49,7 +49,7 @@ def test_a_wrong_option_lists_the_right_ones():
 
 
 def test_every_network_is_known_by_what_its_source_declares():
-    assert len(NETWORKS) == 22 and list(NETWORKS) == sorted(NETWORKS)
+    assert len(NETWORKS) == 27 and list(NETWORKS) == sorted(NETWORKS)
     for name, spec in NETWORKS.items():
         assert isinstance(spec, NetworkSpec) and spec.name == name
         known = {key: NETWORKS.about(name, key) for key in ("task", "description", "training_config")}

@@ -75,6 +75,11 @@ def test_hooked_layers_are_called_once_and_keep_their_output(name):
         ("vmdls-convnet", (28, 28), {"stage2": (4, 14, 14), "stage3": (4, 7, 7), "hidden": (500,)}),
         ("deeplabv3plus-resnet18", (64, 128), {"low_level": (64, 16, 32), "deepest": (512, 4, 8),
                                                "fused": (256, 16, 32), "drop_block1": (512, 4, 8)}),
+        ("resnet20", (32, 32), {"stem": (16, 32, 32), "layer1": (16, 32, 32), "drop_block": (32, 16, 16),
+                                "layer3": (64, 8, 8)}),
+        ("dabnet", (64, 128), {"stem": (32, 32, 64), "block1": (64, 16, 32), "block2": (128, 8, 16),
+                               "drop_block": (128, 8, 16), "fused": (259, 8, 16)}),
+        ("dabnet", (50, 70), {"block2": (128, 7, 9), "fused": (259, 7, 9)}),
         ("deeplabv3plus-small", (64, 128), {"deepest": (576, 4, 8), "drop_block1": (576, 4, 8)}),
         ("unet", (32, 64), {"down.0": (32, 32, 64), "down.3": (256, 4, 8), "up.2": (32, 32, 64),
                             "drop_block": (256, 4, 8)}),
@@ -101,10 +106,16 @@ def test_the_reference_deeplab_samples_2048_channels_with_its_drop_block():
         ("wrn-40-2", 2_243_546, 128, 64),
         ("resnet18", 11_173_962, 512, 128),
         ("resnet34", 21_282_122, 512, 128),
+        ("resnet20", 269_722, 64, 32),
+        ("resnet32", 464_154, 64, 32),
+        ("resnet44", 658_586, 64, 32),
+        ("resnet56", 853_018, 64, 32),
     ],
 )
 def test_published_numbers_of_parameters_at_ten_classes(name, parameters, head_inputs, sampled):
-    """0.8 M: Huang et al.; 36.5 M and 2.2 M: Zagoruyko and Komodakis; ResNets with 3x3 stem as usual."""
+    """0.8 M: Huang et al.; 36.5 M and 2.2 M: Zagoruyko and Komodakis; ResNets with 3x3 stem as usual; .27, .46, .66 and
+    .85 M: He et al., table 6.
+    """
     maps = []
     with torch.device("meta"):
         network = build(name, 10).eval()
@@ -113,6 +124,16 @@ def test_published_numbers_of_parameters_at_ten_classes(name, parameters, head_i
     assert sum(p.numel() for p in network.parameters()) == parameters
     assert network.get_submodule(network.head_layer).in_features == head_inputs
     assert maps[0].shape[1] == sampled
+
+
+def test_dabnet_has_the_published_number_of_parameters_at_19_classes():
+    """.76 M: Li et al., table 5."""
+    assert sum(p.numel() for p in build("dabnet", 19).parameters()) == 756_643
+
+
+def test_the_depth_of_a_cifar_resnet():
+    with pytest.raises(ValueError, match=r"depth must be 6 n \+ 2 .* got 21"):
+        build("resnet20", 10, depth=21)
 
 
 def test_the_networks_of_vmdls():

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import logging
 import os
+import shutil
 
 import pytest
 import torch
@@ -302,13 +303,19 @@ def test_channels_last_is_a_format_not_another_network(tmp_path):
     assert same["loss"] == pytest.approx(figures["loss"], rel=1e-2)  # other kernels round otherwise
 
 
-def test_only_a_gpu_compiles_and_the_state_keeps_its_names(monkeypatch):
+def test_compiled_trainings_need_a_compiler_on_a_cpu_and_the_state_keeps_its_names(monkeypatch, caplog):
     compiled = []
     monkeypatch.setattr(torch, "compile", lambda f: compiled.append(f) or f)
     network = torch.nn.Linear(2, 2)
     module = ClassificationModule(network, dataclasses.replace(CONFIG, compile=True), 2)
+    module.accelerate(torch.device("mps"))
+    with monkeypatch.context() as none:
+        none.setattr(shutil, "which", lambda name: None)
+        module.accelerate(torch.device("cpu"))
+    assert not compiled and "no C++ compiler" in caplog.text
     module.accelerate(torch.device("cpu"))
-    assert not compiled
+    assert bool(compiled) == any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++")))
+    compiled.clear()
     module.accelerate(torch.device("cuda"))
     batch = {"image": torch.rand(3, 2), "target": torch.tensor([0, 1, 1])}
     assert len(compiled) == 1 and module._loss(batch)[1].shape == (3, 2)

@@ -4,7 +4,7 @@
     CADRef: score = e_p / L(z) + e_n / mean L,    e_p, e_n = ||relu(+-d sign(w_y^))||_1 / ||f||_1
 
 f: the network's penultimate features (deepest feature layer, averaged over space); z, w: logits and weights of the last
-linear layer; mu_c: mean of f over the fit images predicted as class c; L: a confidence, its mean: over the fit images.
+linear layer; mu_c: mean of f over the fit images predicted as class c; L: a confidence, mean L that of the fit images.
 e_p holds the features that raise the predicted logit above its class's, e_n those that lower it; where no weight is 0,
 e_p + e_n = e.
 

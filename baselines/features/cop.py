@@ -98,11 +98,14 @@ class CoRP(CoP):
             raise ValueError(f"features must be at least 2, got {features}")
         self.gamma, self.features, self.seed = gamma, features, seed
 
-    def _learn(self, x: Tensor, labels: Tensor) -> None:
+    def _draw(self, width: int) -> tuple[Tensor, Tensor]:
         random = torch.Generator().manual_seed(self.seed)
-        normal = torch.randn(self.features, x.shape[1], dtype=torch.float64, generator=random)
-        self.frequencies_ = math.sqrt(2 * self.gamma) * normal
-        self.phases_ = 2 * math.pi * torch.rand(self.features, dtype=torch.float64, generator=random)
+        normal = torch.randn(self.features, width, dtype=torch.float64, generator=random)
+        phases = 2 * math.pi * torch.rand(self.features, dtype=torch.float64, generator=random)
+        return math.sqrt(2 * self.gamma) * normal, phases
+
+    def _learn(self, x: Tensor, labels: Tensor) -> None:
+        self.frequencies_, self.phases_ = self._draw(x.shape[1])
         super()._learn(x, labels)
 
     def _map(self, x: Tensor) -> Tensor:

@@ -30,5 +30,5 @@ class MDSPlusPlus(ClassDistance):
         "squared Mahalanobis distance of f / |f| to the nearest class mean, tied covariance"
     )
     fitted_on: ClassVar[str] = "fit set, labels"
-    checked: ClassVar[str] = "scikit-learn's EmpiricalCovariance, mahalanobis on unit-length features"
+    checked: ClassVar[str] = "scikit-learn; mahalanobis on unit-length features"
     unit_length: ClassVar[bool] = True

@@ -34,5 +34,5 @@ class RAS(Rectified):
         return self
 
     def rectify(self, features: Tensor) -> Tensor:
-        order = features.argsort(1, stable=True)
+        order = features.argsort(dim=1, stable=True)
         return features.new_empty(features.shape).scatter(1, order, self.curve_.expand_as(features))

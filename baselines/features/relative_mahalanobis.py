@@ -58,6 +58,6 @@ class RMDSPlusPlus(RelativeMahalanobis):
     paper: ClassVar[str] = "Mueller & Hein, ICML 2025"
     formula: ClassVar[str] = "mds-pp less the squared Mahalanobis distance of f / |f| to the mean of all"
     fitted_on: ClassVar[str] = "fit set, labels"
-    checked: ClassVar[str] = "scikit-learn's EmpiricalCovariance; pytorch-ood's RMD on unit-length features"
+    checked: ClassVar[str] = "pytorch-ood 0.4.0 on unit-length features, scikit-learn"
     unit_length: ClassVar[bool] = True
     without_classes: ClassVar[str] = "mds-pp"

@@ -16,12 +16,6 @@ class MDSPlusPlus(ClassDistance):
 
     Args:
         layer: another feature layer, or the latent layer; None: the deepest.
-
-    Example:
-        >>> x = torch.tensor([[1.0, 1.0], [2.0, 4.0], [5.0, 1.0], [3.0, 1.0]])
-        >>> detector = MDSPlusPlus().fit(x)
-        >>> bool((detector.score(x) - detector.score(7 * x)).abs().max() < 1e-9)
-        True
     """
 
     name: ClassVar[str] = "mds-pp"

@@ -140,7 +140,8 @@ def close(ours, theirs):
     for name in ours:
         difference = auroc(*ours[name]) - auroc(*theirs[name])
         ranks = spearmanr(torch.cat(ours[name]), torch.cat(theirs[name])).statistic
-        assert abs(difference) <= OF_ORDER.get(name, AUROC_TOLERANCE) and ranks >= RANK_CORRELATION, (
+        tolerance = OF_ORDER.get(name, AUROC_TOLERANCE)
+        assert abs(difference) <= tolerance and ranks >= RANK_CORRELATION, (
             name,
             difference,
             ranks,

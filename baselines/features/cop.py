@@ -73,7 +73,7 @@ class CoRP(CoP):
 
     Args:
         variance: r in (0, 1). gamma: > 0, of the Gaussian kernel. features: M. The authors' for CIFAR-10 with a
-            ResNet-18 (.5, 3 and 4096 for ImageNet with a ResNet-50); a fit takes seconds at 2048 and grows as M^3.
+            ResNet-18 (.5, 3 and 4096 for ImageNet with a ResNet-50); a fit of N images grows as N M^2 + M^3.
         seed: of O and u.
         layer: another feature layer, or the latent layer; None: the deepest.
     """

@@ -30,7 +30,7 @@ from lsood.methods import create
 MEASURED = (
     "msp", "msp@proposals", "energy", "energy@proposals", "max-logit", "entropy", "gen", "gen@proposals",
     "mahalanobis", "mahalanobis-noise", "knn", "vim", "residual", "lared", "larem", "lard", "mc-dropout",
-    "mc-dropout-mi", "mds-pp", "cop", "corp", "neco",
+    "mc-dropout-mi", "mds-pp", "cop", "corp@features=64", "neco",
 )  # fmt: skip
 REFUSED = {
     "odin": "odin does not apply to detection: its step follows one confidence",
@@ -49,7 +49,9 @@ REFUSED = {
     "vmdls": "vmdls does not apply to detection",
     "deep-ensemble": "needs at least two networks",
 }
-OBJECT_METHODS = Detection.default_methods["object"]
+OBJECT_METHODS = (
+    *Detection.default_methods["object"], "mds-pp", "rmds-pp", "nci", "ras", "cadref", "caref", "cop", "corp@features=64", "neco",
+)  # fmt: skip
 SIZES = {"train": 10, "val": 6, "test": 6, "ood": 5}
 
 

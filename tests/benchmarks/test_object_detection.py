@@ -50,7 +50,8 @@ REFUSED = {
     "deep-ensemble": "needs at least two networks",
 }
 OBJECT_METHODS = (
-    *Detection.default_methods["object"], "mds-pp", "rmds-pp", "nci", "ras", "cadref", "caref", "cop", "corp@features=64", "neco",
+    *Detection.default_methods["object"], "mds-pp", "rmds-pp", "nci", "ras", "cadref", "caref", "cop",
+    "corp@features=64", "neco",
 )  # fmt: skip
 SIZES = {"train": 10, "val": 6, "test": 6, "ood": 5}
 

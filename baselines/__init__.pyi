@@ -1,15 +1,22 @@
 from .features.ash import ASHB, ASHP, ASHS
 from .features.base import HeadDetector, PenultimateDetector
+from .features.cadref import CADRef, CARef
+from .features.class_distance import ClassDistance
+from .features.cop import CoP, CoRP
 from .features.ddu import DDU
 from .features.dice import DICE, DICEReAct
 from .features.fdbd import FDBD
 from .features.gradnorm import GradNorm
 from .features.knn import KNN
 from .features.latent_neighbour import LatentNeighbour
+from .features.mds_pp import MDSPlusPlus
+from .features.nci import NCI
+from .features.neco import NECO
 from .features.nnguide import NNGuide
+from .features.ras import RAS
 from .features.react import ReAct
 from .features.rectified import Rectified
-from .features.relative_mahalanobis import RelativeMahalanobis
+from .features.relative_mahalanobis import RelativeMahalanobis, RMDSPlusPlus
 from .features.residual import Residual
 from .features.scale import SCALE
 from .features.she import SHE
@@ -47,11 +54,19 @@ __all__ = [
     "GEN",
     "KNN",
     "MSP",
+    "NCI",
+    "NECO",
     "ODIN",
+    "RAS",
     "SCALE",
     "SHE",
     "VMDLS",
     "AuxiliaryLogits",
+    "CADRef",
+    "CARef",
+    "ClassDistance",
+    "CoP",
+    "CoRP",
     "DICEReAct",
     "DeepEnsemble",
     "Energy",
@@ -68,12 +83,14 @@ __all__ = [
     "MCDropoutEntropy",
     "MCDropoutMI",
     "MCDropoutNet",
+    "MDSPlusPlus",
     "Mahalanobis",
     "MahalanobisNoise",
     "MaxLogit",
     "NNGuide",
     "OutlierExposure",
     "PenultimateDetector",
+    "RMDSPlusPlus",
     "RankFeat",
     "RankOneRemoved",
     "ReAct",

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from lsood import Activations, Detector, Head
+from lsood.density.kernel import covariance, whitener
 from lsood.detector import Input, rows
 from lsood.io import log
 from lsood.probes.image import ModelInfo, Pooled, Probe
+
+TINY = 1e-12
+"""Least length that something is divided by."""
 
 
 class PenultimateDetector(Detector):
@@ -19,9 +24,11 @@ class PenultimateDetector(Detector):
 
     Attributes:
         layer: name of a feature layer or of the latent layer; None: the deepest feature layer.
+        unit_length: whether it works on f / ||f|| in place of f.
     """
 
     layer: str | None = None
+    unit_length: ClassVar[bool] = False
 
     def attach(self, model_info: ModelInfo) -> Self:
         known = (*model_info.layers, *filter(None, [model_info.latent_layer]))
@@ -53,7 +60,8 @@ class PenultimateDetector(Detector):
 
     def _features(self, x: Input, what: str, dimension: int | None = None) -> Tensor:
         found = x[self._probe().name] if isinstance(x, Activations) else x
-        return rows(found, f"{self.name}: {what}", dimension)
+        checked = rows(found, f"{self.name}: {what}", dimension)
+        return normalize(checked) if self.unit_length else checked
 
     @abstractmethod
     def _learn(self, x: Tensor, labels: Tensor) -> None:
@@ -101,3 +109,12 @@ def class_means(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     classes = labels.unique(return_inverse=True)[1]
     sums = x.new_zeros(int(classes.max()) + 1, x.shape[1]).index_add_(0, classes, x)
     return sums / torch.bincount(classes)[:, None], classes
+
+
+def whitened_means(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """W (D, R), with W W' the pseudo-inverse of the tied covariance (1/N) sum_i (x_i - mu_yi)(x_i - mu_yi)', and the
+    class means times W, (K, R).
+    """
+    means, classes = class_means(x, labels)
+    whitening = whitener(covariance(x - means[classes]))
+    return whitening, means @ whitening

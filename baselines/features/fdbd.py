@@ -14,9 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from baselines.features.base import HeadDetector
-
-TINY = 1e-12
+from baselines.features.base import TINY, HeadDetector
 
 
 class FDBD(HeadDetector):

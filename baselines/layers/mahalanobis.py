@@ -15,10 +15,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from baselines.features.base import class_means
+from baselines.features.base import whitened_means
 from baselines.layers.base import LayeredDetector
 from lsood import Activations
-from lsood.density.kernel import covariance, squared_distances, whitener
+from lsood.density.kernel import squared_distances
 from lsood.detector import Input, rows
 from lsood.extraction.devices import double
 from lsood.probes.image import ForwardOutputs, Pooled, Probe
@@ -59,9 +59,9 @@ class Mahalanobis(LayeredDetector):
         self.whiteners_: list[Tensor] = []
         self.means_: list[Tensor] = []
         for x in features:
-            means, classes = class_means(x, labels)
-            self.whiteners_.append(whitener(covariance(x - means[classes])))
-            self.means_.append(means @ self.whiteners_[-1])
+            whitening, means = whitened_means(x, labels)
+            self.whiteners_.append(whitening)
+            self.means_.append(means)
         self._fit_scale(self.clean(train))
         return self
 

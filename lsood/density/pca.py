@@ -80,3 +80,22 @@ class PCA:
         means = torch.stack([self.log_likelihood(validation, n).mean() for n in candidates])
         self.n_components_ = candidates[int(means.argmax())]
         return self
+
+
+def principal_axes(scatter: Tensor, share: float, name: str) -> Tensor:
+    """(D, q) orthonormal: the fewest principal axes, of a covariance or a multiple of one, (D, D) float64, that explain
+    at least ``share`` of its trace.
+
+    Raises:
+        ValueError: no variance, or q = D; the message begins with ``name``.
+    """
+    values, axes = torch.linalg.eigh(scatter)
+    explained = values.flip(0).clamp_min(0).cumsum(0)
+    if explained[-1] == 0:
+        raise ValueError(f"{name}: the fit images are all the same, there is no principal space")
+    q = int((explained < share * explained[-1]).sum()) + 1
+    if q >= len(values):
+        raise ValueError(
+            f"{name}: {share:g} of the variance takes all {len(values)} axes; give a smaller variance"
+        )
+    return axes.flip(1)[:, :q]

@@ -3,7 +3,19 @@
 import pytest
 import torch
 
-from baselines import CMD, KNN, NNGuide, RelativeMahalanobis, Residual, ViM
+from baselines import (
+    CMD,
+    KNN,
+    NECO,
+    CoP,
+    CoRP,
+    MDSPlusPlus,
+    NNGuide,
+    RelativeMahalanobis,
+    Residual,
+    RMDSPlusPlus,
+    ViM,
+)
 from lsood import Head
 from lsood.metrics.points import auroc
 
@@ -57,6 +69,15 @@ CASES = [
     (lambda: ViM(), {"head": HEAD}, "vim: 12 fit images, fewer than 16: directions"),
     (lambda: Residual(), {}, "residual: 12 fit images, fewer than 16: directions"),
     (lambda: RelativeMahalanobis(), {}, "relative-mahalanobis: 12 fit images, fewer than 16: directions"),
+    (lambda: MDSPlusPlus(), {}, "mds-pp: 12 fit images, fewer than 16: directions in which they do not vary"),
+    (
+        lambda: RMDSPlusPlus(),
+        {},
+        "rmds-pp: 12 fit images, fewer than 16: directions in which they do not vary",
+    ),
+    (lambda: CoP(), {}, "cop: 12 fit images, fewer than 16: directions without any of their 16"),
+    (lambda: CoRP(features=80), {}, "corp: 12 fit images, fewer than 80: directions without any of their 80"),
+    (lambda: NECO(), {}, "neco: 12 fit images, fewer than 16: of their 16 features' axes some"),
 ]
 
 

@@ -15,13 +15,21 @@ from baselines import (
     DDU,
     FDBD,
     KNN,
+    NCI,
+    NECO,
     SHE,
+    CADRef,
+    CARef,
+    CoP,
+    CoRP,
     Energy,
     GradNorm,
     Mahalanobis,
+    MDSPlusPlus,
     NNGuide,
     RelativeMahalanobis,
     Residual,
+    RMDSPlusPlus,
     ViM,
 )
 from lsood import Activations, Head, LaRD, LaRDMahalanobis, LaRED, LaREM, ModelInfo, Monitor, OnePass
@@ -29,8 +37,11 @@ from lsood.probes.image import standard_probes
 
 D, K = 16, 5
 STD = (0.2, 0.25, 0.3)
-ALL = [CMD, DDU, FDBD, GradNorm, KNN, NNGuide, RelativeMahalanobis, Residual, SHE, ViM]
-WITH_HEAD = [FDBD, GradNorm, NNGuide, SHE, ViM]
+ALL = [
+    CMD, DDU, FDBD, GradNorm, KNN, NNGuide, RelativeMahalanobis, Residual, SHE, ViM,
+    CADRef, CARef, CoP, CoRP, MDSPlusPlus, NCI, NECO, RMDSPlusPlus,
+]  # fmt: skip
+WITH_HEAD = [FDBD, GradNorm, NNGuide, SHE, ViM, CADRef, CARef, NCI]
 
 
 def draw(n, seed, shift=0.0):
@@ -327,7 +338,9 @@ def test_without_a_linear_last_layer(kind):
         kind().attach(model_info(None, "segmentation"))
 
 
-@pytest.mark.parametrize("kind", [KNN, CMD, DDU, Residual, LaRD, LaRDMahalanobis])
+@pytest.mark.parametrize(
+    "kind", [KNN, CMD, CoP, CoRP, DDU, MDSPlusPlus, NECO, Residual, LaRD, LaRDMahalanobis]
+)
 def test_segmentation_features_are_one_class(kind, measured):
     _, _, _, train = measured
     dense = Activations({**train, "labels": torch.full((80,), -1)}, train.ids)
@@ -335,7 +348,7 @@ def test_segmentation_features_are_one_class(kind, measured):
     assert detector.score(dense).isfinite().all()
 
 
-@pytest.mark.parametrize("kind", [KNN, RelativeMahalanobis, CMD, DDU])
+@pytest.mark.parametrize("kind", [KNN, RelativeMahalanobis, CMD, CoP, CoRP, DDU, MDSPlusPlus, RMDSPlusPlus])
 def test_another_layer(kind, measured):
     _, whole, _, train = measured
     detector = kind(layer="drop").attach(whole)

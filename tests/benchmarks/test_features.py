@@ -64,6 +64,7 @@ def loaders():
 SAME = (
     "msp", "energy", "max-logit", "entropy", "gen", "kl-matching", "knn", "vim", "residual", "react", "dice", "ash-s",
     "scale", "she", "nnguide", "fdbd", "gradnorm", "relative-mahalanobis", "temp-scale", "ddu",
+    "mds-pp", "rmds-pp", "nci", "ras", "cadref", "caref", "cop", "corp@features=64", "neco",
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from lsood.methods import create
 MEASURED = (
     "msp", "msp@proposals", "energy", "energy@proposals", "max-logit", "entropy", "gen", "gen@proposals",
     "mahalanobis", "mahalanobis-noise", "knn", "vim", "residual", "lared", "larem", "lard", "mc-dropout",
-    "mc-dropout-mi",
+    "mc-dropout-mi", "mds-pp", "cop", "corp@features=64", "neco",
 )  # fmt: skip
 REFUSED = {
     "odin": "odin does not apply to detection: its step follows one confidence",
@@ -40,11 +40,19 @@ REFUSED = {
     "she": "she needs a classifier",
     "temp-scale": "temp-scale needs one vector of logits per image",
     "relative-mahalanobis": "relative-mahalanobis is 0 everywhere where images have no class",
+    "rmds-pp": "rmds-pp is 0 everywhere where images have no class: use mds-pp",
+    "nci": "nci needs a classifier",
+    "ras": "ras needs a classifier",
+    "cadref": "cadref needs a classifier",
+    "caref": "caref needs a classifier",
     "outlier-exposure": "outlier-exposure does not apply to detection",
     "vmdls": "vmdls does not apply to detection",
     "deep-ensemble": "needs at least two networks",
 }
-OBJECT_METHODS = Detection.default_methods["object"]
+OBJECT_METHODS = (
+    *Detection.default_methods["object"], "mds-pp", "rmds-pp", "nci", "ras", "cadref", "caref", "cop",
+    "corp@features=64", "neco",
+)  # fmt: skip
 SIZES = {"train": 10, "val": 6, "test": 6, "ood": 5}
 
 

@@ -1,19 +1,26 @@
+from .features.actsub import ActSub
 from .features.ash import ASHB, ASHP, ASHS
 from .features.base import HeadDetector, PenultimateDetector
+from .features.catalyst import Catalyst
 from .features.ddu import DDU
 from .features.dice import DICE, DICEReAct
 from .features.fdbd import FDBD
 from .features.gradnorm import GradNorm
 from .features.knn import KNN
 from .features.latent_neighbour import LatentNeighbour
+from .features.lts import LTS
 from .features.nnguide import NNGuide
+from .features.optfs import OptFS
+from .features.pnml import PNML
 from .features.react import ReAct
 from .features.rectified import Rectified
+from .features.relation import Relation
 from .features.relative_mahalanobis import RelativeMahalanobis
 from .features.residual import Residual
 from .features.scale import SCALE
 from .features.she import SHE
 from .features.vim import ViM
+from .features.vra import VRA
 from .layers.base import LayeredDetector
 from .layers.cmd import CMD
 from .layers.fssd import FSSD, FSSDNoise
@@ -46,12 +53,17 @@ __all__ = [
     "FSSD",
     "GEN",
     "KNN",
+    "LTS",
     "MSP",
     "ODIN",
+    "PNML",
     "SCALE",
     "SHE",
     "VMDLS",
+    "VRA",
+    "ActSub",
     "AuxiliaryLogits",
+    "Catalyst",
     "DICEReAct",
     "DeepEnsemble",
     "Energy",
@@ -72,12 +84,14 @@ __all__ = [
     "MahalanobisNoise",
     "MaxLogit",
     "NNGuide",
+    "OptFS",
     "OutlierExposure",
     "PenultimateDetector",
     "RankFeat",
     "RankOneRemoved",
     "ReAct",
     "Rectified",
+    "Relation",
     "RelativeMahalanobis",
     "Residual",
     "Stochastic",

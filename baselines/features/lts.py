@@ -3,8 +3,8 @@
     S(f) = (s1 / s2)^2,    s1 = sum_j relu(f_j),    s2 = sum of the k = D - round(D q) largest relu(f_j)
 
 f: penultimate features of one image, averaged over space; z: its logits, from f as it is. The logits are multiplied by
-S, as in pytorch-ood and in the readme of the authors' code, whose function returns S alone. The ReLU is of the code, not
-of the paper; it matters only to networks with negative features. S = 1 where relu(f) is 0.
+S, as in pytorch-ood and in the readme of the authors' code, whose function returns S alone. The ReLU is of the code,
+not of the paper; it matters only to networks with negative features. S = 1 where relu(f) is 0.
 """
 
 from __future__ import annotations

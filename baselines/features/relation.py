@@ -32,7 +32,6 @@ class Relation(HeadDetector):
     formula: ClassVar[str] = "- sum over fit images of max(0, cos(f, f_i)) p'p_i, where it exceeds .03"
     fitted_on: ClassVar[str] = "fit set"
     checked: ClassVar[str] = "float64 loop"
-    argument: ClassVar[str] = "power"
 
     def __init__(self, power: float = 1.0) -> None:
         if power <= 0:

@@ -23,9 +23,9 @@ FORMS = ("zero", "clip")
 
 
 class VRA(Rectified):
-    """See the module. The defaults are the authors' for CIFAR-10; for ImageNet they set the bounds themselves, .5 and 1.
-    OpenOOD's: ``vra@form=clip,low=10,high=90,per_dimension=False``; pytorch-ood's: ``vra@form=clip,low=1,high=99``. With
-    infinite bounds the score is exactly the energy of the head. There is no VRA+ or VRA++.
+    """See the module. The defaults are the authors' for CIFAR-10; for ImageNet they set the bounds themselves, .5 and
+    1. OpenOOD's: ``vra@form=clip,low=10,high=90,per_dimension=False``; pytorch-ood's: ``vra@form=clip,low=1,high=99``.
+    With infinite bounds the score is exactly the energy of the head. There is no VRA+ or VRA++.
 
     Args:
         form: "zero" or "clip".
@@ -38,6 +38,7 @@ class VRA(Rectified):
     formula: ClassVar[str] = "energy of f, 0 below the 60th and cut at the 90th percentile of every dimension"
     fitted_on: ClassVar[str] = "fit set"
     checked: ClassVar[str] = "pytorch-ood 0.4 (clip); float64 loop"
+    argument: ClassVar[str] = "form"
 
     def __init__(
         self, form: str = "zero", low: float = 60.0, high: float = 90.0, per_dimension: bool = True

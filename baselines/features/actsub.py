@@ -30,9 +30,9 @@ class ActSub(HeadDetector):
     report for CIFAR-10 and ImageNet's ResNet-50.
 
     Differences: all fit images are neighbours, not a random tenth of them. k is at least 1 and at most the rank of W:
-    beyond it the singular vectors, and with them the score, are whatever the SVD routine returns. S is at least 0: their
-    code squares negative ones, so that opposite features count as known. 1 - cosine is at least 1e-12, so that a copy of
-    ten fit images has a finite score.
+    beyond it the singular vectors, and with them the score, are whatever the SVD routine returns. S is at least 0:
+    their code squares negative ones, so that opposite features count as known. 1 - cosine is at least 1e-12, so that a
+    copy of ten fit images has a finite score.
 
     Args:
         power: l, at least 0; 0 leaves SCALE on the decisive part. percentile: SCALE's, 0 to 100.

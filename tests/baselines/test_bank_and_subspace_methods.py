@@ -93,14 +93,18 @@ def decomposed(weight, train):
     return axes[:k].T @ axes[:k], axes[k:].T @ axes[k:], k
 
 
-@pytest.mark.parametrize("width", [D, 3])
+@pytest.mark.parametrize("width", [D, K])
 def test_actsub_equals_projections_written_out(width):
-    """Few classes of many features, and more classes than features."""
+    """Fewer classes than features, and as many."""
     train, test = draw(150, 0, width) + 0.1, draw(40, 1, width) + 0.1
     head = Head(torch.randn(K, width, generator=torch.Generator().manual_seed(4)).double(), HEAD.bias)
     detector = ActSub(power=2, percentile=50).fit(train, head=head)
     decisive, rest, k = decomposed(head.weight.numpy(), train.numpy())
-    assert detector.decisive_.shape == (width, k) and detector.rest_.shape == (width, width - k)
+    assert (
+        k + 1 < width
+        and detector.decisive_.shape == (width, k)
+        and detector.rest_.shape == (width, width - k)
+    )
     bank = train.numpy() @ rest
     bank /= np.linalg.norm(bank, axis=1, keepdims=True)
     for f, score in zip(test.numpy(), detector.score(test), strict=True):

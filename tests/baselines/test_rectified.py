@@ -19,8 +19,8 @@ def uniform(*shape, seed):
 
 HEAD = Head(uniform(CLASSES, DIMENSION, seed=0).double() - 0.4, uniform(CLASSES, seed=1).double())
 MODEL_INFO = ModelInfo("classification", CLASSES, ("relu",), "drop", (1.0,), head=HEAD)
-WRITTEN_OUT = [ReAct, DICE, DICEReAct, ASHP, ASHB, ASHS, SCALE]
-ALL = [*WRITTEN_OUT, RAS, LTS, OptFS, VRA]
+WRITTEN_OUT = [ReAct, DICE, DICEReAct, ASHP, ASHB, ASHS, SCALE, RAS]
+ALL = [*WRITTEN_OUT, LTS, OptFS, VRA]
 
 
 def features(n, seed):

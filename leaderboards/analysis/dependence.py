@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from lsood.metrics.resampling import Blocks, Sources
 
 OTHER_SET = "other set/"
+DRAWN = ("-anomalies", "-c-generated")
+"""How the names of OoD sets end whose images are drawn on the test images of the set named before."""
 
 
 def on_test_images(ind: str, ood: str) -> bool:
     """Whether the anomalies of an OoD set were drawn on the in-distribution test images themselves."""
-    return ood == f"{ind}-anomalies" or ood.startswith("generated:")
+    return ood in [f"{ind}{ending}" for ending in DRAWN] or ood.startswith("generated:")
 
 
 def dependence(

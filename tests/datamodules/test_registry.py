@@ -74,7 +74,7 @@ def test_every_name_has_an_order_a_description_and_a_set():
         assert ood_set(name).name == name
     for name in OOD_SETS:
         assert OOD_SETS.about(name, "description") == OOD_SETS[name].description
-        assert OOD_SETS[name].mini == (name in MINIATURES)
+        assert OOD_SETS[name].mini == (name in {*MINIATURES, *SHARED})
     for name in OUTLIER_SETS:
         place = OUTLIER_SETS[name].place()
         assert OUTLIER_SETS[name].name == name and place.folders and place.layout and place.source

@@ -20,7 +20,7 @@ Sizes = dict[str, int]
 HAZARDS = {"Dog": "dog", "Other Deer": "deer", "Roe Deer": "deer", "Scooter": "chair", "Stroller": "sofa",
            "Wild Boar": "horse"}  # fmt: skip
 """{hazard of Drive-SynOOD-OD: the shape that stands for it}."""
-SUBSETS = ("ood_positive", "ood_positive_hiconf", "clean_paired")
+SUBSETS: tuple[str, ...] = ("ood_positive", "ood_positive_hiconf", "clean_paired")
 
 
 def drive_synood_od(root: Path, sizes: Sizes, random: Random) -> None:
@@ -50,8 +50,7 @@ def drive_synood_od(root: Path, sizes: Sizes, random: Random) -> None:
             name = f"ood/{frame}_{hazard.lower().replace(' ', '_')}_{turn}.png"
             save_image(images / name, image)
             added = {"category_id": names.index(hazard) + 1, "bbox": box}
-            where = SUBSETS[:2] if turn == 0 else SUBSETS[:1]
-            versions.append((name, [*known, added], where))
+            versions.append((name, [*known, added], SUBSETS[: 2 - turn]))
         for name, found, where in versions:
             for subset in where:
                 number = len(subsets[subset])

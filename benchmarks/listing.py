@@ -7,7 +7,7 @@ from rich.table import Table
 from anomalies.recipe import Recipe, recipe_names
 from benchmarks.tasks import TASKS
 from datamodules.registry import DATAMODULES, ood_descriptions
-from lsood.methods import METHODS
+from lsood import method_table
 from networks.presets import PRESETS
 from networks.registry import NETWORKS
 
@@ -23,7 +23,7 @@ OWN = {
 
 def listing() -> list[Table]:
     """Every in-distribution set, OoD set, recipe, network, preset and method."""
-    return [_sets(), _ood_sets(), _recipes(), _networks(), _presets(), _methods()]
+    return [_sets(), _ood_sets(), _recipes(), _networks(), _presets(), *_methods(), _method_groups()]
 
 
 def _sets() -> Table:
@@ -69,16 +69,23 @@ def _presets() -> Table:
     return table
 
 
-def _methods() -> Table:
-    title = "--methods (groups: post-hoc, all; NAME@k=10 sets arguments)"
-    table = Table("method", "protocols", "levels", "paper", "default for", title=title)
-    for name in METHODS:
-        tasks = [task for task in TASKS if name in TASKS.about(task, "default_methods", {}).get("image", ())]
-        table.add_row(
-            name,
-            ", ".join(METHODS.about(name, "protocols")),
-            ", ".join(METHODS.about(name, "levels")),
-            METHODS.about(name, "paper", ""),
-            ", ".join(tasks),
-        )
+def _methods() -> list[Table]:
+    """A table per group: one line a method where the terminal has 120 columns."""
+    found = []
+    for heading, rows in method_table.tables().items():
+        table = Table("method", "levels", "cost", "protocols", "paper", title=f"--methods: {heading.lower()}")
+        for row in rows:
+            table.add_row(row.name, row.levels, row.cost, row.protocols, row.paper)
+        found.append(table)
+    return found
+
+
+def _method_groups() -> Table:
+    title = "--methods (NAME@k=10 sets arguments; scores, fit sets and checks of all: docs/methods.md)"
+    table = Table("stands for", "methods", title=title)
+    table.add_row("post-hoc", "all that need neither OoD images nor further networks")
+    table.add_row("all", "these and those with further networks")
+    for task in TASKS:
+        defaults = TASKS.about(task, "default_methods", {}).get("image", ())
+        table.add_row(f"none given, {task}", ", ".join(defaults))
     return table

@@ -63,6 +63,12 @@ class Naive(Detector):
 
     name: ClassVar[str] = "naive"
     paper: ClassVar[str] = "none: 11 image statistics, no network"
+    group: ClassVar[str] = "pixels"
+    formula: ClassVar[str] = (
+        "Mahalanobis distance of eleven image statistics, see [below](#the-image-statistics-baseline)"
+    )
+    fitted_on: ClassVar[str] = "fit set"
+    checked: ClassVar[str] = "the formula in numpy"
 
     def attach(self, model_info: ModelInfo) -> Self:
         if not model_info.mean:

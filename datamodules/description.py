@@ -38,6 +38,7 @@ class DataSetDescription:
         outliers: names of ``datamodules.OUTLIER_SETS`` for training with outliers, in order of preference.
         unsupported_protocols: {protocol: why it cannot be run on it}.
         near, far: names of its published near- and far-OoD groups.
+        shift: names of its covariate-shift sets: its own classes under other conditions, in neither group.
     """
 
     name: str
@@ -67,6 +68,7 @@ class DataSetDescription:
     unsupported_protocols: Mapping[str, str] = {}
     near: ClassVar[tuple[str, ...]] = ()
     far: ClassVar[tuple[str, ...]] = ()
+    shift: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def sequence_of(cls, key: str) -> str | None:

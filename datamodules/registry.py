@@ -29,6 +29,8 @@ OOD_SETS = Registry(
 """OoD sets that are read from files: `datamodules.OODSet` objects."""
 NOISE = Registry("OoD set", ("datamodules.ood",), maker="NoiseSet")
 """OoD sets of noise: `datamodules.ood.noise.NoiseSet` objects."""
+SHIFTED = Registry("OoD set", ("datamodules.ood",), maker="CorruptedSet")
+"""OoD sets of corrupted test images: `datamodules.ood.corrupted.CorruptedSet` objects."""
 OUTLIER_SETS = Registry("outliers", ("datamodules.ood.outliers",), maker="OutlierSet")
 """Auxiliary outliers for training: `datamodules.ood.outliers.base.OutlierSet` objects."""
 TASKS = Registry("task", ("datamodules.tasks",), group="lsood.data_tasks", key="task")
@@ -117,7 +119,7 @@ def ood_descriptions() -> dict[str, str]:
     """{name: one line} of every OoD set, by name; without those in folders and files of the user."""
     found = {name: f"test images of {name}" for name in DATAMODULES}
     found |= {f"{name}{ANOMALIES}": f"anomalies drawn on the test images of {name}" for name in DATAMODULES}
-    for registry in (OOD_SETS, NOISE):
+    for registry in (OOD_SETS, NOISE, SHIFTED):
         found |= {name: registry.about(name, "description", "") for name in registry}
     return dict(sorted(found.items()))
 
@@ -177,7 +179,7 @@ def ood_set(name: str) -> OODSource:
         ValueError: unknown name.
     """
     check_names([name])
-    for registry in (OOD_SETS, NOISE):
+    for registry in (OOD_SETS, NOISE, SHIFTED):
         if name in registry:
             return cast("OODSource", registry[name])
     return cast("OODSource", load("datamodules.ood.derived").derived(name))

@@ -1,4 +1,6 @@
-"""``python docs/make.py``: docs/kinds.md from the docstrings, and its pictures from the generated miniature."""
+"""``python docs/make.py``: docs/kinds.md from the docstrings, its pictures from the generated miniature, and the tables
+of docs/methods.md from what the methods declare.
+"""
 
 import importlib
 import inspect
@@ -12,6 +14,7 @@ from anomalies import ANOMALIES, Anomaly, Recipe
 from anomalies.preview import preview
 from anomalies.recipe import Entry
 from datamodules import CityscapesDataModule
+from lsood import method_table
 from lsood.io import write_bytes, write_text
 
 FOLDER = Path(__file__).parent
@@ -23,6 +26,18 @@ Written by `python docs/make.py` from the docstrings; pictures from the generate
 height of the image; "pixel" kinds come with an exact mask, "image" kinds concern the whole image. Use a kind by its
 name: in a recipe (`- {kind: mud, severity: [4, 5], params: {...}}`) or as `anomalies.create("mud", severity=4)`.
 """
+BEGIN, END = "<!-- written by python docs/make.py -->", "<!-- end of what python docs/make.py writes -->"
+COLUMNS = {
+    "name": "name",
+    "score": "formula",
+    "fitted on": "fitted_on",
+    "cost": "cost",
+    "levels": "levels",
+    "protocols": "protocols",
+    "checked against": "checked",
+    "paper": "paper",
+}
+"""{column of the tables of methods: attribute}."""
 
 
 def families() -> dict[str, list[str]]:
@@ -58,6 +73,32 @@ def reference() -> str:
     return "\n".join(parts)
 
 
+def methods(text: str) -> str:
+    """The text of docs/methods.md with up-to-date tables between its marks.
+
+    Raises:
+        ValueError: it lacks a mark.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"docs/methods.md must hold the lines {BEGIN} and {END}")
+    parts = [f"### {heading}\n\n{_table(rows)}\n" for heading, rows in method_table.tables().items()]
+    return "\n".join([before + BEGIN, "", *parts, END]) + after
+
+
+def _table(rows: list[method_table.Row]) -> str:
+    """As Markdown; without the protocols where all have the default alone."""
+    shown = dict(COLUMNS)
+    if {row.protocols for row in rows} == {"no-ood"}:
+        del shown["protocols"]
+    lines = [[*shown], ["---"] * len(shown)]
+    for row in rows:
+        name, *texts = (getattr(row, attribute).replace("|", r"\|") for attribute in shown.values())
+        lines.append([f"`{name}`", *texts])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def pictures() -> None:
     """docs/gallery/<family>.jpg."""
     data = CityscapesDataModule(miniature=True)
@@ -73,4 +114,5 @@ def pictures() -> None:
 
 if __name__ == "__main__":
     write_text(FOLDER / "kinds.md", reference())
+    write_text(FOLDER / "methods.md", methods((FOLDER / "methods.md").read_text(encoding="utf-8")))
     pictures()

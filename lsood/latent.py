@@ -34,6 +34,8 @@ class LatentDensity(Detector):
     """
 
     paper: ClassVar[str] = PAPER
+    group: ClassVar[str] = "latent"
+    fitted_on: ClassVar[str] = "fit set; PCA size on validation"
 
     def __init__(self, pca: int | str | None = "auto") -> None:
         if not (pca is None or pca == "auto" or (isinstance(pca, int) and pca >= 1)):
@@ -107,6 +109,12 @@ class LaRED(LatentDensity):
     """
 
     name: ClassVar[str] = "lared"
+    formula: ClassVar[str] = (
+        "minus log of a Gaussian kernel density of the latent entropies, after whitened PCA"
+    )
+    checked: ClassVar[str] = (
+        "a float64 sum over all kernels; scikit-learn's PCA, and its density in low dimension"
+    )
 
     def __init__(self, pca: int | str | None = "auto", bandwidth: float = 1.0) -> None:
         super().__init__(pca)
@@ -127,6 +135,8 @@ class LaREM(LatentDensity):
     """
 
     name: ClassVar[str] = "larem"
+    formula: ClassVar[str] = "squared Mahalanobis distance of the latent entropies, after whitened PCA"
+    checked: ClassVar[str] = "scikit-learn's empirical covariance and PCA"
 
     def _fit_density(self, z: Tensor) -> None:
         self.centre_ = z.mean(0)
@@ -143,6 +153,10 @@ class LaRD(LaRED):
 
     name: ClassVar[str] = "lard"
     paper: ClassVar[str] = RUNIA
+    formula: ClassVar[str] = (
+        "minus log of a Gaussian kernel density of the latent means, without samples and entropies"
+    )
+    checked: ClassVar[str] = "`lared` on the same vectors, bit for bit"
 
     def _probe(self) -> Probe:
         return Pooled(self._model_info().latent_layer)
@@ -153,6 +167,8 @@ class LaRDMahalanobis(LaREM):
 
     name: ClassVar[str] = "lard-mahalanobis"
     paper: ClassVar[str] = RUNIA
+    formula: ClassVar[str] = "squared Mahalanobis distance of the latent means"
+    checked: ClassVar[str] = "`larem` on the same vectors, bit for bit"
 
     def _probe(self) -> Probe:
         return Pooled(self._model_info().latent_layer)

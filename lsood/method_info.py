@@ -11,11 +11,12 @@ class MethodInfo:
 
     Attributes:
         name: unique, as typed after ``--methods``.
-        paper: authors, venue, year; "" where there is none.
+        paper: authors, venue, year; where there is none, "none: " and why.
         formula: of the score, one line of plain text, in the notation of docs/methods.md.
         fitted_on: images that it learns from: "fit set", "fit set, labels", "validation", ...; "": none.
         cost: what it adds to the one pass over an image, beyond milliseconds: "1 step", "16 passes", ...; "": nothing.
         checked: what its scores are compared with by a test: another library's implementation, a float64 formula, ...
+        group: under which heading of `lsood.method_table.HEADINGS` lists show it; "": by the folder of its file.
         protocols: supported ones of "no-ood", "fgsm-val" and "oracle-val"; the first is the default.
         fixed_threshold: the score above which the method itself says OoD; None: the threshold comes from validation
             scores.
@@ -35,6 +36,7 @@ class MethodInfo:
     fitted_on: ClassVar[str] = ""
     cost: ClassVar[str] = ""
     checked: ClassVar[str] = ""
+    group: ClassVar[str] = ""
     protocols: ClassVar[tuple[str, ...]] = ("no-ood",)
     fixed_threshold: ClassVar[float | None] = None
     unsupported_tasks: ClassVar[Mapping[str, str]] = {}

@@ -4,16 +4,23 @@ import importlib.util
 import re
 from pathlib import Path
 
+import pytest
+
 from anomalies import ANOMALIES, recipe_names
 from lsood.methods import METHODS
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-def test_the_reference_of_kinds_is_up_to_date():
+@pytest.fixture(scope="module")
+def make():
     spec = importlib.util.spec_from_file_location("make", DOCS / "make.py")
-    make = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_of_kinds_is_up_to_date(make):
     assert (DOCS / "kinds.md").read_text() == make.reference(), "run `python docs/make.py`"
 
 
@@ -40,7 +47,20 @@ def test_the_python_of_the_anomalies_page_runs():
     assert names["pipeline"](image=names["image"])["image"].shape == (512, 1024, 3)
 
 
-def test_every_method_is_in_a_table_of_the_methods_page():
-    rows = re.findall(r"^\| (`[^|]+) \|", (DOCS / "methods.md").read_text(), flags=re.M)
-    listed = {name for cell in rows for name in re.findall(r"`([\w-]+)`", cell)}
-    assert not set(METHODS) - listed
+def test_the_tables_of_methods_are_up_to_date(make):
+    text = (DOCS / "methods.md").read_text()
+    assert text == make.methods(text), "run `python docs/make.py`"
+    with pytest.raises(ValueError, match=r"docs/methods.md must hold the lines <!-- written by"):
+        make.methods(text.replace(make.END, ""))
+
+
+def test_every_method_is_in_one_table_of_the_methods_page_with_what_it_declares(make):
+    written = (DOCS / "methods.md").read_text().partition(make.BEGIN)[2].partition(make.END)[0]
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*) \|$", written, flags=re.M)
+    listed = {name: texts.replace(r"\|", "|") for name, texts in rows}
+    assert len(rows) == len(listed)
+    assert set(listed) == set(METHODS)
+    for name, texts in listed.items():
+        for attribute in ("formula", "paper", "checked"):
+            assert METHODS.about(name, attribute) in texts, (name, attribute)
+        assert (METHODS.about(name, "cost") or "none") in texts

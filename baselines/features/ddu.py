@@ -29,6 +29,9 @@ class DDU(PenultimateDetector):
 
     name: ClassVar[str] = "ddu"
     paper: ClassVar[str] = "Mukhoti et al., CVPR 2023"
+    formula: ClassVar[str] = "minus log of a Gaussian per class, equal weights"
+    fitted_on: ClassVar[str] = "fit set, labels"
+    checked: ClassVar[str] = "pytorch-ood; scipy's densities"
     needs_labels: ClassVar[bool] = True
 
     def __init__(self, ridge: float = 1e-6, layer: str | None = None) -> None:

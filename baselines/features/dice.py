@@ -27,6 +27,9 @@ class DICE(Rectified):
 
     name: ClassVar[str] = "dice"
     paper: ClassVar[str] = "Sun & Li, ECCV 2022"
+    formula: ClassVar[str] = "only the 10 % of weights that contribute most"
+    fitted_on: ClassVar[str] = "fit set"
+    checked: ClassVar[str] = "pytorch-ood; a float64 loop; energy with all weights"
 
     def __init__(self, p: float = 90.0) -> None:
         self.p = checked_percentile(p, "p")
@@ -44,6 +47,9 @@ class DICEReAct(DICE, ReAct):
     """DICE's weights on ReAct's clipped features; the contributions are computed from features before clipping."""
 
     name: ClassVar[str] = "dice-react"
+    formula: ClassVar[str] = "both: min(f, 90th percentile), then the 10 % of weights"
+    fitted_on: ClassVar[str] = "fit set; validation"
+    checked: ClassVar[str] = "a float64 loop; `dice` and `react` where the other part is off"
 
     def __init__(self, p: float = 90.0, percentile: float = 90.0) -> None:
         DICE.__init__(self, p)

@@ -24,6 +24,9 @@ class FDBD(HeadDetector):
 
     name: ClassVar[str] = "fdbd"
     paper: ClassVar[str] = "Liu & Qin, ICML 2024"
+    formula: ClassVar[str] = "- mean distance to decision boundaries / distance to the mean feature"
+    fitted_on: ClassVar[str] = "fit set"
+    checked: ClassVar[str] = "pytorch-ood; a float64 loop"
 
     def _learn(self, x: Tensor, labels: Tensor) -> None:
         if len(self.weight_) < 2:

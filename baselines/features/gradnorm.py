@@ -19,6 +19,8 @@ class GradNorm(HeadDetector):
 
     name: ClassVar[str] = "gradnorm"
     paper: ClassVar[str] = "Huang et al., NeurIPS 2021"
+    formula: ClassVar[str] = "- L1 norm of f x L1 norm of (p - 1 / K), the closed form"
+    checked: ClassVar[str] = "pytorch-ood; autograd"
 
     def _learn(self, x: Tensor, labels: Tensor) -> None:
         """Nothing to fit: only the last layer is used."""

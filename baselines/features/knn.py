@@ -32,6 +32,9 @@ class KNN(PenultimateDetector):
 
     name: ClassVar[str] = "knn"
     paper: ClassVar[str] = "Sun et al., ICML 2022"
+    formula: ClassVar[str] = "distance to the 50th nearest of the unit-length features"
+    fitted_on: ClassVar[str] = "fit set"
+    checked: ClassVar[str] = "pytorch-ood; a float64 loop"
 
     def __init__(self, k: int = 50, layer: str | None = None) -> None:
         if k < 1:

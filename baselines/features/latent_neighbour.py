@@ -24,6 +24,13 @@ class LatentNeighbour(Detector):
 
     name: ClassVar[str] = "latent-neighbour"
     paper: ClassVar[str] = "Sun et al., ICML 2022, here per pixel"
+    group: ClassVar[str] = "pixels"
+    formula: ClassVar[str] = (
+        "per pixel: log of 1 - cosine similarity to the nearest of 1024 features, see "
+        "[below](#per-pixel-latent-density)"
+    )
+    fitted_on: ClassVar[str] = "fit set"
+    checked: ClassVar[str] = "scikit-learn's nearest neighbours, in float64"
     levels: ClassVar[tuple[str, ...]] = ("pixel",)
     unsupported_tasks: ClassVar[Mapping[str, str]] = {
         "classification": "it scores the pixels of segmentation networks",

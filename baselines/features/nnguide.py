@@ -28,6 +28,9 @@ class NNGuide(HeadDetector):
 
     name: ClassVar[str] = "nnguide"
     paper: ClassVar[str] = "Park et al., ICCV 2023"
+    formula: ClassVar[str] = "- energy-weighted cosine similarity to the nearest fit images x energy"
+    fitted_on: ClassVar[str] = "a seeded bank of the fit set"
+    checked: ClassVar[str] = "pytorch-ood"
 
     def __init__(self, k: int = 100, alpha: float = 0.01, seed: int = 0) -> None:
         if k < 1:

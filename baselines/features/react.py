@@ -26,6 +26,9 @@ class ReAct(Rectified):
 
     name: ClassVar[str] = "react"
     paper: ClassVar[str] = "Sun et al., NeurIPS 2021"
+    formula: ClassVar[str] = "min(f, 90th percentile)"
+    fitted_on: ClassVar[str] = "validation"
+    checked: ClassVar[str] = "pytorch-ood; a float64 loop; energy where the clip is infinite"
 
     def __init__(self, percentile: float = 90.0) -> None:
         self.percentile = checked_percentile(percentile)

@@ -8,7 +8,7 @@ float64 from the features of the shared pass, without a further forward pass.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from torch import Tensor
 
@@ -22,6 +22,8 @@ class Rectified(Detector):
 
     :meth:`fit` stores W and b, so that a saved detector needs no network to score features.
     """
+
+    group: ClassVar[str] = "changed features"
 
     def attach(self, model_info: ModelInfo) -> Self:
         if model_info.head is None and not hasattr(self, "weight_"):

@@ -33,6 +33,9 @@ class RelativeMahalanobis(ClassDistance):
 
     name: ClassVar[str] = "relative-mahalanobis"
     paper: ClassVar[str] = "Ren et al., ICML-W 2021"
+    formula: ClassVar[str] = "distance to the nearest class mean less that to the overall mean"
+    fitted_on: ClassVar[str] = "fit set, labels"
+    checked: ClassVar[str] = "scikit-learn's empirical covariance; pytorch-ood; 0 for one class"
     without_classes: ClassVar[str] = "mahalanobis"
 
     def attach(self, model_info: ModelInfo) -> Self:

@@ -26,6 +26,9 @@ class Residual(PenultimateDetector):
 
     name: ClassVar[str] = "residual"
     paper: ClassVar[str] = "Wang et al., CVPR 2022"
+    formula: ClassVar[str] = "length of f outside the principal space"
+    fitted_on: ClassVar[str] = "fit set"
+    checked: ClassVar[str] = "numpy's SVD"
 
     def __init__(self, dimension: int | None = None) -> None:
         check_dimension(dimension)

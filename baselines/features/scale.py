@@ -24,6 +24,8 @@ class SCALE(Rectified):
 
     name: ClassVar[str] = "scale"
     paper: ClassVar[str] = "Xu et al., ICLR 2024"
+    formula: ClassVar[str] = "f exp(sum f / sum of the 15 % largest)"
+    checked: ClassVar[str] = "pytorch-ood; a float64 loop; `ash-s` with all entries"
 
     def __init__(self, percentile: float = 85.0) -> None:
         self.percentile = checked_percentile(percentile)

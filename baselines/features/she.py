@@ -19,6 +19,9 @@ class SHE(HeadDetector):
 
     name: ClassVar[str] = "she"
     paper: ClassVar[str] = "Zhang et al., ICLR 2023"
+    formula: ClassVar[str] = "- inner product with the mean of the predicted class's correct images"
+    fitted_on: ClassVar[str] = "fit set, labels"
+    checked: ClassVar[str] = "pytorch-ood"
     needs_labels: ClassVar[bool] = True
 
     def _learn(self, x: Tensor, labels: Tensor) -> None:

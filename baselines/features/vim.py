@@ -30,6 +30,9 @@ class ViM(HeadDetector):
 
     name: ClassVar[str] = "vim"
     paper: ClassVar[str] = "Wang et al., CVPR 2022"
+    formula: ClassVar[str] = "the residual, scaled to logits, + energy"
+    fitted_on: ClassVar[str] = "fit set"
+    checked: ClassVar[str] = "pytorch-ood; energy where the scale is 0"
 
     def __init__(self, dimension: int | None = None) -> None:
         check_dimension(dimension)

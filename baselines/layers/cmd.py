@@ -32,6 +32,10 @@ class CMD(PenultimateDetector):
 
     name: ClassVar[str] = "cmd"
     paper: ClassVar[str] = "Arnez Yagualca et al., runia-core 0.2"
+    group: ClassVar[str] = "features"
+    formula: ClassVar[str] = "Mahalanobis distance to the nearest class mean with a covariance per class"
+    fitted_on: ClassVar[str] = "fit set, labels"
+    checked: ClassVar[str] = "scikit-learn's empirical covariance per class; `mahalanobis` for one class"
     needs_labels: ClassVar[bool] = True
 
     def __init__(self, layer: str | None = None) -> None:

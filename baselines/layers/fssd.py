@@ -31,6 +31,11 @@ class FSSD(LayeredDetector):
 
     name: ClassVar[str] = "fssd"
     paper: ClassVar[str] = "Huang et al., SafeAI 2021"
+    formula: ClassVar[str] = (
+        "minus the distance to the mean feature of 100 noise images, per layer, standardised and summed"
+    )
+    fitted_on: ClassVar[str] = "scales on validation"
+    checked: ClassVar[str] = "float64 sums; the mean feature of the authors' noise"
     unsupported_tasks: ClassVar[Mapping[str, str]] = {
         "detection": "images differ in size, and feature maps are compared with those of noise images of one size"
     }
@@ -68,6 +73,9 @@ class FSSDNoise(FSSD):
     """
 
     name: ClassVar[str] = "fssd-noise"
+    formula: ClassVar[str] = "`fssd` after an input step of .01 towards the mean feature"
+    cost: ClassVar[str] = "1 step"
+    checked: ClassVar[str] = "`fssd` where the step is 0; a step lowers the distance"
 
     def __init__(self, layer: str | None = None, epsilon: float = 0.01, per_layer: bool = False) -> None:
         super().__init__(layer, epsilon, per_layer)

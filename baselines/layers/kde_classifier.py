@@ -30,6 +30,12 @@ class KDEClassifierDetector(Detector):
 
     name: ClassVar[str] = "kde-classifier"
     paper: ClassVar[str] = "Arnez et al., SafeAI 2023"
+    group: ClassVar[str] = "latent"
+    formula: ClassVar[str] = (
+        "log odds of two kernel densities of the latent entropies, in-distribution against OoD"
+    )
+    fitted_on: ClassVar[str] = "validation images of both sides"
+    checked: ClassVar[str] = "its posterior: Bayes' rule over float64 sums; separated sides"
     protocols: ClassVar[tuple[str, ...]] = ("oracle-val", "fgsm-val")
     fixed_threshold: ClassVar[float | None] = 0.0
 

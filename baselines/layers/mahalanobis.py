@@ -37,6 +37,11 @@ class Mahalanobis(LayeredDetector):
 
     name: ClassVar[str] = "mahalanobis"
     paper: ClassVar[str] = "Lee et al., NeurIPS 2018"
+    formula: ClassVar[str] = (
+        "distance to the nearest class mean under a tied covariance, per layer, standardised and summed"
+    )
+    fitted_on: ClassVar[str] = "fit set, labels; scales on validation"
+    checked: ClassVar[str] = "scikit-learn's empirical covariance; ranks of pytorch-ood"
     needs_labels: ClassVar[bool] = True
 
     def probes(self) -> list[Probe]:
@@ -93,6 +98,9 @@ class MahalanobisNoise(Mahalanobis):
     """
 
     name: ClassVar[str] = "mahalanobis-noise"
+    formula: ClassVar[str] = "`mahalanobis` after an input step of .0014 that lowers it"
+    cost: ClassVar[str] = "1 step"
+    checked: ClassVar[str] = "`mahalanobis` where the step is 0; a step lowers the distance"
 
     def __init__(self, layer: str | None = None, epsilon: float = 0.0014, per_layer: bool = False) -> None:
         super().__init__(layer, epsilon, per_layer)

@@ -77,6 +77,10 @@ class RankFeat(Detector):
 
     name: ClassVar[str] = "rankfeat"
     paper: ClassVar[str] = "Song et al., NeurIPS 2022"
+    group: ClassVar[str] = "changed features"
+    formula: ClassVar[str] = "the last two maps without their leading singular vector, mean of their logits"
+    cost: ClassVar[str] = "2 forward passes"
+    checked: ClassVar[str] = "pytorch-ood on one map; SVD, and the rest of the network run by hand"
     unsupported_tasks: ClassVar[Mapping[str, str]] = {
         "detection": "removing the rank-1 part moves the boxes, so their logits cannot be compared"
     }

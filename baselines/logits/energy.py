@@ -30,6 +30,8 @@ class Energy(LogitDetector):
 
     name: ClassVar[str] = "energy"
     paper: ClassVar[str] = "Liu et al., NeurIPS 2020"
+    formula: ClassVar[str] = "- T log sum exp(z / T), T = 1"
+    checked: ClassVar[str] = "pytorch-ood, also at T = 7"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
     logit_score: ClassVar[str | None] = "energy"
 

@@ -30,6 +30,8 @@ class Entropy(LogitDetector):
 
     name: ClassVar[str] = "entropy"
     paper: ClassVar[str] = "Chan et al., ICCV 2021"
+    formula: ClassVar[str] = "- sum p log p"
+    checked: ClassVar[str] = "pytorch-ood; torch's categorical distribution"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
     logit_score: ClassVar[str | None] = "entropy"
 

@@ -27,6 +27,8 @@ class GEN(LogitDetector):
 
     name: ClassVar[str] = "gen"
     paper: ClassVar[str] = "Liu et al., CVPR 2023"
+    formula: ClassVar[str] = "sum of p^.1 (1 - p)^.1 over the 100 largest p"
+    checked: ClassVar[str] = "pytorch-ood; the closed form where p is 1 in float64"
     logit_score: ClassVar[str | None] = "gen"
 
     def __init__(self, gamma: float = GAMMA, largest: int = LARGEST, over: str | None = None) -> None:

@@ -24,6 +24,9 @@ class KLMatching(LogitDetector):
 
     name: ClassVar[str] = "kl-matching"
     paper: ClassVar[str] = "Hendrycks et al., ICML 2022"
+    formula: ClassVar[str] = "min over classes of KL(p, mean p of the images predicted as that class)"
+    fitted_on: ClassVar[str] = "validation"
+    checked: ClassVar[str] = "pytorch-ood; scipy's relative entropy"
 
     def calibrate(self, validation: Input) -> Self:
         """Learn the class distributions from Activations, or from validation logits (N, K)."""

@@ -28,6 +28,8 @@ class MaxLogit(LogitDetector):
 
     name: ClassVar[str] = "max-logit"
     paper: ClassVar[str] = "Hendrycks et al., ICML 2022"
+    formula: ClassVar[str] = "- max z"
+    checked: ClassVar[str] = "pytorch-ood"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
     logit_score: ClassVar[str | None] = "max_logit"
 

@@ -30,6 +30,8 @@ class MSP(LogitDetector):
 
     name: ClassVar[str] = "msp"
     paper: ClassVar[str] = "Hendrycks & Gimpel, ICLR 2017"
+    formula: ClassVar[str] = "1 - max p"
+    checked: ClassVar[str] = "pytorch-ood"
     levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
     logit_score: ClassVar[str | None] = "msp"
 

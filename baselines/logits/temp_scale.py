@@ -28,6 +28,9 @@ class TempScale(LogitDetector):
 
     name: ClassVar[str] = "temp-scale"
     paper: ClassVar[str] = "Guo et al., ICML 2017"
+    formula: ClassVar[str] = "1 - max softmax(z / T*)"
+    fitted_on: ClassVar[str] = "T* by the likelihood of validation labels"
+    checked: ClassVar[str] = "scipy's minimum of the negative log-likelihood; pytorch-ood (2 %)"
     needs_labels: ClassVar[bool] = True
 
     def __init__(self) -> None:

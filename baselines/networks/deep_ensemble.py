@@ -28,6 +28,9 @@ class DeepEnsemble(Detector):
 
     name: ClassVar[str] = "deep-ensemble"
     paper: ClassVar[str] = "Lakshminarayanan et al., NeurIPS 2017"
+    formula: ClassVar[str] = "1 - max of the mean softmax of members trained with other seeds"
+    cost: ClassVar[str] = "a pass per member"
+    checked: ClassVar[str] = "the members called by hand"
     auxiliary_networks: ClassVar[str | None] = "ensemble"
 
     def __init__(self, members: tuple[nn.Module, ...] = (), members_hash: str = "") -> None:

@@ -32,6 +32,9 @@ class MCDropout(Detector):
 
     name: ClassVar[str] = "mc-dropout"
     paper: ClassVar[str] = "Gal & Ghahramani, ICML 2016"
+    formula: ClassVar[str] = "1 - max of the mean softmax of 16 stochastic passes"
+    cost: ClassVar[str] = "16 passes behind the first dropout layer"
+    checked: ClassVar[str] = "800 plain passes with dropout layers on; float64 sums"
     column: ClassVar[int] = 0
     _networks: tuple[nn.Module, ...] = ()
     networks_hash: str = ""
@@ -61,6 +64,8 @@ class MCDropoutEntropy(MCDropout):
     """Predictive entropy of the mean softmax, of the network under test."""
 
     name: ClassVar[str] = "mc-dropout-entropy"
+    formula: ClassVar[str] = "entropy of the mean softmax of 16 stochastic passes"
+    checked: ClassVar[str] = "800 plain passes with dropout layers on; float64 sums"
     column: ClassVar[int] = 1
 
 
@@ -69,6 +74,8 @@ class MCDropoutMI(MCDropout):
 
     name: ClassVar[str] = "mc-dropout-mi"
     paper: ClassVar[str] = "Smith & Gal, UAI 2018"
+    formula: ClassVar[str] = "mutual information: that entropy less the mean entropy of the passes"
+    checked: ClassVar[str] = "800 plain passes with dropout layers on; float64 sums"
     column: ClassVar[int] = 2
 
 
@@ -81,6 +88,9 @@ class MCDropoutNet(MCDropout):
     """
 
     name: ClassVar[str] = "mc-dropout-net"
+    formula: ClassVar[str] = "1 - max of the mean softmax of a network trained with more dropout"
+    cost: ClassVar[str] = "its 16 passes"
+    checked: ClassVar[str] = "`mc-dropout` of the same network"
     auxiliary_networks: ClassVar[str | None] = "mc-dropout"
 
     def __init__(

@@ -51,6 +51,11 @@ class OutlierExposure(Detector):
 
     name: ClassVar[str] = "outlier-exposure"
     paper: ClassVar[str] = "Hendrycks et al., ICLR 2019"
+    formula: ClassVar[str] = (
+        "1 - max p of a network tuned on auxiliary outliers, of no class and no set under test"
+    )
+    cost: ClassVar[str] = "a pass"
+    checked: ClassVar[str] = "its network called by hand, in float64"
     auxiliary_networks: ClassVar[str | None] = "outlier-exposure"
     unsupported_tasks: ClassVar[Mapping[str, str]] = WHOLE_IMAGES
 

@@ -78,6 +78,12 @@ class VMDLS(Detector):
 
     name: ClassVar[str] = "vmdls"
     paper: ClassVar[str] = "Dinari & Freifeld, UAI 2022"
+    formula: ClassVar[str] = (
+        "(C - log density of the nearest class) x autoencoder error, in a network of its own"
+    )
+    fitted_on: ClassVar[str] = "fit set, labels"
+    cost: ClassVar[str] = "2 passes"
+    checked: ClassVar[str] = "scipy's Gaussians; invariance to redundant features"
     needs_labels: ClassVar[bool] = True
     auxiliary_networks: ClassVar[str | None] = "vmdls"
     unsupported_tasks: ClassVar[Mapping[str, str]] = WHOLE_IMAGES
@@ -159,6 +165,8 @@ class VMDLSBase(VMDLS):
     """VMDLS_b of the paper: no reconstruction weight, w = 1."""
 
     name: ClassVar[str] = "vmdls-base"
+    formula: ClassVar[str] = "C - log density of the nearest class, without the error"
+    checked: ClassVar[str] = "scipy's Gaussians"
 
     def _weights(self, x: Input) -> Tensor:
         return torch.ones(len(self._split(x)[0]), dtype=torch.float64)

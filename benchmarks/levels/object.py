@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from benchmarks.levels import object_pictures
 from benchmarks.levels.base import Level, MethodScores
 from benchmarks.pipeline.scored import Scored
-from benchmarks.pipeline.strata import anomaly_info, figures
+from benchmarks.pipeline.strata import figures
+from datamodules.imagesets.base import ImageSet
 from leaderboards.analysis.dependence import intervals_of
 from leaderboards.schema import OBJECT, Block, OodCell
 from lsood.detector import Detector
@@ -122,7 +123,7 @@ class ObjectLevel(Level):
         images = self.data.ood_sets[ood]
         inside = self._objects(known).on(known.images.ids)
         outside = self._objects(other).on(other.images.ids)
-        chosen = self._compared(outside, other)
+        chosen = self._compared(outside, images)
         metrics, open_set, counts, intervals = {}, {}, dict[str, int](), None
         failure = open_failure = method.failure
         n_out = len(outside.boxes) if chosen is None else int(chosen.sum())
@@ -164,13 +165,13 @@ class ObjectLevel(Level):
         return Blocks.fitting([scores_in, scores_out], sources, sequences, owners)
 
     def _compared(
-        self, outside: DetectionSet, other: Measurement
+        self, outside: DetectionSet, images: ImageSet
     ) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
         """Which detections are compared with in-distribution ones: all; where known objects are labelled beside unknown
         ones, those that overlap an unknown one, unless anomalies were drawn: these change known objects too.
         """
         mixed = bool((outside.object_labels >= 0).any()) and len(outside.unknown) > 0
-        return outside.on_unknown if mixed and "kind" not in anomaly_info(other.images) else None
+        return outside.on_unknown if mixed and images.synthetic != "anomalies" else None
 
     def write_figures(self, scored: Sequence[Scored], sets: Mapping[str, Measurement], folder: Path) -> None:
         """Pictures of boxes, one file per OoD set."""

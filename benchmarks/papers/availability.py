@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 import networks
-from datamodules import DATAMODULES, NOISE, OOD_SETS, BenchmarkDataModule
+from datamodules import DATAMODULES, NOISE, OOD_SETS, SHIFTED, BenchmarkDataModule
 from datamodules.locate import find
 from leaderboards.papers.tables import Expense, PaperTable
 
@@ -27,6 +27,9 @@ def of(name: str, table: PaperTable, root: Path | None) -> State:
     """A data set of a table below a data root; None: generated miniatures stand in where there are any."""
     base = name.removesuffix("-anomalies")
     if base != name and base in DATAMODULES:
+        return State(of(base, table, root).there, False, f"drawn on the test images of {base}")
+    if name in SHIFTED:
+        base = SHIFTED[name].ind
         return State(of(base, table, root).there, False, f"drawn on the test images of {base}")
     if name in NOISE:
         return State(True, False, "drawn from a seed")

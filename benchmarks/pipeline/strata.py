@@ -1,4 +1,4 @@
-"""Kind, severity and source of the images of ``<ind>-anomalies`` sets, and metrics by kind and severity."""
+"""Kind, severity and source of images that were made from others, and metrics by kind and severity."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ def anomaly_info(x: Activations) -> pd.DataFrame:
 
 
 def strata_rows(info: pd.DataFrame) -> dict[Name, Sequence[int]]:
-    """{(kind, severity): positions of its images}; None stands for any. By kind, by severity, by both."""
+    """{(kind, severity): positions of its images}; None stands for any. By kind, by severity, by both; severity 0 is
+    none.
+    """
     if "kind" not in info:
         return {}
     table = info.reset_index(drop=True)
     found: dict[Name, Any] = {(kind, None): rows for kind, rows in table.groupby("kind").indices.items()}
-    found |= {(None, int(s)): rows for s, rows in table.groupby("severity").indices.items()}
+    found |= {(None, int(s)): rows for s, rows in table.groupby("severity").indices.items() if s}
     both = table.groupby(["kind", "severity"]).indices
-    return found | {(kind, int(s)): rows for (kind, s), rows in both.items()}  # type: ignore[misc]
+    return found | {(kind, int(s)): rows for (kind, s), rows in both.items() if s}  # type: ignore[misc]
 
 
 def strata_of(scores_in: pd.DataFrame, scores_out: pd.DataFrame, blocks: Blocks) -> list[Stratum]:

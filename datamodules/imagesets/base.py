@@ -28,7 +28,8 @@ class Item(NamedTuple):
         target: class index, (H, W) uint8 training ids (255: ignore), the boxes of its objects, or None.
         key: stable id, unique within the set.
         anomaly: (H, W) uint8, 1 anomalous, 0 not, 255 ignore; None where nothing local is known.
-        kind, severity: of the anomaly drawn on it; "" and 0 without. NOT_DRAWN: none could be drawn.
+        kind, severity: of the anomaly drawn on it, or of what was painted in (severity 0: it has none); "" and 0
+            without. NOT_DRAWN: none could be drawn.
         source: key of the clean image it was drawn on.
     """
 

@@ -32,6 +32,7 @@ class CIFAR10DataModule(BenchmarkDataModule):
     # OpenOOD v1.5's groups (Zhang et al., 2023).
     near = ("cifar100", "tiny-imagenet")
     far = ("mnist", "svhn", "textures", "places365")
+    shift = ("cifar10-c-generated",)
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.imagesets.origin import MARKER
-from datamodules.miniature import driving, small, things
+from datamodules.miniature import driving, hazards, small, things
 from lsood.io import log, remove_leftovers, sha256, write_folder
 
 VERSION = 1
@@ -41,6 +41,7 @@ MINIATURES: dict[str, Miniature] = {
     ),
     "camvid": Miniature("camvid", driving.camvid, {"train": 120, "val": 20, "test": 60}),
     "road-anomaly-21": Miniature("road_anomaly21", driving.road_anomaly, {"frames": 30}),
+    "drive-synood-od": Miniature("Drive-SynOOD-OD", hazards.drive_synood_od, {"frames": 20}),
     "cifar10": Miniature("cifar-10-batches-py", small.cifar10, {"train": 2000, "test": 500}),
     "cifar100": Miniature("cifar-100-python", small.cifar100, {"train": 2000, "test": 500}),
     "fashion-mnist": Miniature("FashionMNIST", small.fashion_mnist, {"train": 2000, "test": 500}),
@@ -51,7 +52,7 @@ MINIATURES: dict[str, Miniature] = {
     "openimages": Miniature("openimages", things.openimages, {"images": 60}),
     "textures": Miniature("dtd", small.textures, {"images": 200}),
 }
-SHARED = {"bdd100k-seg": "bdd100k"}
+SHARED = {"bdd100k-seg": "bdd100k", "drive-synood-od-hiconf": "drive-synood-od"}
 """Data sets that read the miniature of another one."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -127,14 +128,14 @@ def bdd100k(root: Path, sizes: Sizes, random: Random) -> None:
                 save_image(masks / f"{name}.png", TRAIN_IDS[scene.labels])
             if number < detected:
                 save_image(root / "images" / "100k" / split / f"{name}.jpg", scene.image)
-                frames.append(_frame(f"{name}.jpg", scene))
+                frames.append(frame_labels(f"{name}.jpg", scene))
             index += 1
         path = root / "labels" / "det_20" / f"det_{split}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(frames), encoding="utf-8")
 
 
-def _frame(name: str, scene: Scene) -> dict[str, object]:
+def frame_labels(name: str, scene: Scene) -> dict[str, Any]:
     """One frame of BDD100K's detection labels: the visible extent of every counted object that shows at least 30
     pixels, 5 in width and height.
     """

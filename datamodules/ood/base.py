@@ -74,6 +74,9 @@ class OODSet:
         read: the set from its folder; by default all images below, see `datamodules.formats.folders.folder_set`.
         fetch: downloads it into a data root; None: it cannot be downloaded.
         boxed: the set from its folder with the boxes of its objects; None: it has none.
+        mixed: the same with objects of known classes too, from the folder and the names of the in-distribution classes,
+            of a set each of whose images shows an unknown object: images with known objects stay. In place of
+            ``boxed``.
     """
 
     name: str
@@ -86,6 +89,7 @@ class OODSet:
     read: Callable[[Path], ImageSet] | None = None
     fetch: Callable[[Path], Any] | None = None
     boxed: Callable[[Path], ImageSet] | None = None
+    mixed: Callable[[Path, Sequence[str]], ImageSet] | None = None
 
     def __post_init__(self) -> None:
         if not self.layout:
@@ -113,6 +117,8 @@ class OODSet:
             FileNotFoundError: not there; says which layout is expected and where to get it.
         """
         folder = locate(self.name, self, data.root, data.seed, self.fetch if data.download else None)
+        if self.mixed is not None and data.task_handler.boxed:
+            return self.mixed(folder, data.class_names)
         boxed = self.boxed if data.task_handler.boxed else None
         return self.load(folder) if boxed is None else boxed(folder)
 
@@ -122,7 +128,10 @@ class OODSet:
         """
         if self.name == data.name:
             raise ValueError(f"{self.name} is the in-distribution set; name another OoD set")
-        return unknown_images(self.located(data), data)
+        images = self.located(data)
+        if self.mixed is not None and data.task_handler.boxed:
+            return capped(images, data.limit, data.seed)
+        return unknown_images(images, data)
 
 
 def unknown_images(images: ImageSet, data: Host) -> ImageSet:

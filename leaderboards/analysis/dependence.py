@@ -12,11 +12,17 @@ if TYPE_CHECKING:
     from lsood.metrics.resampling import Blocks, Sources
 
 OTHER_SET = "other set/"
+MADE_FROM = {
+    "cifar10-c-generated": "cifar10",
+    "drive-synood-od": "bdd100k",
+    "drive-synood-od-hiconf": "bdd100k",
+}
+"""{OoD set: the in-distribution set whose test images it was made from}, beside ``<ind>-anomalies``."""
 
 
 def on_test_images(ind: str, ood: str) -> bool:
-    """Whether the anomalies of an OoD set were drawn on the in-distribution test images themselves."""
-    return ood == f"{ind}-anomalies" or ood.startswith("generated:")
+    """Whether the images of an OoD set were made from the in-distribution test images themselves."""
+    return ood == f"{ind}-anomalies" or MADE_FROM.get(ood) == ind or ood.startswith("generated:")
 
 
 def dependence(

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,24 @@ import torch
 
 import baselines
 from lsood import Detector
+from lsood.method_table import HEADINGS, group_of, tables
 from lsood.methods import METHODS, create
 from lsood.probes.detection_logits import DETECTION_SCORES
 from lsood.probes.image import PIXEL_SCORES
 from lsood.registry import Registry
 
+TESTS = [
+    path.read_text(encoding="utf-8")
+    for path in sorted(Path(__file__).parents[1].rglob("test_*.py"))
+    if path.name != Path(__file__).name
+]
+LIBRARIES = {
+    "pytorch-ood": "pytorch_ood",
+    "scikit-learn": "sklearn",
+    "scipy": "scipy",
+    "numpy": "numpy",
+    "torch": "torch",
+}
 OURS = sorted(name for name, entry in METHODS.entries.items() if entry.module.startswith("baselines."))
 LOGIT_SCORES_OF = {
     "msp": "msp",
@@ -71,6 +85,39 @@ def test_every_method_file_has_a_formula_and_a_source(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_every_method_declares_its_row_of_the_tables(name):
+    """The formula in its own class, so that none is inherited by mistake; a method without paper says why."""
+    kind = METHODS[name]
+    assert vars(kind).get("formula"), f"{name} declares no formula of its own"
+    assert kind.checked, f"{name} does not say what it is checked against"
+    assert len(kind.paper.removeprefix("none: ")) > 9
+    assert kind.group in ("", *HEADINGS) and group_of(name) in HEADINGS
+    for attribute in ("formula", "fitted_on", "cost", "checked", "paper", "group"):
+        text = getattr(kind, attribute)
+        assert text == METHODS.about(name, attribute) == text.strip() and "\n" not in text, attribute
+
+
+def test_no_two_methods_declare_one_formula():
+    formulas = [METHODS.about(name, "formula") for name in METHODS]
+    assert len(set(formulas)) == len(formulas)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_a_method_is_checked_against_is_in_a_test(name):
+    """A test file names the class and imports every library, and names every other method, of ``checked``."""
+    kind = METHODS[name]
+    own = [text for text in TESTS if re.search(rf"\b{kind.__name__}\b", text)]
+    assert own, f"no test names {kind.__name__}"
+    for library, module in LIBRARIES.items():
+        if library in kind.checked.lower():
+            imported = rf"^\s*(from|import) {module}\b"
+            assert any(re.search(imported, text, re.M) for text in own), f"no test of {name} imports {module}"
+    for other in re.findall(r"`([\w-]+)`", kind.checked):
+        class_name = METHODS[other].__name__
+        assert any(re.search(rf"\b{class_name}\b", text) for text in own), f"no test of {name} has {other}"
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_levels_and_logit_scores_are_those_of_the_probes(name):
     kind = METHODS[name]
     assert set(kind.levels) <= {"image", "pixel", "object"}
@@ -117,7 +164,17 @@ def test_the_list_imports_no_torch():
         "import sys; from lsood.methods import METHODS;"
         "names = {n: METHODS.about(n, 'paper') for n in METHODS if n != 'naive'};"
         "assert names['knn'] == 'Sun et al., ICML 2022' and all(names.values()), names;"
+        "from benchmarks.listing import listing; listing();"
         "assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_group_is_declared_inherited_or_the_folder():
+    rows = {heading: [row.name for row in rows] for heading, rows in tables().items()}
+    assert list(rows) == [heading for heading in HEADINGS.values() if heading in rows]
+    assert {"react", "rankfeat", "scale"} <= set(rows[HEADINGS["changed features"]])
+    assert {"msp", "gen"} <= set(rows[HEADINGS["logits"]]) and "odin" not in rows[HEADINGS["logits"]]
+    assert {"lared", "lard", "kde-classifier"} <= set(rows[HEADINGS["latent"]])
+    assert sorted(name for names in rows.values() for name in names) == sorted(METHODS)

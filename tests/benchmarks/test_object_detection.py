@@ -353,3 +353,15 @@ def test_adversarial_validation_needs_a_classifier(detector, tmp_path):
     scored = run.run()
     assert "needs the loss of a classifier" in run.methods[0].failures.reasons["mahalanobis", "fgsm-val"]
     assert scored.of("mahalanobis").cells[0].failure is None
+
+
+def test_beside_known_objects_detections_count_where_they_overlap_an_unknown_one():
+    """Also where hazards were painted in; not where anomalies were drawn, which change known objects too."""
+    overlap = np.array([True, False])
+    mixed = SimpleNamespace(object_labels=np.array([0, -1]), unknown=np.array([1]), on_unknown=overlap)
+    for outside, synthetic, expected in (
+        (mixed, "", overlap),
+        (mixed, "anomalies", None),
+        (SimpleNamespace(object_labels=np.array([-1]), unknown=np.array([0]), on_unknown=overlap), "", None),
+    ):
+        assert ObjectLevel._compared(None, outside, SimpleNamespace(synthetic=synthetic)) is expected

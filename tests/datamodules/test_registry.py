@@ -13,6 +13,7 @@ from datamodules import (
     NOISE,
     OOD_SETS,
     OUTLIER_SETS,
+    SHIFTED,
     TASKS,
     BenchmarkDataModule,
     check_names,
@@ -26,17 +27,17 @@ from datamodules.tasks.base import Task
 ROOT = Path(datamodules.__file__).parents[1]
 ATTRIBUTES = (
     "task channels mean std image_size miniature_size street folders source void_id synonyms default_network "
-    "miniature_network training_config miniature_training_config default_recipe outliers near far class_names"
+    "miniature_network training_config miniature_training_config default_recipe outliers near far shift class_names"
 ).split()
 LIGHT = """
 import sys
-from datamodules import DATAMODULES, NOISE, OOD_SETS, OUTLIER_SETS, TASKS, check_names, ood_descriptions
+from datamodules import DATAMODULES, NOISE, OOD_SETS, OUTLIER_SETS, SHIFTED, TASKS, check_names, ood_descriptions
 for check in (lambda: check_names(["svnh"]), lambda: DATAMODULES.check("cityscape")):
     try:
         check()
     except ValueError as error:
         print(error)
-assert [*NOISE, *OUTLIER_SETS, *TASKS, *OOD_SETS, *ood_descriptions()]
+assert [*NOISE, *SHIFTED, *OUTLIER_SETS, *TASKS, *OOD_SETS, *ood_descriptions()]
 assert DATAMODULES.about("camvid", "task") == "segmentation"
 assert len(DATAMODULES.about("bdd100k-seg", "class_names")) == 19
 assert DATAMODULES.about("fashion-mnist", "default_network") == "lenet"
@@ -65,14 +66,15 @@ def test_names_are_known_and_mistypes_reported_without_torch():
 def test_every_name_has_an_order_a_description_and_a_set():
     names = known_names()
     assert names == sorted(names) == list(ood_descriptions()) and len(set(names)) == len(names)
-    assert {*DATAMODULES, *OOD_SETS, *NOISE, *(f"{ind}-anomalies" for ind in DATAMODULES)} == set(names)
+    drawn = [f"{ind}-anomalies" for ind in DATAMODULES]
+    assert {*DATAMODULES, *OOD_SETS, *NOISE, *SHIFTED, *drawn} == set(names)
     assert list(DATAMODULES) == sorted(DATAMODULES) and list(OOD_SETS) == sorted(OOD_SETS)
     for name in names:
         assert ood_descriptions()[name]
         assert ood_set(name).name == name
     for name in OOD_SETS:
         assert OOD_SETS.about(name, "description") == OOD_SETS[name].description
-        assert OOD_SETS[name].mini == (name in MINIATURES)
+        assert OOD_SETS[name].mini == (name in {*MINIATURES, *SHARED})
     for name in OUTLIER_SETS:
         place = OUTLIER_SETS[name].place()
         assert OUTLIER_SETS[name].name == name and place.folders and place.layout and place.source
@@ -94,6 +96,7 @@ def test_what_a_data_set_needs_is_read_from_its_source(name):
     assert module.default_recipe == ("driving" if module.street else "default")
     assert module.default_recipe in recipe_names()
     assert set(module.outliers) <= set(OUTLIER_SETS) and {*module.near, *module.far} <= set(known_names())
+    assert set(module.shift) <= set(SHIFTED) and not {*module.shift} & {*module.near, *module.far}
     assert len(module.mean) == len(module.std) == module.channels
     assert name in MINIATURES or name in SHARED
 

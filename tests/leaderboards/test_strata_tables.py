@@ -101,6 +101,24 @@ def test_rows_hold_every_stratum_and_seeds_are_averaged():
     assert whole.n.tolist() == [25, 25]
 
 
+def test_kinds_without_severities_have_tables_and_no_grid(tmp_path):
+    """As of hazards that were painted in: by kind alone."""
+    runs = [result(method) for method in ("msp", "lared")]
+    for run in runs:
+        cell = run.ood[0]
+        kinds = [stratum for stratum in cell.strata if stratum.severity is None]
+        run.ood[0] = dataclasses.replace(cell, strata=kinds)
+        save_result(run, tmp_path / "results")
+    (_, _, part), *rest = comparisons(strata_rows(runs))
+    assert not rest and by_severity(part).empty and not grids(part)
+    assert set(by_kind(part).columns) == {*KINDS, MEAN}
+    build(tmp_path / "results", tmp_path / "out")
+    assert (tmp_path / "out" / "missed-cityscapes-anomalies.png").is_file()
+    assert not (tmp_path / "out" / "severities-cityscapes-anomalies.png").exists()
+    text = (tmp_path / "out" / "leaderboard.html").read_text()
+    assert "mud" in text and "<th></th>" not in text
+
+
 def test_kinds_most_missed_first_best_method_first_naive_last():
     (_, ood, part), *rest = comparisons(
         strata_rows([result("naive", 0.05), result("msp", -0.1), result("lared")])

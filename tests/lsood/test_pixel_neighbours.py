@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from sklearn.neighbors import NearestNeighbors
 
-from lsood import OnePass
+from baselines import LatentNeighbour
+from lsood import ModelInfo, OnePass
 from lsood.probes.pixel_neighbours import PixelFeatures, PixelNeighbours, position_features
 
 KEYS = ["a", "b", "c"]
@@ -38,6 +39,14 @@ def test_distances_equal_brute_force_in_float64(tiny):
     distance = np.log(nearest.kneighbors(rows)[0].reshape(3, 1, 6, 8))
     spread = F.interpolate(torch.from_numpy(distance), size=(24, 32), mode="bilinear")
     np.testing.assert_allclose(maps.double().numpy(), spread.numpy(), atol=0.01)
+
+
+def test_the_method_measures_these_distances(tiny):
+    drawn = measured(tiny(dense=True), PixelFeatures("relu2", 4), images(seed=1))
+    model_info = ModelInfo("segmentation", 4, ("relu1", "relu2"), "drop", (1.0, 1.0, 1.0))
+    detector = LatentNeighbour().attach(model_info).fit(drawn)
+    probe = PixelNeighbours.of("relu2", drawn)
+    assert detector.pixel_probe().name == probe.name and torch.equal(detector.bank_, probe.bank)
 
 
 def test_the_bank_is_a_function_of_the_images_alone(tiny):

@@ -124,7 +124,7 @@ class Extraction:
                 os.utime(folder / INDEX)
             return known
         start = time.perf_counter()
-        fresh = self._pass(title, loader, missing, self._tally(folder, missing.pixels, smallest))
+        fresh = self._pass(title, loader, missing, folder, smallest)
         self.seconds += time.perf_counter() - start
         fresh.images.metadata.update(
             network=self.network_hash,
@@ -207,7 +207,8 @@ class Extraction:
         title: str,
         loader: Iterable[Any],
         missing: Missing,
-        tallying: AbstractContextManager[PixelTally | None],
+        folder: Path,
+        smallest: tuple[int, int] | None = None,
     ) -> Measurement:
         parts: list[dict[str, Tensor]] = []
         keys: list[str] = []
@@ -217,7 +218,7 @@ class Extraction:
         probes = [*missing.images, *missing.pixels, *missing.objects]
         failed: dict[str, str] = {}
         with (
-            tallying as tally,
+            self._tally(folder, missing.pixels, smallest) as tally,
             self._runner(probes, missing.steps, failed) as run,
         ):
             for batch, row in self._rows(run, self.watch(title, loader)):

@@ -103,7 +103,7 @@ class PixelTally:
             self.keys.append(key)
 
     def _count(self, image: int, scores: Tensor, label: Labels) -> None:
-        packed = zlib.compress(label, 1)
+        packed = zlib.compress(label.tobytes(), 1)
         self._waiting.append(_Waiting(image, label.shape, len(packed), scores.shape[1:]))
         self._spool.write(packed)
         self._spool.write(scores.float().numpy().tobytes())

@@ -78,7 +78,7 @@ def test_the_exact_evaluator_gives_others():
         np.where((label == 1) & (np.arange(320) % 40 > 0), 255, label).astype(np.uint8) for label in labels
     ]
     smiyc, exact = (figures(tallied(maps, few, name, (50, 10)), 6) for name in ("smiyc", "exact"))
-    assert smiyc["ap"] > exact["ap"] + 0.004 and smiyc["f1"] > exact["f1"]
+    assert smiyc["ap"] > exact["ap"] + 0.004
     maps, labels = frames(2)
     smiyc, exact = (tallied(maps, labels, name, (50, 10)) for name in ("smiyc", "exact"))
     assert smiyc.threshold == exact.threshold and figures(exact, 6)["siou"] > figures(smiyc, 6)["siou"] + 0.1

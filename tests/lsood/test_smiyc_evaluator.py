@@ -81,7 +81,7 @@ def test_the_exact_evaluator_gives_others():
     assert smiyc["ap"] > exact["ap"] + 0.004
     maps, labels = frames(2)
     smiyc, exact = (tallied(maps, labels, name, (50, 10)) for name in ("smiyc", "exact"))
-    assert smiyc.threshold == exact.threshold and figures(exact, 6)["siou"] > figures(smiyc, 6)["siou"] + 0.1
+    assert smiyc.threshold == exact.threshold and figures(exact, 6)["siou"] > figures(smiyc, 6)["siou"] + 0.04
 
 
 @settings(max_examples=60, deadline=None)

@@ -57,6 +57,7 @@ class FeatureExtraction(Extraction):
         fingerprint: str,
         probes: Sequence[Probe],
         perturbations: Sequence[Perturbation] = (),
+        smallest: tuple[int, int] | None = None,
     ) -> Measurement:
         measured = self._pass(title, loader, Missing.all_of(probes, perturbations), self.store)
         self.forwarded.clear()

@@ -62,6 +62,7 @@ class StatedExtraction(Extraction):
         fingerprint: str,
         probes: Sequence[Probe],
         perturbations: Sequence[Perturbation] = (),
+        smallest: tuple[int, int] | None = None,
     ) -> Measurement:
         images: ImageSet = loader.dataset.images  # type: ignore[attr-defined]
         self._of_set = {images.keys[i]: self._detections(images, i) for i in range(len(images))}

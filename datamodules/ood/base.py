@@ -25,6 +25,7 @@ class Host(Protocol):
     recipe: Recipe
     severity: str
     every_kind: bool
+    leave_one_out: bool
     ood: tuple[str, ...]
     calibrated_on: str | None
     image_size: tuple[int, int]
@@ -77,6 +78,8 @@ class OODSet:
         mixed: the same with objects of known classes too, from the folder and the names of the in-distribution classes,
             of a set each of whose images shows an unknown object: images with known objects stay. In place of
             ``boxed``.
+        smallest_components: pixels of the smallest predicted and true component of anomalous pixels that counts, as its
+            publishers evaluate it; None: they do not say.
     """
 
     name: str
@@ -90,6 +93,7 @@ class OODSet:
     fetch: Callable[[Path], Any] | None = None
     boxed: Callable[[Path], ImageSet] | None = None
     mixed: Callable[[Path, Sequence[str]], ImageSet] | None = None
+    smallest_components: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if not self.layout:
@@ -108,7 +112,10 @@ class OODSet:
 
     def load(self, folder: Path) -> ImageSet:
         """The images of the set in a folder."""
-        return folder_set(self.name, folder, self.published) if self.read is None else self.read(folder)
+        found = folder_set(self.name, folder, self.published) if self.read is None else self.read(folder)
+        if self.smallest_components is not None:
+            found.smallest_components = self.smallest_components
+        return found
 
     def located(self, data: Host) -> ImageSet:
         """All images of the set below the root of a data module.

@@ -1,5 +1,5 @@
 from .features.ash import ASHB, ASHP, ASHS
-from .features.base import HeadDetector, PenultimateDetector
+from .features.base import HeadDetector, PenultimateDetector, PixelFeatureDetector
 from .features.cadref import CADRef, CARef
 from .features.class_distance import ClassDistance
 from .features.cop import CoP, CoRP
@@ -35,6 +35,7 @@ from .logits.kl_matching import KLMatching
 from .logits.max_logit import MaxLogit
 from .logits.msp import MSP
 from .logits.odin import ODIN
+from .logits.sml import SML
 from .logits.temp_scale import TempScale
 from .networks.deep_ensemble import DeepEnsemble
 from .networks.mc_dropout import MCDropout, MCDropoutEntropy, MCDropoutMI, MCDropoutNet
@@ -60,6 +61,7 @@ __all__ = [
     "RAS",
     "SCALE",
     "SHE",
+    "SML",
     "VMDLS",
     "AuxiliaryLogits",
     "CADRef",
@@ -90,6 +92,7 @@ __all__ = [
     "NNGuide",
     "OutlierExposure",
     "PenultimateDetector",
+    "PixelFeatureDetector",
     "RMDSPlusPlus",
     "RankFeat",
     "RankOneRemoved",

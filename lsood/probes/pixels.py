@@ -53,6 +53,12 @@ class PixelProbe(Probe):
     scores: tuple[str, ...]
 
 
+def to_half(scores: Tensor) -> Tensor:
+    """In float16, clamped to what it holds."""
+    limit = torch.finfo(torch.float16).max
+    return scores.clamp(-limit, limit).half()
+
+
 @dataclass(frozen=True)
 class PixelMaps(PixelProbe):
     """(B, S, H, W) float16: some of PIXEL_SCORES, default all.
@@ -73,8 +79,7 @@ class PixelMaps(PixelProbe):
         odds = z.scatter(1, which, -torch.inf).logsumexp(1) - best[:, 0]
         found = dict(zip(PIXEL_SCORES, (odds, *pixel_scores(z)[1:]), strict=True))
         scores = torch.stack([found[name] for name in self.scores], dim=1)
-        limit = torch.finfo(torch.float16).max
-        return scores.clamp(-limit, limit).half()
+        return to_half(scores)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from sklearn.neighbors import NearestNeighbors
 
 from lsood import OnePass
-from lsood.probes.pixel_neighbours import PixelFeatures, PixelNeighbours, position_features
+from lsood.probes.pixel.neighbours import PixelNeighbours
+from lsood.probes.pixel.positions import PixelFeatures, position_features
 
 KEYS = ["a", "b", "c"]
 

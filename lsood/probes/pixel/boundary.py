@@ -2,7 +2,9 @@
 
 Scores on the boundaries between predicted classes are uncertain whatever is there. From wide to narrow, boundary pixels
 take the mean of the pixels among their 3x3 neighbours that are not on a boundary; a Gaussian with gaps then smooths
-all. As in the authors' code (shjung13/Standardized-max-logits, network/deepv3.py): a boundary is where the largest class
+all.
+
+As in the authors' code (shjung13/Standardized-max-logits, network/deepv3.py): a boundary is where the largest class
 index among a pixel and its 4 neighbours is not the smallest among it and its 8 neighbours, the distance to it is in
 steps along the axes, the width falls by 1 in every step down to the boundary itself, 7x7 Gaussian of standard deviation
 1 and dilation 6, edges replicated. There the number of steps is an option of its own, equal to the width by default.

@@ -26,6 +26,7 @@ from leaderboards.schema import IMAGE
 from lsood.detector import Detector
 from lsood.extraction.activations import Activations
 from lsood.extraction.measurement import Measurement
+from lsood.out_of_fold import calibrates
 from lsood.probes.base import Probe
 from lsood.probes.objects import ObjectProbe
 from lsood.probes.perturbation import Perturbation
@@ -36,7 +37,9 @@ TunedDetectors = dict[Case, dict[str, Detector]]
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Results of every level, and the measurements of "ind-val", "ind-test" and of every OoD set."""
+    """Results of every level, and the measurements of "ind-val" and "ind-test", where a level needs them, and of every
+    OoD set.
+    """
 
     scored: list[Scored]
     sets: dict[str, Measurement]
@@ -96,7 +99,7 @@ class Evaluation:
         for own in self.methods[1:]:
             own_cases = cases[own.level.name]
             detectors = {case: {"": own.detectors[case[0]]} for case in own.failures.alive(own_cases)}
-            for case, one in detectors.items():
+            for case, one in detectors.items() if "ind-val" in sets else ():
                 own.calibrate(case, one[""], sets["ind-val"])
             scored += self._scored(own, own_cases, sets, detectors)
         return Evaluated(scored, sets)
@@ -133,7 +136,9 @@ class Evaluation:
         score rows of the set; of the in-distribution sets ("") only those levels do whose rows are scored one by one.
         """
         first, *others = self.methods
-        probes = [*first.level.probes(), *first.level.probes_of(list(detectors))]
+        probes = list(first.level.probes())
+        if ood or first.level.row_scores:
+            probes += first.level.probes_of(list(detectors))
         for own in others:
             probes += own.level.probes()
             if ood in own.level.ood_sets() or (not ood and own.level.row_scores):
@@ -232,20 +237,35 @@ class Evaluation:
         steps = _steps([d for _, d in own])
         detectors = [*(d for _, d in own), *candidates]
         probes = self._probes(detectors, cases)
-        loaders = {"ind-val": self.data.val_dataloader(), "ind-test": self.data.test_dataloader()}
         sets: dict[str, Measurement] = {}
-        for name, loader in loaders.items():
+        for name in self._ind_sets(cases):
             images = self.data.sets[name.removeprefix("ind-")]
+            loader = self.data.loader(images)
             sets[name] = self.extraction.measure(name, loader, images.fingerprint, probes, steps)
             for case, of in found.items() if name == "ind-val" else ():
                 for detector in of.values() if case[1] == "no-ood" else ():
                     self.methods[0].calibrate(case, detector, sets[name])
+        scored = {name for own in self.methods for name in own.level.ood_sets()}
         for name, loader in self.data.ood_dataloaders().items():
+            if name not in scored:
+                continue
             steps = _steps([d for ood, d in own if ood in ("", name)])
-            fingerprint = self.data.ood_sets[name].fingerprint
+            images = self.data.ood_sets[name]
             probes = self._probes(detectors, cases, name)
-            sets[name] = self.extraction.measure(name, loader, fingerprint, probes, steps)
+            sets[name] = self.extraction.measure(
+                name, loader, images.fingerprint, probes, steps, images.smallest_components
+            )
         return sets
+
+
+    def _ind_sets(self, cases: Mapping[str, Sequence[Case]]) -> list[str]:
+        """The in-distribution sets that are measured beside the fit set: where only score maps of OoD images are
+        evaluated the validation images alone, if there are any and a method is calibrated on them.
+        """
+        if any(own.level.row_scores for own in self.methods):
+            return ["ind-val", "ind-test"]
+        learning = any(calibrates(d) for own in self.methods for d in own.fitted(cases[own.level.name]))
+        return ["ind-val"] if learning and len(self.data.sets["val"]) else []
 
 
 def _steps(detectors: Sequence[Detector]) -> list[Perturbation]:

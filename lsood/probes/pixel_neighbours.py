@@ -76,7 +76,7 @@ class PixelFeatures(Probe):
 
 @dataclass(frozen=True, eq=False)
 class PixelNeighbours(PixelProbe):
-    """(B, 1, H, W) float16 log of 1 - cosine similarity to the nearest of M stored features, bilinear between
+    """(B, 1, H, W) float32 log of 1 - cosine similarity to the nearest of M stored features, bilinear between
     positions; higher = more anomalous.
 
     Args:
@@ -122,4 +122,4 @@ class PixelNeighbours(PixelProbe):
         nearest = torch.cat([(part @ bank).amax(1) for part in rows.split(max(1, CELLS // bank.shape[1]))])
         distance = (1 - nearest).clamp_min(1e-7).log().reshape(batch, 1, h, w)
         spread = F.interpolate(distance, size=(h * stride, w * stride), mode="bilinear", align_corners=False)
-        return spread[..., :height, :width].half()
+        return spread[..., :height, :width]

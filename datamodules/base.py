@@ -235,6 +235,11 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         """The training images in order, not augmented: what detectors are fitted on."""
         return self.loader(self.sets["train"])
 
+    @property
+    def tried_on(self) -> str:
+        """The part whose images a network is tried on before it is measured: "val", or "train" where none validates."""
+        return "val" if len(self.sets["val"]) else "train"
+
     def val_dataloader(self) -> Loader:
         """Held-out in-distribution images."""
         return self.loader(self.sets["val"])

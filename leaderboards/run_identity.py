@@ -24,7 +24,6 @@ SETTINGS = {
     "confidence": "confidence",
     "calibrate_share": "calibration share",
     "calibrate_on": "calibration set",
-    "keep_ratio": "aspect ratio kept",
 }
 """{setting of a run: its name in an identity}."""
 INPUT = {
@@ -67,9 +66,13 @@ def identity(result: Result) -> Identity:
         found |= {f"{TRAINING}{name}": value for name, value in options.items()} | {"trained here": True}
     if result.level == PIXEL:
         found[EVALUATOR] = result.settings.get("pixel_evaluator", EARLIER)
-    return found | {
+    found |= {
         name: result.settings[key] for key, name in SETTINGS.items() if result.settings.get(key) is not None
     }
+    if result.settings.get("keep_ratio"):
+        size = SETTINGS["image_size"]
+        found[size] = f"{'x'.join(map(str, found[size]))}, ratio kept"
+    return found
 
 
 def run_id(result: Result) -> str:

@@ -45,7 +45,7 @@ from leaderboards.build import build
 from leaderboards.schema import PIXEL
 from lsood.extraction.measurement import Measurement
 from lsood.io import log
-from lsood.methods import chosen
+from lsood.methods import chosen, method_class
 from lsood.text import one_line, slug
 from networks.outside.spec import is_predictions
 
@@ -78,6 +78,12 @@ def check_levels(settings: Settings, data: BenchmarkDataModule) -> None:
     there = TASKS.about(data.task, "default_methods")
     if missing := [level for level in settings.levels if level not in there]:
         raise ValueError(f"--level {missing[0]}: {data.task} has the levels {', '.join(there)}")
+    others = [spec for spec in settings.methods if not set(method_class(spec).levels) & set(settings.levels)]
+    if settings.levels and others:
+        rows = " or ".join(f"{level}s" for level in settings.levels)
+        if len(others) == len(settings.methods):
+            raise ValueError(f"no method of this run scores {rows}; --level {' '.join(settings.levels)} needs one")
+        log.info("methods that do not score %s are left out: %s", rows, ", ".join(others))
     if settings.rows_of_ind and not len(data.sets["test"]):
         further = "; --level pixel needs none" if PIXEL in there else ""
         raise ValueError(f"{data.name} has no test images, which its layout ({data.layout}) names{further}")

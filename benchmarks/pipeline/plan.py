@@ -260,7 +260,7 @@ def _uncounted(prepared: Prepared) -> list[str]:
         if steps and type(detector).fit is not Detector.fit and getattr(detector, "epsilon", True):
             found.append(f"{name}: its input steps, further passes, are known once it is fitted")
     if "checkpoint" in prepared.trained.options and prepared.data.task in IMAGES:
-        most = min(IMAGES[prepared.data.task], len(prepared.data.sets["val"]))
+        most = min(IMAGES[prepared.data.task], len(prepared.data.sets[prepared.data.tried_on]))
         found.append(
             f"the check of the network on {most} validation images, as they are and with reversed channels; more "
             "passes where it is near chance"

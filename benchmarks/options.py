@@ -229,6 +229,14 @@ Level = Annotated[
         rich_help_panel=METHODS,
     ),
 ]
+LeaveOneOut = Annotated[
+    bool,
+    typer.Option(
+        "--leave-one-out",
+        help="with --level pixel: draw <ind>-anomalies on the fit images, and score each by fits without its image",
+        rich_help_panel=METHODS,
+    ),
+]
 PixelEvaluator = Annotated[
     str,
     typer.Option(

@@ -65,6 +65,7 @@ def main(
     naive: options.Naive = True,
     level: options.Level = None,
     pixel_evaluator: options.PixelEvaluator = "exact",
+    leave_one_out: options.LeaveOneOut = False,
     false_alarm_rate: options.FalseAlarmRate = None,
     calibrate_share: options.CalibrateShare = None,
     calibrate_on: options.CalibrateOn = None,

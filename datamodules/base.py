@@ -47,6 +47,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         mean, std: of the normalisation, per channel, of images in [0, 1]; default by data set.
         channels: 1 or 3, that images are turned to; default by data set.
         keep_ratio: for segmentation: images keep their aspect ratio, as for detection.
+        leave_one_out: the set's own anomalies are drawn on the images of "train", not of "test".
 
     Attributes:
         sets: {"train", "val", "test": ImageSet}; after :meth:`setup`.
@@ -79,6 +80,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         std: Sequence[float] | None = None,
         channels: int | None = None,
         keep_ratio: bool = False,
+        leave_one_out: bool = False,
     ) -> None:
         super().__init__()
         self.root = None if root is None or miniature else Path(root).expanduser()
@@ -89,7 +91,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         self.ood, self.batch_size, self.num_workers, self.seed = tuple(ood), batch_size, num_workers, seed
         self.given_ood: Mapping[str, OODSource] = {}
         self.download, self.limit, self._asked_size = download, limit, image_size
-        self.keep_ratio = keep_ratio
+        self.keep_ratio, self.leave_one_out = keep_ratio, leave_one_out
         self.recipe = recipe or Recipe.named(self.default_recipe)
         self.severity, self.every_kind = severity, every_kind
         self._read_as(channels, mean, std)
@@ -108,6 +110,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         ood: Sequence[str],
         image_size: tuple[int, int] | None = None,
         keep_ratio: bool = False,
+        leave_one_out: bool = False,
         **given: Any,
     ) -> Self:
         """A copy that is not set up, with other OoD sets, and another input where mean, std or channels are given."""
@@ -115,6 +118,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         other.ood, other.sets, other.ood_sets = tuple(ood), {}, {}
         other._asked_size = image_size or self._asked_size
         other.keep_ratio = keep_ratio or self.keep_ratio
+        other.leave_one_out = leave_one_out or self.leave_one_out
         other._read_as(**given)
         return other
 

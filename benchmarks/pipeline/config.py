@@ -48,6 +48,7 @@ class Settings:
         out: folder that results and leaderboard are written to; None: nothing is written.
         progress: show progress bars on a terminal. command: that the results say they come from.
         levels: of the task that are run; () stands for all. pixel_evaluator: of `lsood.choices.PIXEL_EVALUATORS`.
+        leave_one_out: <ind>-anomalies are drawn on the fit images, and scored by fits without the image they are on.
         keep_ratio: images of segmentation keep their aspect ratio, and image_size only bounds them.
         methods: as typed; () stands for the defaults of the task, see `benchmarks.tasks`.
 
@@ -62,6 +63,7 @@ class Settings:
     naive: bool = True
     levels: tuple[str, ...] = ()
     pixel_evaluator: str = "exact"
+    leave_one_out: bool = False
     network: str | None = None
     module: nn.Module | None = field(default=None, repr=False, compare=False)
     preset: str | None = None
@@ -127,6 +129,8 @@ class Settings:
             )
         if unknown_levels := [level for level in self.levels if level not in LEVELS]:
             raise unknown("level", unknown_levels[0], LEVELS)
+        if self.leave_one_out and self.rows_of_ind:
+            raise ValueError("--leave-one-out draws anomalies on the images that are fitted on: it needs --level pixel")
         if self.pixel_evaluator not in PIXEL_EVALUATORS:
             raise ValueError(
                 f"--pixel-evaluator must be one of {', '.join(PIXEL_EVALUATORS)}, got {self.pixel_evaluator!r}"

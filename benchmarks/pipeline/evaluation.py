@@ -16,12 +16,14 @@ import torch
 
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.failures import Case
+from benchmarks.pipeline.left_one_out import left_one_out
 from benchmarks.pipeline.level_methods import LevelMethods
 from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.scoring import Scoring
 from benchmarks.pipeline.tuning import Adversarial, tuned, validation_rows
 from datamodules import BenchmarkDataModule, ImageSet, Subset
 from datamodules.imagesets.base import fingerprint_of
+from datamodules.registry import ANOMALIES
 from leaderboards.schema import IMAGE
 from lsood.detector import Detector
 from lsood.extraction.activations import Activations
@@ -75,6 +77,7 @@ class Evaluation:
     false_alarm_rate: float = 0.05
     protocols: Sequence[str] = ("no-ood",)
     unsupported_protocols: Mapping[str, str] = field(default_factory=dict)
+    _train: Measurement = field(init=False, repr=False)
 
     def run(self) -> Evaluated:
         """Everything."""
@@ -126,6 +129,7 @@ class Evaluation:
         train = self.extraction.measure(
             "fit", self.data.fit_dataloader(), images.fingerprint, _distinct(probes)
         )
+        self._train = train
         for own in self.methods:
             own.fit(own.failures.alive(cases[own.level.name]), train)
 
@@ -251,12 +255,27 @@ class Evaluation:
                 continue
             steps = _steps([d for ood, d in own if ood in ("", name)])
             images = self.data.ood_sets[name]
-            probes = self._probes(detectors, cases, name)
+            left = self._left_one_out(found, name)
+            for case, detector in left.items():
+                found[case][name] = detector
+            probes = self._probes([*left.values()] if left else detectors, cases, name)
             sets[name] = self.extraction.measure(
                 name, loader, images.fingerprint, probes, steps, images.smallest_components
             )
         return sets
 
+
+    def _left_one_out(self, found: TunedDetectors, ood: str) -> dict[Case, Detector]:
+        """The detectors of a set whose anomalies are drawn on the fit images; {} of any other set."""
+        if not self.data.leave_one_out or ood != f"{self.data.name}{ANOMALIES}":
+            return {}
+        first, images = self.methods[0], self.data.ood_sets[ood]
+        rows, sources = first.level.fit_rows(self._train), dict(zip(images.keys, images.sources, strict=True))
+        made = {
+            case: first.failures.run(case, partial(left_one_out, of[""], rows, sources))
+            for case, of in found.items()
+        }
+        return {case: detector for case, detector in made.items() if detector is not None}
 
     def _ind_sets(self, cases: Mapping[str, Sequence[Case]]) -> list[str]:
         """The in-distribution sets that are measured beside the fit set: where only score maps of OoD images are

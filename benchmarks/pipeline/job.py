@@ -95,7 +95,10 @@ def _made(settings: Settings, given: Given) -> BenchmarkDataModule:
     data: BenchmarkDataModule
     if isinstance(given.data, BenchmarkDataModule):
         data = given.data.copied(
-            settings.ood, keep_ratio=settings.keep_ratio, **data_input(settings, given.data)
+            settings.ood,
+            keep_ratio=settings.keep_ratio,
+            leave_one_out=settings.leave_one_out,
+            **data_input(settings, given.data),
         )
     else:
         kind = given.data or module_of(settings.ind, settings.keep_together)
@@ -111,6 +114,7 @@ def _made(settings: Settings, given: Given) -> BenchmarkDataModule:
             severity=settings.severity,
             every_kind=settings.every_kind,
             keep_ratio=settings.keep_ratio,
+            leave_one_out=settings.leave_one_out,
             **data_input(settings, kind),
         )
     data.given_ood = given.ood

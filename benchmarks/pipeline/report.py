@@ -86,6 +86,8 @@ def _run_settings(settings: Settings, data: BenchmarkDataModule) -> dict[str, An
         "severity": data.severity,
         "every_kind": data.every_kind,
     }
+    if settings.leave_one_out:
+        shared["leave_one_out"] = True
     if settings.keep_ratio:
         shared["keep_ratio"] = True
     if settings.calibrate_share is not None:

@@ -25,6 +25,7 @@ class Host(Protocol):
     recipe: Recipe
     severity: str
     every_kind: bool
+    leave_one_out: bool
     ood: tuple[str, ...]
     calibrated_on: str | None
     image_size: tuple[int, int]

@@ -104,7 +104,8 @@ class Anomalies:
         settings = (data.severity, data.every_kind)
         if own_anomalies(self.name, data):
             name = f"{data.name}{ANOMALIES}"
-            return AnomalousSet(tested(data.sets["test"]), data.recipe, data.seed, name, data.view(), *settings)
+            base = data.sets["train"] if data.leave_one_out else tested(data.sets["test"])
+            return AnomalousSet(base, data.recipe, data.seed, name, data.view(), *settings)
         ind = str(drawn_on(self.name))
         images = located_set(ind).located(data) if ind in DATAMODULES else own_images(ind, data)
         base, view = capped(images, data.limit, data.seed), module_of(ind).view()

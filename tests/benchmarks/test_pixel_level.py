@@ -9,13 +9,18 @@ import torch
 from sklearn.metrics import average_precision_score
 from torch import nn
 
+from anomalies import Recipe
 from benchmarks import evaluate
 from datamodules import CityscapesDataModule, module_of
+from datamodules.imagesets.base import NOT_DRAWN
 from leaderboards import markdown
 from leaderboards.boards import boards
 from leaderboards.run_identity import run_id
+from lsood import OnePass
+from lsood.extraction.pixel_tally import enlarged
 from lsood.metrics.pixel.components import components
-from networks import NETWORKS, build
+from lsood.probes.pixel_neighbours import PixelFeatures, PixelNeighbours
+from networks import NETWORKS, adapt, build
 
 TRACKS = {"dataset_AnomalyTrack": (72, 128), "dataset_ObstacleTrack": (90, 170)}
 OOD = ["road-anomaly-21", "road-obstacle-21"]
@@ -201,6 +206,45 @@ def test_levels_that_cannot_be_run_are_refused(root, tmp_path):
         evaluate(
             Net(), "cityscapes", OOD, data_root=root, level="pixel", **{**OPTIONS, "methods": ["mahalanobis"]}
         )
+
+
+def test_anomalies_on_the_fit_frames_are_scored_by_fits_without_them(root):
+    """Every frame's map against a bank of the other seven frames, by hand."""
+    asked = {"data_root": root, "level": "pixel", "recipe": "objects", **OPTIONS}
+    with pytest.raises(ValueError, match="--leave-one-out .* needs --level pixel"):
+        evaluate(Net(), "cityscapes", OOD, **{**asked, "level": None}, leave_one_out=True)
+    found = evaluate(Net(), "cityscapes", ["cityscapes-anomalies", OOD[1]], leave_one_out=True, **asked)
+    cell = cells(found, "cityscapes-anomalies")["latent-neighbour"]
+    assert cell.failure is None and cell.n_images > 3
+    plain = evaluate(Net(), "cityscapes", [OOD[1]], **asked)
+    assert cells(found, OOD[1])["latent-neighbour"] == cells(plain, OOD[1])["latent-neighbour"]
+    data = CityscapesDataModule(
+        root, ["cityscapes-anomalies"], image_size=(32, 64), leave_one_out=True, recipe=Recipe.named("objects")
+    )
+    data.setup()
+    scores, labels = [], []
+    network = adapt(Net().eval(), "segmentation", torch.zeros(2, 3, 32, 64), 19)
+    layer = network.feature_layers[-1]
+    features = PixelFeatures(layer, 19)
+    with OnePass(network, [features]) as run:
+        drawn = {}
+        for batch in data.fit_dataloader():
+            rows = run(batch["image"], batch["key"], batch["target"])[features.name]
+            drawn |= dict(zip(batch["key"], rows, strict=True))
+    for batch in data.ood_dataloaders()["cityscapes-anomalies"]:
+        for i, source in enumerate(batch["source"]):
+            if batch["kind"][i] == NOT_DRAWN:
+                continue
+            others = torch.stack([rows for key, rows in drawn.items() if key != source])
+            probe = PixelNeighbours.of(layer, others)
+            with OnePass(network, [probe]) as run:
+                maps = run(batch["image"][i : i + 1], [batch["key"][i]])[probe.name]
+            scores.append(enlarged(maps[0, 0], tuple(batch["anomaly"][i].shape)))
+            labels.append(batch["anomaly"][i].numpy())
+    scores, labels = np.stack(scores), np.stack(labels)
+    known = labels != 255
+    truth = average_precision_score(labels[known], scores[known].astype(float))
+    assert cell.metrics["ap"].value == pytest.approx(truth, abs=1e-6)
 
 
 def test_inputs_keep_their_ratio(root, pixels):

@@ -130,7 +130,9 @@ class Settings:
         if unknown_levels := [level for level in self.levels if level not in LEVELS]:
             raise unknown("level", unknown_levels[0], LEVELS)
         if self.leave_one_out and self.rows_of_ind:
-            raise ValueError("--leave-one-out draws anomalies on the images that are fitted on: it needs --level pixel")
+            raise ValueError(
+                "--leave-one-out draws anomalies on the images that are fitted on: it needs --level pixel"
+            )
         if self.pixel_evaluator not in PIXEL_EVALUATORS:
             raise ValueError(
                 f"--pixel-evaluator must be one of {', '.join(PIXEL_EVALUATORS)}, got {self.pixel_evaluator!r}"

@@ -264,7 +264,6 @@ class Evaluation:
             )
         return sets
 
-
     def _left_one_out(self, found: TunedDetectors, ood: str) -> dict[Case, Detector]:
         """The detectors of a set whose anomalies are drawn on the fit images; {} of any other set."""
         if not self.data.leave_one_out or ood != f"{self.data.name}{ANOMALIES}":

@@ -286,9 +286,7 @@ class Extraction:
         return PixelTally(names, folder, self.pixel_evaluator, smallest)
 
 
-def _joined(
-    planes: Sequence[Tensor | None], probes: Sequence[PixelProbe], batch: dict[str, Any]
-) -> Tensor:
+def _joined(planes: Sequence[Tensor | None], probes: Sequence[PixelProbe], batch: dict[str, Any]) -> Tensor:
     """The score maps of all probes, (B, S, h, w); zeros where one failed, to be dropped in the end."""
     there = next((plane for plane in planes if plane is not None), batch["image"])
     size = len(batch["key"]), *there.shape[-2:]

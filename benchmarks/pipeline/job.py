@@ -82,7 +82,9 @@ def check_levels(settings: Settings, data: BenchmarkDataModule) -> None:
     if settings.levels and others:
         rows = " or ".join(f"{level}s" for level in settings.levels)
         if len(others) == len(settings.methods):
-            raise ValueError(f"no method of this run scores {rows}; --level {' '.join(settings.levels)} needs one")
+            raise ValueError(
+                f"no method of this run scores {rows}; --level {' '.join(settings.levels)} needs one"
+            )
         log.info("methods that do not score %s are left out: %s", rows, ", ".join(others))
     if settings.rows_of_ind and not len(data.sets["test"]):
         further = "; --level pixel needs none" if PIXEL in there else ""

@@ -112,8 +112,8 @@ class Figure:
     def warning(self) -> str:
         """What is to be said of a figure near chance."""
         return (
-            f"{self.name} {self.value:.3f} on {self.images} {self.part} images is near chance ({self.chance:.3f}): what "
-            "follows says nothing about this network"
+            f"{self.name} {self.value:.3f} on {self.images} {self.part} images is near chance ({self.chance:.3f}): "
+            "what follows says nothing about this network"
         )
 
     @property
@@ -132,8 +132,9 @@ def check_network(
     order: str = "rgb",
     largest: float = 1,
 ) -> tuple[Figure | None, list[str]]:
-    """Log the accuracy or mIoU of a network on at most 256 (32 of segmentation) validation images, or fit images where none validates; near chance warn,
-    and tell which of the usual causes would explain it; else warn where reversed channels would do clearly better.
+    """Log the accuracy or mIoU of a network on at most 256 (32 of segmentation) validation images, or fit images where
+    none validates; near chance warn, and tell which of the usual causes would explain it; else warn where reversed
+    channels would do clearly better.
 
     Returns:
         The figure, None where no image has a label and for other tasks; and what belongs on every page.

@@ -32,9 +32,9 @@ class SampleDataset(Dataset[dict[str, Any]]):
     """Samples of a set.
 
     A sample is a dict: "image" (C, H, W) float32 normalised, "target" as the task's ``target_of`` makes it, "key" str;
-    with ``masks`` also "anomaly" uint8 of the raw image's size, 1 anomalous, 0 not, 255 unknown; of images with anomalies drawn on them
-    also "kind" str, "severity" int and "source" str, the key of the clean image. Where images are in memory, targets
-    are classes, and neither augmentation nor masks are asked for, a batch is converted at once.
+    with ``masks`` also "anomaly" uint8 of the raw image's size, 1 anomalous, 0 not, 255 unknown; of images with
+    anomalies drawn on them also "kind" str, "severity" int and "source" str, the key of the clean image. Where images
+    are in memory, targets are classes, and neither augmentation nor masks are asked for, a batch is converted at once.
 
     Args:
         images: the raw set.

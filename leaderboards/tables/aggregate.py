@@ -39,10 +39,11 @@ def rows(results: Sequence[Result], level: str = IMAGE) -> pd.DataFrame:
         (AUROC of the image-statistics baseline on the same images), gain (over it), threshold, stated_rate
         (false-alarm rate that it was set for), calibration (the images that gave it), <metric>_low and _high
         (95 % interval, one seed) or <metric>_std (population, several seeds), n_images, n_fit (images for fitting),
-        n_in, n_out and further counts of the first seed, seeds (with metrics), protocol, ind, ind_origin, ood_origin, ood_fingerprint, network,
-        network_metric, checkpoint (one seed), run_id (of the board), synthetic (of the OoD set: "noise", "anomalies" or
-        empty), settings of the level, fit_seconds, score_seconds, intervals, block_length and blocks (see
-        `leaderboards.tables.assumptions`), failure, and <block>_failure. What was not recorded is empty.
+        n_in, n_out and further counts of the first seed, seeds (with metrics), protocol, ind, ind_origin, ood_origin,
+        ood_fingerprint, network, network_metric, checkpoint (one seed), run_id (of the board), synthetic (of the OoD
+        set: "noise", "anomalies" or empty), settings of the level, fit_seconds, score_seconds, intervals, block_length
+        and blocks (see `leaderboards.tables.assumptions`), failure, and <block>_failure. What was not recorded is
+        empty.
 
     Raises:
         ValueError: unknown level.

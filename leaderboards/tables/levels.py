@@ -156,8 +156,9 @@ PIXEL_LEVEL = Level(
     reference=RANDOM,
     sizes="{n_images} images with masks",
     note="The pixels of all images with an anomaly mask are pooled, at the size of the masks (of results that name no "
-    "evaluator: at the network's input size), without ignored pixels; exact for float16 scores, with evaluator smiyc at "
-    "the thresholds of SegmentMeIfYouCan's code, which makes AP and F1* higher. AP depends on the share of anomalous pixels, which is the AP of a random score. "
+    "evaluator: at the network's input size), without ignored pixels; exact for float16 scores, with evaluator smiyc "
+    "at the thresholds of SegmentMeIfYouCan's code. AP depends on the share of anomalous pixels, which is the AP of a "
+    "random score. "
     "sIoU, PPV and F1 comp. are computed on components at the threshold of F1*, as in SegmentMeIfYouCan. Intervals are "
     "95 %, Wilson's with the variance of a bootstrap over source images.",
     strata_note="By kind and severity: AP over the pixels of the images of a kind or severity. AP depends on the share "

@@ -36,7 +36,7 @@ Labels = NDArray[np.uint8]
 
 
 def enlarged(scores: Tensor, size: tuple[int, ...]) -> NDArray[np.float16]:
-    """A score map (h, w) in the size (H, W) of its mask, bilinear in float32 (corners are not aligned), then float16."""
+    """A score map (h, w) in the size (H, W) of its mask: bilinear in float32, corners not aligned, then float16."""
     scores = scores.float()
     if tuple(scores.shape) != size:
         scores = F.interpolate(scores[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]

@@ -44,8 +44,8 @@ class PixelScores(Probe):
 
 
 class PixelProbe(Probe):
-    """(B, S, h, w) float32 score maps, higher = more anomalous, for pixel-level metrics; they are enlarged to the masks'
-    sizes and tallied as float16, not kept.
+    """(B, S, h, w) float32 score maps, higher = more anomalous, for pixel-level metrics; they are enlarged to the sizes
+    of the masks and tallied as float16, not kept.
 
     Attributes:
         scores: names of the S scores; each names everything that changes its values.

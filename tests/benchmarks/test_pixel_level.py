@@ -174,7 +174,7 @@ def test_the_evaluators_share_no_board(root, pixels):
 
 
 def test_a_set_without_its_test_part_says_so(root, tmp_path, caplog):
-    with pytest.raises(ValueError, match="cityscapes has no test images, .*; --level pixel needs none"):
+    with pytest.raises(ValueError, match=r"cityscapes has no test images, .*; --level pixel needs none"):
         evaluate(Net(), "cityscapes", OOD, data_root=root, **OPTIONS)
     data = CityscapesDataModule(root)
     data.setup()
@@ -211,7 +211,7 @@ def test_levels_that_cannot_be_run_are_refused(root, tmp_path):
 def test_anomalies_on_the_fit_frames_are_scored_by_fits_without_them(root):
     """Every frame's map against a bank of the other seven frames, by hand."""
     asked = {"data_root": root, "level": "pixel", "recipe": "objects", **OPTIONS}
-    with pytest.raises(ValueError, match="--leave-one-out .* needs --level pixel"):
+    with pytest.raises(ValueError, match=r"--leave-one-out .* needs --level pixel"):
         evaluate(Net(), "cityscapes", OOD, **{**asked, "level": None}, leave_one_out=True)
     found = evaluate(Net(), "cityscapes", ["cityscapes-anomalies", OOD[1]], leave_one_out=True, **asked)
     cell = cells(found, "cityscapes-anomalies")["latent-neighbour"]
@@ -219,7 +219,11 @@ def test_anomalies_on_the_fit_frames_are_scored_by_fits_without_them(root):
     plain = evaluate(Net(), "cityscapes", [OOD[1]], **asked)
     assert cells(found, OOD[1])["latent-neighbour"] == cells(plain, OOD[1])["latent-neighbour"]
     data = CityscapesDataModule(
-        root, ["cityscapes-anomalies"], image_size=(32, 64), leave_one_out=True, recipe=Recipe.named("objects")
+        root,
+        ["cityscapes-anomalies"],
+        image_size=(32, 64),
+        leave_one_out=True,
+        recipe=Recipe.named("objects"),
     )
     data.setup()
     scores, labels = [], []

@@ -146,7 +146,11 @@ def plain_scores(made, name="cityscapes-anomalies"):
             F.interpolate(one[None], mask.shape, mode="bilinear", align_corners=False)[0]
             for one, mask in zip(maps, batch["anomaly"], strict=True)
         ]
-        rows += list(zip(batch["key"], batch["kind"], map(np.array, maps), map(np.array, batch["anomaly"]), strict=True))
+        rows += list(
+            zip(
+                batch["key"], batch["kind"], map(np.array, maps), map(np.array, batch["anomaly"]), strict=True
+            )
+        )
     return rows
 
 

@@ -163,13 +163,16 @@ def test_maps_are_enlarged_to_masks_of_any_size():
         tally.add(maps, [labels[0], torch.from_numpy(labels[1]), labels[2]], ["x", "y", "z"])
         made = tally.finish()
     for name, plane in (("a", 0), ("b", 1)):
-        large = [bilinear(m[plane].double().numpy(), label.shape) for m, label in zip(maps, labels, strict=True)]
+        large = [
+            bilinear(m[plane].double().numpy(), label.shape) for m, label in zip(maps, labels, strict=True)
+        ]
         kept = np.concatenate([label.ravel() for label in labels])
         scores = np.concatenate([one.ravel() for one in large])[kept != 255]
         found = made.scores[name].metrics(np.ones((1, 3)))
         for metric, value in expected(kept[kept != 255], scores).items():
             assert found[metric][0] == pytest.approx(value, abs=1e-3), metric
-        for one, mine in zip(large, [enlarged(m[plane], label.shape) for m, label in zip(maps, labels)]):
+        for one, m, label in zip(large, maps, labels, strict=True):
+            mine = enlarged(m[plane], label.shape)
             np.testing.assert_allclose(mine.astype(float), one, atol=1e-3, rtol=1e-3)
         threshold = made.scores[name].threshold[0]
         parts = [

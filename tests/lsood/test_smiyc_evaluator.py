@@ -72,9 +72,11 @@ def test_it_gives_the_figures_of_the_authors_code(step, track):
 
 
 def test_the_exact_evaluator_gives_others():
-    """With few anomalous pixels the quantiles lie dense among them: AP is too high. Pixels at the threshold are lost."""
+    """With few anomalous pixels the quantiles lie dense among them: AP is too high. Ties at the threshold are lost."""
     maps, labels = frames(1000)
-    few = [np.where((label == 1) & (np.arange(320) % 40 > 0), 255, label).astype(np.uint8) for label in labels]
+    few = [
+        np.where((label == 1) & (np.arange(320) % 40 > 0), 255, label).astype(np.uint8) for label in labels
+    ]
     smiyc, exact = (figures(tallied(maps, few, name, (50, 10)), 6) for name in ("smiyc", "exact"))
     assert smiyc["ap"] > exact["ap"] + 0.004 and smiyc["f1"] > exact["f1"]
     maps, labels = frames(2)

@@ -1,4 +1,4 @@
-"""How the pixels of an image are counted for the curve, and which of them are called anomalous at its best threshold."""
+"""How the pixels of an image are counted for the curve, and which of them are called anomalous at its threshold."""
 
 from __future__ import annotations
 

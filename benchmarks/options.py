@@ -60,6 +60,14 @@ ImageSize = Annotated[
     tuple[int, int] | None,
     typer.Option(help="height and width of the network input (default: by data set)", rich_help_panel=DATA),
 ]
+KeepRatio = Annotated[
+    bool,
+    typer.Option(
+        "--keep-ratio",
+        help="segmentation: images keep their aspect ratio, the input size only bounds them",
+        rich_help_panel=DATA,
+    ),
+]
 Limit = Annotated[
     int | None,
     typer.Option(
@@ -213,6 +221,28 @@ Protocols = Annotated[
     ),
 ]
 Naive = Annotated[bool, typer.Option(help="also run the image-statistics baseline", rich_help_panel=METHODS)]
+Level = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="levels to run: image, pixel, object, as far as the task has them (default: all); pixel alone needs no "
+        "in-distribution test images; several",
+        rich_help_panel=METHODS,
+    ),
+]
+LeaveOneOut = Annotated[
+    bool,
+    typer.Option(
+        "--leave-one-out",
+        help="with --level pixel: draw <ind>-anomalies on the fit images, and score each by fits without its image",
+        rich_help_panel=METHODS,
+    ),
+]
+PixelEvaluator = Annotated[
+    str,
+    typer.Option(
+        help="exact, or smiyc: as SegmentMeIfYouCan's code evaluates score maps", rich_help_panel=METHODS
+    ),
+]
 FalseAlarmRate = Annotated[
     float | None,
     typer.Option(help="false-alarm rate that thresholds are set for (default: .05)", rich_help_panel=METHODS),

@@ -46,6 +46,8 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         limit: at most so many images of every set.
         mean, std: of the normalisation, per channel, of images in [0, 1]; default by data set.
         channels: 1 or 3, that images are turned to; default by data set.
+        keep_ratio: for segmentation: images keep their aspect ratio, as for detection.
+        leave_one_out: the set's own anomalies are drawn on the images of "train", not of "test".
 
     Attributes:
         sets: {"train", "val", "test": ImageSet}; after :meth:`setup`.
@@ -77,6 +79,8 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         channels: int | None = None,
+        keep_ratio: bool = False,
+        leave_one_out: bool = False,
     ) -> None:
         super().__init__()
         self.root = None if root is None or miniature else Path(root).expanduser()
@@ -87,6 +91,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         self.ood, self.batch_size, self.num_workers, self.seed = tuple(ood), batch_size, num_workers, seed
         self.given_ood: Mapping[str, OODSource] = {}
         self.download, self.limit, self._asked_size = download, limit, image_size
+        self.keep_ratio, self.leave_one_out = keep_ratio, leave_one_out
         self.recipe = recipe or Recipe.named(self.default_recipe)
         self.severity, self.every_kind = severity, every_kind
         self._read_as(channels, mean, std)
@@ -100,11 +105,20 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         if mean is not None and std is not None:
             self.mean, self.std = tuple(mean), tuple(std)
 
-    def copied(self, ood: Sequence[str], image_size: tuple[int, int] | None = None, **given: Any) -> Self:
+    def copied(
+        self,
+        ood: Sequence[str],
+        image_size: tuple[int, int] | None = None,
+        keep_ratio: bool = False,
+        leave_one_out: bool = False,
+        **given: Any,
+    ) -> Self:
         """A copy that is not set up, with other OoD sets, and another input where mean, std or channels are given."""
         other = copy.copy(self)
         other.ood, other.sets, other.ood_sets = tuple(ood), {}, {}
         other._asked_size = image_size or self._asked_size
+        other.keep_ratio = keep_ratio or self.keep_ratio
+        other.leave_one_out = leave_one_out or self.leave_one_out
         other._read_as(**given)
         return other
 
@@ -137,7 +151,10 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         self.sets = {part: capped(s, self.limit, self.seed) for part, s in self.split(self._folder).items()}
         height, width = self._asked_size or self.default_size()
         self.image_size = (height, width)
-        aspect = self.task_handler.keep_aspect
+        task = self.task_handler
+        if self.keep_ratio and not (task.masks or task.keep_aspect):
+            raise ValueError(f"keep_ratio is for segmentation; images for {self.task} have one size")
+        aspect = task.keep_aspect or self.keep_ratio
         self.preprocess = Preprocess(self.image_size, self.mean, self.std, self.channels, aspect)
         self.ood_sets = self.load_ood_sets()
 
@@ -195,7 +212,7 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         return SampleDataset(images, self.preprocess, task.target_of, augment, masks)
 
     def loader(self, images: ImageSet, masks: bool = False) -> Loader:
-        """Images of any set in order, in this pre-processing; for detection in batches of equal shape."""
+        """Images of any set in order, in this pre-processing; where they keep their ratio in batches of equal shape."""
         return ordered(self._dataset(images, masks=masks), self.batch_size, self.num_workers)
 
     def _shuffled(self, images: ImageSet, batch_size: int | None) -> Loader:
@@ -221,6 +238,11 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
     def fit_dataloader(self) -> Loader:
         """The training images in order, not augmented: what detectors are fitted on."""
         return self.loader(self.sets["train"])
+
+    @property
+    def tried_on(self) -> str:
+        """The part whose images a network is tried on before it is measured: "val", or "train" where none validates."""
+        return "val" if len(self.sets["val"]) else "train"
 
     def val_dataloader(self) -> Loader:
         """Held-out in-distribution images."""

@@ -7,9 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from leaderboards.schema import Result
+from leaderboards.schema import PIXEL, Result
 
 Identity = dict[str, Any]
+EVALUATOR = "pixel evaluator"
+EARLIER = "exact, masks at the network's input size"
 TRAINING = "training "
 SETTINGS = {
     "image_size": "image size",
@@ -62,9 +64,15 @@ def identity(result: Result) -> Identity:
         free = {"seed", *INPUT}
         options = {name: value for name, value in network.options.items() if name not in free}
         found |= {f"{TRAINING}{name}": value for name, value in options.items()} | {"trained here": True}
-    return found | {
+    if result.level == PIXEL:
+        found[EVALUATOR] = result.settings.get("pixel_evaluator", EARLIER)
+    found |= {
         name: result.settings[key] for key, name in SETTINGS.items() if result.settings.get(key) is not None
     }
+    if result.settings.get("keep_ratio"):
+        size = SETTINGS["image_size"]
+        found[size] = f"{'x'.join(map(str, found[size]))}, ratio kept"
+    return found
 
 
 def run_id(result: Result) -> str:
@@ -73,7 +81,8 @@ def run_id(result: Result) -> str:
 
 
 def id_of(found: Mapping[str, Any]) -> str:
-    """12 hex digits of the sha256 of an identity as JSON."""
+    """12 hex digits of the sha256 of an identity as JSON; results that name no pixel evaluator keep theirs."""
+    found = {name: value for name, value in found.items() if (name, value) != (EVALUATOR, EARLIER)}
     return hashlib.sha256(canonical(found).encode()).hexdigest()[:12]
 
 

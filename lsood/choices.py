@@ -8,3 +8,5 @@ PRECISIONS = ("float32", "bfloat16")
 """dtypes of the feature-extraction passes."""
 REDUCTIONS = ("fullmean", "mean", "avgpool", "raw")
 """Reductions of latent maps, see `lsood.extraction.reductions`."""
+PIXEL_EVALUATORS = ("exact", "smiyc")
+"""How pixels are counted and called anomalous, see `lsood.metrics.pixel.evaluators`."""

@@ -13,7 +13,7 @@ from torch import nn
 from benchmarks.pipeline.config import Settings
 from lsood.text import unknown
 
-OTHER_NAMES = {"checkpoint": "checkpoints", "network_arg": "network_args"}
+OTHER_NAMES = {"checkpoint": "checkpoints", "network_arg": "network_args", "level": "levels"}
 """{option: its field of Settings} where the names differ."""
 OWN = (
     *("ind", "ood", "network", "module", "methods", "describe_network", "dry_run", "progress", "command"),

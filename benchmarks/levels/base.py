@@ -152,7 +152,7 @@ class Level(ABC):
             title: "ind-val", "ind-test" or an OoD set. sources: keys of the clean images.
         """
         if self._paired(title):
-            keys = set(self.data.sets["test"].keys)
+            keys = set(self.data.sets["train" if self.data.leave_one_out else "test"].keys)
             return [self.data.sequence_of(source) if source in keys else None for source in sources]
         rule = sequence_rule(title, self.data)
         return [None if rule is None else rule(source) for source in sources]

@@ -12,8 +12,10 @@ from anomalies.variants import SEVERITY_CHOICES
 from benchmarks.tracking import check_trackers
 from datamodules.imagesets.left_out import MAX_BAD
 from datamodules.ood.outliers.clashes import one_place
-from lsood.choices import PRECISIONS, PROTOCOLS, REDUCTIONS
+from leaderboards.schema import LEVELS, PIXEL
+from lsood.choices import PIXEL_EVALUATORS, PRECISIONS, PROTOCOLS, REDUCTIONS
 from lsood.io import check_file, check_writable, expanded
+from lsood.text import unknown
 from networks.outside.classes import read_names
 from networks.outside.spec import arguments_of
 
@@ -45,6 +47,9 @@ class Settings:
         trains_alone: networks are trained and nothing is measured; ``checkpoints`` is what they start from.
         out: folder that results and leaderboard are written to; None: nothing is written.
         progress: show progress bars on a terminal. command: that the results say they come from.
+        levels: of the task that are run; () stands for all. pixel_evaluator: of `lsood.choices.PIXEL_EVALUATORS`.
+        leave_one_out: <ind>-anomalies are drawn on the fit images, and scored by fits without the image they are on.
+        keep_ratio: images of segmentation keep their aspect ratio, and image_size only bounds them.
         methods: as typed; () stands for the defaults of the task, see `benchmarks.tasks`.
 
     Raises:
@@ -56,6 +61,9 @@ class Settings:
     methods: tuple[str, ...] = ()
     protocols: tuple[str, ...] = ("no-ood",)
     naive: bool = True
+    levels: tuple[str, ...] = ()
+    pixel_evaluator: str = "exact"
+    leave_one_out: bool = False
     network: str | None = None
     module: nn.Module | None = field(default=None, repr=False, compare=False)
     preset: str | None = None
@@ -79,6 +87,7 @@ class Settings:
     outliers: str | None = None
     epochs: int | None = None
     image_size: tuple[int, int] | None = None
+    keep_ratio: bool = False
     limit: int | None = None
     recipe: str | None = None
     severity: str = "mixed"
@@ -108,15 +117,25 @@ class Settings:
         object.__setattr__(self, "out", expanded(self.out))
         if self.out is not None:
             check_writable(self.out, f"--out {self.out}")
-        for name in ("ood", "protocols", "track"):
+        for name in ("ood", "protocols", "track", "levels"):
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         object.__setattr__(self, "data_root", expanded(self.data_root))
         object.__setattr__(self, "checkpoints", tuple(path.expanduser() for path in self.checkpoints))
         if not (self.ood or self.describe_network or self.trains_alone):
             raise ValueError("--ood needs at least one OoD set; see --list")
-        if unknown := [p for p in self.protocols if p not in PROTOCOLS]:
+        if others := [p for p in self.protocols if p not in PROTOCOLS]:
             raise ValueError(
-                f"--protocols: unknown protocol {unknown[0]!r}; protocols: {', '.join(PROTOCOLS)}"
+                f"--protocols: unknown protocol {others[0]!r}; protocols: {', '.join(PROTOCOLS)}"
+            )
+        if unknown_levels := [level for level in self.levels if level not in LEVELS]:
+            raise unknown("level", unknown_levels[0], LEVELS)
+        if self.leave_one_out and self.rows_of_ind:
+            raise ValueError(
+                "--leave-one-out draws anomalies on the images that are fitted on: it needs --level pixel"
+            )
+        if self.pixel_evaluator not in PIXEL_EVALUATORS:
+            raise ValueError(
+                f"--pixel-evaluator must be one of {', '.join(PIXEL_EVALUATORS)}, got {self.pixel_evaluator!r}"
             )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError("--seeds needs at least one seed, each once")
@@ -175,6 +194,11 @@ class Settings:
             read_names(self.classes)
         for path in self.checkpoints:
             check_file(path, f"--checkpoint {path}")
+
+    @property
+    def rows_of_ind(self) -> bool:
+        """Whether in-distribution validation and test images are scored: not where pixels of OoD images alone are."""
+        return self.levels != (PIXEL,)
 
     def _check_input(self) -> None:
         """What the network's input is said to be."""

@@ -16,16 +16,19 @@ import torch
 
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.failures import Case
+from benchmarks.pipeline.left_one_out import left_one_out
 from benchmarks.pipeline.level_methods import LevelMethods
 from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.scoring import Scoring
 from benchmarks.pipeline.tuning import Adversarial, tuned, validation_rows
 from datamodules import BenchmarkDataModule, ImageSet, Subset
 from datamodules.imagesets.base import fingerprint_of
+from datamodules.registry import ANOMALIES
 from leaderboards.schema import IMAGE
 from lsood.detector import Detector
 from lsood.extraction.activations import Activations
 from lsood.extraction.measurement import Measurement
+from lsood.out_of_fold import calibrates
 from lsood.probes.base import Probe
 from lsood.probes.objects import ObjectProbe
 from lsood.probes.perturbation import Perturbation
@@ -36,7 +39,9 @@ TunedDetectors = dict[Case, dict[str, Detector]]
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Results of every level, and the measurements of "ind-val", "ind-test" and of every OoD set."""
+    """Results of every level, and the measurements of "ind-val" and "ind-test", where a level needs them, and of every
+    OoD set.
+    """
 
     scored: list[Scored]
     sets: dict[str, Measurement]
@@ -72,6 +77,7 @@ class Evaluation:
     false_alarm_rate: float = 0.05
     protocols: Sequence[str] = ("no-ood",)
     unsupported_protocols: Mapping[str, str] = field(default_factory=dict)
+    _train: Measurement = field(init=False, repr=False)
 
     def run(self) -> Evaluated:
         """Everything."""
@@ -96,7 +102,7 @@ class Evaluation:
         for own in self.methods[1:]:
             own_cases = cases[own.level.name]
             detectors = {case: {"": own.detectors[case[0]]} for case in own.failures.alive(own_cases)}
-            for case, one in detectors.items():
+            for case, one in detectors.items() if "ind-val" in sets else ():
                 own.calibrate(case, one[""], sets["ind-val"])
             scored += self._scored(own, own_cases, sets, detectors)
         return Evaluated(scored, sets)
@@ -123,6 +129,7 @@ class Evaluation:
         train = self.extraction.measure(
             "fit", self.data.fit_dataloader(), images.fingerprint, _distinct(probes)
         )
+        self._train = train
         for own in self.methods:
             own.fit(own.failures.alive(cases[own.level.name]), train)
 
@@ -133,7 +140,9 @@ class Evaluation:
         score rows of the set; of the in-distribution sets ("") only those levels do whose rows are scored one by one.
         """
         first, *others = self.methods
-        probes = [*first.level.probes(), *first.level.probes_of(list(detectors))]
+        probes = list(first.level.probes())
+        if ood or first.level.row_scores:
+            probes += first.level.probes_of(list(detectors))
         for own in others:
             probes += own.level.probes()
             if ood in own.level.ood_sets() or (not ood and own.level.row_scores):
@@ -232,20 +241,49 @@ class Evaluation:
         steps = _steps([d for _, d in own])
         detectors = [*(d for _, d in own), *candidates]
         probes = self._probes(detectors, cases)
-        loaders = {"ind-val": self.data.val_dataloader(), "ind-test": self.data.test_dataloader()}
         sets: dict[str, Measurement] = {}
-        for name, loader in loaders.items():
+        for name in self._ind_sets(cases):
             images = self.data.sets[name.removeprefix("ind-")]
+            loader = self.data.loader(images)
             sets[name] = self.extraction.measure(name, loader, images.fingerprint, probes, steps)
             for case, of in found.items() if name == "ind-val" else ():
                 for detector in of.values() if case[1] == "no-ood" else ():
                     self.methods[0].calibrate(case, detector, sets[name])
+        scored = {name for own in self.methods for name in own.level.ood_sets()}
         for name, loader in self.data.ood_dataloaders().items():
+            if name not in scored:
+                continue
             steps = _steps([d for ood, d in own if ood in ("", name)])
-            fingerprint = self.data.ood_sets[name].fingerprint
-            probes = self._probes(detectors, cases, name)
-            sets[name] = self.extraction.measure(name, loader, fingerprint, probes, steps)
+            images = self.data.ood_sets[name]
+            left = self._left_one_out(found, name)
+            for case, detector in left.items():
+                found[case][name] = detector
+            probes = self._probes([*left.values()] if left else detectors, cases, name)
+            sets[name] = self.extraction.measure(
+                name, loader, images.fingerprint, probes, steps, images.smallest_components
+            )
         return sets
+
+    def _left_one_out(self, found: TunedDetectors, ood: str) -> dict[Case, Detector]:
+        """The detectors of a set whose anomalies are drawn on the fit images; {} of any other set."""
+        if not self.data.leave_one_out or ood != f"{self.data.name}{ANOMALIES}":
+            return {}
+        first, images = self.methods[0], self.data.ood_sets[ood]
+        rows, sources = first.level.fit_rows(self._train), dict(zip(images.keys, images.sources, strict=True))
+        made = {
+            case: first.failures.run(case, partial(left_one_out, of[""], rows, sources))
+            for case, of in found.items()
+        }
+        return {case: detector for case, detector in made.items() if detector is not None}
+
+    def _ind_sets(self, cases: Mapping[str, Sequence[Case]]) -> list[str]:
+        """The in-distribution sets that are measured beside the fit set: where only score maps of OoD images are
+        evaluated the validation images alone, if there are any and a method is calibrated on them.
+        """
+        if any(own.level.row_scores for own in self.methods):
+            return ["ind-val", "ind-test"]
+        learning = any(calibrates(d) for own in self.methods for d in own.fitted(cases[own.level.name]))
+        return ["ind-val"] if learning and len(self.data.sets["val"]) else []
 
 
 def _steps(detectors: Sequence[Detector]) -> list[Perturbation]:

@@ -66,6 +66,7 @@ class Extraction:
         network_name: for people who look at what the cache holds.
         device: "cpu", "cuda" or "mps".
         precision: of the passes, "float32" or "bfloat16".
+        pixel_evaluator: of score maps, see `lsood.choices.PIXEL_EVALUATORS`.
         prepared: what probes prepared for this network, shared by all sets.
         watch: called with (title, batches) around every pass, to show progress; returns the batches.
 
@@ -90,6 +91,7 @@ class Extraction:
     seconds: float = 0.0
     limit: BatchLimit = field(default_factory=BatchLimit)
     network_name: str = ""
+    pixel_evaluator: str = "exact"
 
     def measure(
         self,
@@ -98,6 +100,7 @@ class Extraction:
         fingerprint: str,
         probes: Sequence[Probe],
         perturbations: Sequence[Perturbation] = (),
+        smallest: tuple[int, int] | None = None,
     ) -> Measurement:
         """The measurement of one set; ``metadata`` of its images holds what anomalies were drawn on them, see
         `benchmarks.pipeline.strata`.
@@ -108,19 +111,20 @@ class Extraction:
                 tallied.
             fingerprint: of the set's content and of everything done to it before pre-processing.
             probes: of images, of score maps (`PixelProbe`) and of objects (`ObjectProbe`).
+            smallest: components of the set that count, see `lsood.metrics.pixel.components.components`.
 
         Raises:
             ValueError: an empty set, repeated keys, or values that are not finite.
         """
         folder = self.store / self._address(fingerprint)
-        known, missing = self._known(folder, probes, perturbations)
+        known, missing = self._known(folder, probes, perturbations, smallest)
         if not missing and known is not None:
             self.from_cache += known.images.images
             with suppress(OSError):  # the time of the last use
                 os.utime(folder / INDEX)
             return known
         start = time.perf_counter()
-        fresh = self._pass(title, loader, missing, folder)
+        fresh = self._pass(title, loader, missing, self._tally(folder, missing.pixels, smallest))
         self.seconds += time.perf_counter() - start
         fresh.images.metadata.update(
             network=self.network_hash,
@@ -143,13 +147,21 @@ class Extraction:
         return Measurement(images, pixels, fresh.objects or known.objects)
 
     def missing(
-        self, fingerprint: str, probes: Sequence[Probe], perturbations: Sequence[Perturbation] = ()
+        self,
+        fingerprint: str,
+        probes: Sequence[Probe],
+        perturbations: Sequence[Perturbation] = (),
+        smallest: tuple[int, int] | None = None,
     ) -> Missing:
         """What :meth:`measure` would have to measure of a set."""
-        return self._known(self.store / self._address(fingerprint), probes, perturbations)[1]
+        return self._known(self.store / self._address(fingerprint), probes, perturbations, smallest)[1]
 
     def _known(
-        self, folder: Path, probes: Sequence[Probe], perturbations: Sequence[Perturbation]
+        self,
+        folder: Path,
+        probes: Sequence[Probe],
+        perturbations: Sequence[Perturbation],
+        smallest: tuple[int, int] | None,
     ) -> tuple[Measurement | None, Missing]:
         """What the cache holds of what is asked for, and what it does not. Objects come from one pass or not at all:
         another one may keep others, by a rounding.
@@ -160,7 +172,7 @@ class Extraction:
         images = self._read(folder, names)
         if images is None or "labels" not in images:
             return None, asked
-        pixels = PixelSet.load(folder) if pixel_probes else None
+        pixels = PixelSet.load(folder, self.pixel_evaluator, smallest) if pixel_probes else None
         if pixels is not None and pixels.keys != images.ids:
             log.warning("%s: the tallies of pixels name other images; they are measured anew", folder)
             pixels = None
@@ -190,7 +202,13 @@ class Extraction:
         except FileNotFoundError:
             return None
 
-    def _pass(self, title: str, loader: Iterable[Any], missing: Missing, folder: Path) -> Measurement:
+    def _pass(
+        self,
+        title: str,
+        loader: Iterable[Any],
+        missing: Missing,
+        tallying: AbstractContextManager[PixelTally | None],
+    ) -> Measurement:
         parts: list[dict[str, Tensor]] = []
         keys: list[str] = []
         info: dict[str, list[Any]] = {name: [] for name in ANOMALY_INFO}
@@ -199,7 +217,7 @@ class Extraction:
         probes = [*missing.images, *missing.pixels, *missing.objects]
         failed: dict[str, str] = {}
         with (
-            self._tally(folder, missing.pixels) as tally,
+            tallying as tally,
             self._runner(probes, missing.steps, failed) as run,
         ):
             for batch, row in self._rows(run, self.watch(title, loader)):
@@ -210,10 +228,10 @@ class Extraction:
                 names = [batch["key"][i] for i in chosen]
                 if objects is not None:
                     objects.add(run.objects, target, batch["key"], chosen)
-                planes = [_plane(row, probe, batch) for probe in missing.pixels]
+                planes = [row.pop(probe.name, None) for probe in missing.pixels]
                 if tally is not None and chosen:
-                    scores, masks = torch.cat(planes, dim=1), batch["anomaly"]
-                    tally.add(scores[chosen].numpy(), masks[chosen].numpy(), names)
+                    maps = _joined(planes, missing.pixels, batch)
+                    tally.add(maps[chosen], [batch["anomaly"][i] for i in chosen], names)
                 parts.append({name: value[chosen] for name, value in row.items()})
                 keys += names
                 for name in ANOMALY_INFO if "kind" in batch else ():
@@ -258,20 +276,27 @@ class Extraction:
         for batch in batches:
             yield from self.limit.run(step, batch)
 
-    @staticmethod
-    def _tally(folder: Path, probes: Sequence[PixelProbe]) -> AbstractContextManager[PixelTally | None]:
+    def _tally(
+        self, folder: Path, probes: Sequence[PixelProbe], smallest: tuple[int, int] | None
+    ) -> AbstractContextManager[PixelTally | None]:
         if not probes:
             return nullcontext()
         folder.mkdir(parents=True, exist_ok=True)
-        return PixelTally([name for probe in probes for name in probe.scores], folder)
+        names = [name for probe in probes for name in probe.scores]
+        return PixelTally(names, folder, self.pixel_evaluator, smallest)
 
 
-def _plane(row: dict[str, Tensor], probe: PixelProbe, batch: dict[str, Any]) -> Tensor:
-    """The score maps of a probe; zeros where it failed, to be dropped in the end."""
-    if probe.name in row:
-        return row.pop(probe.name)
-    images, *size = batch["anomaly"].shape
-    return torch.zeros(images, len(probe.scores), *size, dtype=torch.float16)
+def _joined(planes: Sequence[Tensor | None], probes: Sequence[PixelProbe], batch: dict[str, Any]) -> Tensor:
+    """The score maps of all probes, (B, S, h, w); zeros where one failed, to be dropped in the end."""
+    there = next((plane for plane in planes if plane is not None), batch["image"])
+    size = len(batch["key"]), *there.shape[-2:]
+    return torch.cat(
+        [
+            torch.zeros(size[0], len(probe.scores), *size[1:]) if plane is None else plane.float()
+            for plane, probe in zip(planes, probes, strict=True)
+        ],
+        dim=1,
+    )
 
 
 def _plain(value: Any) -> Any:

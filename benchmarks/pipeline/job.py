@@ -42,9 +42,10 @@ from datamodules.imagesets.contents import reading_everything
 from datamodules.imagesets.left_out import LeftOut, current, without_unreadable
 from datamodules.registry import below_data_root
 from leaderboards.build import build
+from leaderboards.schema import PIXEL
 from lsood.extraction.measurement import Measurement
 from lsood.io import log
-from lsood.methods import chosen
+from lsood.methods import chosen, method_class
 from lsood.text import one_line, slug
 from networks.outside.spec import is_predictions
 
@@ -67,13 +68,40 @@ def data_module(settings: Settings, given: Given = NOTHING) -> BenchmarkDataModu
     known = [] if settings.calibrate_on is None else [calibration_images(data, settings.calibrate_on)]
     if check_files([*data.sets.values(), *known, *data.ood_sets.values()], current() or LeftOut(0)):
         data = _made(settings, given)
+    if not (settings.trains_alone or settings.describe_network):
+        check_levels(settings, data)
     return data
+
+
+def check_levels(settings: Settings, data: BenchmarkDataModule) -> None:
+    """Raise ValueError where the levels of a run cannot be evaluated on its data."""
+    there = TASKS.about(data.task, "default_methods")
+    if missing := [level for level in settings.levels if level not in there]:
+        raise ValueError(f"--level {missing[0]}: {data.task} has the levels {', '.join(there)}")
+    others = [spec for spec in settings.methods if not set(method_class(spec).levels) & set(settings.levels)]
+    if settings.levels and others:
+        rows = " or ".join(f"{level}s" for level in settings.levels)
+        if len(others) == len(settings.methods):
+            raise ValueError(
+                f"no method of this run scores {rows}; --level {' '.join(settings.levels)} needs one"
+            )
+        log.info("methods that do not score %s are left out: %s", rows, ", ".join(others))
+    if settings.rows_of_ind and not len(data.sets["test"]):
+        further = "; --level pixel needs none" if PIXEL in there else ""
+        raise ValueError(f"{data.name} has no test images, which its layout ({data.layout}) names{further}")
+    if settings.levels == (PIXEL,) and not any(images.masked for images in data.ood_sets.values()):
+        raise ValueError(f"--level pixel: no anomaly masks in {', '.join(data.ood_sets)}")
 
 
 def _made(settings: Settings, given: Given) -> BenchmarkDataModule:
     data: BenchmarkDataModule
     if isinstance(given.data, BenchmarkDataModule):
-        data = given.data.copied(settings.ood, **data_input(settings, given.data))
+        data = given.data.copied(
+            settings.ood,
+            keep_ratio=settings.keep_ratio,
+            leave_one_out=settings.leave_one_out,
+            **data_input(settings, given.data),
+        )
     else:
         kind = given.data or module_of(settings.ind, settings.keep_together)
         data = kind(
@@ -87,6 +115,8 @@ def _made(settings: Settings, given: Given) -> BenchmarkDataModule:
             recipe=None if settings.recipe is None else recipe_of(settings.recipe, settings.ind),
             severity=settings.severity,
             every_kind=settings.every_kind,
+            keep_ratio=settings.keep_ratio,
+            leave_one_out=settings.leave_one_out,
             **data_input(settings, kind),
         )
     data.given_ood = given.ood
@@ -110,7 +140,9 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: Gi
 
 def _run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: Given) -> Results:
     whole, data = data, calibrated_data(data, settings)
-    rate = check_rate(settings.false_alarm_rate, FALSE_ALARM_RATE, len(data.sets["val"]))
+    rate = FALSE_ALARM_RATE
+    if settings.rows_of_ind:
+        rate = check_rate(settings.false_alarm_rate, rate, len(data.sets["val"]))
     watched = watch if settings.progress else unwatched
     files: tuple[Trained, Extraction] | None = None
     if isinstance(given.network, ClosedNetwork):
@@ -134,7 +166,10 @@ def _run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: G
     ).run()
     scored = beside_naive(evaluated.scored)
     tell_intervals(scored)
-    figures = {part: _figures(task, evaluated.sets[f"ind-{part}"]) for part in ("test", "val")}
+    figures = {
+        part: _figures(task, evaluated.sets[f"ind-{part}"]) if settings.rows_of_ind else {}
+        for part in ("test", "val")
+    }
     forwarded = {**extraction.forwarded, "from_cache": extraction.from_cache}
     phases = ", ".join(f"{phase} {n}" for phase, n in extraction.forwarded.items()) or "none"
     log.info("images forwarded: %s; read from the cache: %d", phases, extraction.from_cache)

@@ -17,7 +17,7 @@ from benchmarks.pipeline.calibration import calibrated_data
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.given import NOTHING, Given
-from benchmarks.pipeline.job import data_module
+from benchmarks.pipeline.job import check_levels, data_module
 from benchmarks.pipeline.prepared import Prepared, prepare
 from benchmarks.under_test.asked import under_test
 from benchmarks.under_test.cached import Planned, planning
@@ -123,6 +123,7 @@ def _plan(settings: Settings, given: Given) -> Plan:
         data = data_module(dataclasses.replace(settings, ood=names), given)
     else:
         data.ood, data.ood_sets = names, found
+    check_levels(settings, data)
     own = Plan(data, missing, network_name(settings, data))
     for seed in settings.seeds:
         own.seeds.append(_of_seed(settings, data, seed))
@@ -164,7 +165,9 @@ def expected(
     fit += [p for own in prepared.methods for d in alive[own.level.name] for p in _fit_probes(own.level, d)]
     found = [("fit", sets["train"], _distinct(fit), list[Perturbation]())]
     steps = list({s.name: s for d in alive[first.level.name] for s in _steps(d)}.values())
-    scored = {"ind-val": sets["val"], "ind-test": sets["test"], **data.ood_sets}
+    scored = {name: images for name, images in data.ood_sets.items() if name in _names(prepared)}
+    if prepared.settings.rows_of_ind:
+        scored = {"ind-val": sets["val"], "ind-test": sets["test"], **scored}
     for title, images in scored.items():
         probes: list[Probe] = []
         for own in prepared.methods:
@@ -176,6 +179,11 @@ def expected(
     return found
 
 
+def _names(prepared: Prepared) -> set[str]:
+    """The OoD sets that any level evaluates."""
+    return {name for own in prepared.methods for name in own.level.ood_sets()}
+
+
 def _pass(
     data: BenchmarkDataModule,
     store: Extraction,
@@ -185,7 +193,7 @@ def _pass(
     probes: Sequence[Probe],
     steps: Sequence[Perturbation],
 ) -> Pass:
-    missing = store.missing(images.fingerprint, probes, steps)
+    missing = store.missing(images.fingerprint, probes, steps, images.smallest_components)
     members = sum(len(getattr(probe, "members", ())) for probe in missing.images)
     found = Pass(title, len(images), 1 + len(missing.steps) + members if missing else 0)
     if not missing:
@@ -196,7 +204,8 @@ def _pass(
     def timed(rows: range, tag: str) -> tuple[float, int]:
         loader = data.loader(Subset(images, rows), masks=masks)
         before, start = _size(sample.store), time.perf_counter()
-        sample.measure(title, loader, f"{title} {tag}", probes, missing.steps)
+        smallest = images.smallest_components
+        sample.measure(title, loader, f"{title} {tag}", probes, missing.steps, smallest)
         return time.perf_counter() - start, _size(sample.store) - before
 
     try:
@@ -251,7 +260,7 @@ def _uncounted(prepared: Prepared) -> list[str]:
         if steps and type(detector).fit is not Detector.fit and getattr(detector, "epsilon", True):
             found.append(f"{name}: its input steps, further passes, are known once it is fitted")
     if "checkpoint" in prepared.trained.options and prepared.data.task in IMAGES:
-        most = min(IMAGES[prepared.data.task], len(prepared.data.sets["val"]))
+        most = min(IMAGES[prepared.data.task], len(prepared.data.sets[prepared.data.tried_on]))
         found.append(
             f"the check of the network on {most} validation images, as they are and with reversed channels; more "
             "passes where it is near chance"

@@ -29,7 +29,7 @@ class Prepared:
 
     Attributes:
         data: that is measured, with the images that calibration is done on as "val".
-        own: methods of the image level with their auxiliary networks. methods: of every level.
+        own: methods of the image level with their auxiliary networks. methods: of every level that is run.
     """
 
     settings: Settings
@@ -56,6 +56,7 @@ class Prepared:
             watch,
             precision=self.settings.precision,
             network_name=self.trained.name,
+            pixel_evaluator=self.settings.pixel_evaluator,
         )
 
 
@@ -72,15 +73,22 @@ def prepare(
     task = TASKS[data.task]
     model_info = model_info_of(trained.network, measured, settings, seed, task)
     mask_seeds = settings.seeds if settings.checkpoints else (seed,)
-    levels: list[Level] = task.levels(trained.network, measured, model_info, settings, mask_seeds)
-    names = methods_at(IMAGE, settings, task)
+    wanted = settings.levels or tuple(task.default_methods)
+    levels: list[Level] = [
+        level
+        for level in task.levels(trained.network, measured, model_info, settings, mask_seeds)
+        if level.name in wanted
+    ]
+    names = methods_at(IMAGE, settings, task) if IMAGE in wanted else []
     if isinstance(trained.network, ClosedNetwork):
         own = plain_methods(names, NO_NETWORK)
     else:
         own = image_methods(names, settings, data, trained, seed)
-    methods = [LevelMethods(levels[0], own.detectors, own.failures)]
-    for level in levels[1:]:
-        plain = plain_methods(methods_at(level.name, settings, task) if level.ood_sets() else [])
+    methods = []
+    for level in levels:
+        plain = own
+        if level.name != IMAGE:
+            plain = plain_methods(methods_at(level.name, settings, task) if level.ood_sets() else [])
         methods.append(LevelMethods(level, plain.detectors, plain.failures))
     return Prepared(settings, measured, task, trained, model_info, levels, own, methods)
 

@@ -15,7 +15,7 @@ from benchmarks.pipeline.scored import Scored
 from benchmarks.results import Run
 from datamodules import BenchmarkDataModule
 from leaderboards.run_identity import run_id
-from leaderboards.schema import IMAGE, Cost, Result
+from leaderboards.schema import IMAGE, PIXEL, Cost, Result
 from lsood.extraction.measurement import Measurement
 from lsood.text import short_names
 
@@ -40,7 +40,8 @@ def results_of(
     runs = []
     halved = {} if batch_size is None else {"batch_size": batch_size}
     for one in scored:
-        told = method_fields(settings, one, **_run_settings(settings, data), **halved)
+        at_level = {"pixel_evaluator": settings.pixel_evaluator} if one.level == PIXEL else {}
+        told = method_fields(settings, one, **_run_settings(settings, data), **at_level, **halved)
         cost = Cost(
             one.fit_seconds,
             one.score_seconds,
@@ -85,6 +86,10 @@ def _run_settings(settings: Settings, data: BenchmarkDataModule) -> dict[str, An
         "severity": data.severity,
         "every_kind": data.every_kind,
     }
+    if settings.leave_one_out:
+        shared["leave_one_out"] = True
+    if settings.keep_ratio:
+        shared["keep_ratio"] = True
     if settings.calibrate_share is not None:
         shared["calibrate_share"] = settings.calibrate_share
     if settings.calibrate_on is not None:

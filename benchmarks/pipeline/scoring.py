@@ -18,6 +18,7 @@ from benchmarks.pipeline.scored import Scored
 from benchmarks.pipeline.tuning import validation_rows
 from leaderboards.schema import OodCell
 from lsood.detector import Detector, scores_of
+from lsood.extraction.activations import Activations
 from lsood.extraction.measurement import Measurement
 from lsood.io import log
 from lsood.metrics.points import threshold_at
@@ -25,6 +26,7 @@ from lsood.text import reason
 
 Tuned = Mapping[str, Detector]
 """{OoD set, or "" for all: fitted detector, tuned as the protocol allows}."""
+NOTHING = Measurement(Activations({}, []))
 EMPTY = pd.DataFrame({"set": [], "key": [], "score": []})
 
 
@@ -93,7 +95,7 @@ class Scoring:
 
     def _cell(self, case: Case, ood: str, method: MethodScores) -> OodCell:
         """The metrics; where computing them raises, the reason."""
-        known, other = self.sets["ind-test"], self.sets[ood]
+        known, other = self.sets.get("ind-test", NOTHING), self.sets[ood]
         try:
             return self.level.cell(ood, known, other, method)
         except Exception as error:

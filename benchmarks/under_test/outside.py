@@ -203,6 +203,6 @@ def _tensors(value: Any) -> list[Tensor]:
 
 
 def first_images(data: BenchmarkDataModule) -> Tensor:
-    """(B, C, H, W): some validation images as the network gets them."""
-    images: Tensor = next(iter(data.val_dataloader()))["image"]
+    """(B, C, H, W): some validation images, or fit images where none validates, as the network gets them."""
+    images: Tensor = next(iter(data.loader(data.sets[data.tried_on])))["image"]
     return images

@@ -88,13 +88,14 @@ class Figure:
 
     Attributes:
         name: "accuracy" or "miou". value: of it. chance: what naming the most frequent class everywhere gives.
-        images: how many.
+        images: how many. part: what they are for, "validation" or "fit".
     """
 
     name: str
     value: float
     chance: float
     images: int
+    part: str = "validation"
 
     @property
     def near_chance(self) -> bool:
@@ -111,8 +112,8 @@ class Figure:
     def warning(self) -> str:
         """What is to be said of a figure near chance."""
         return (
-            f"{self.name} {self.value:.3f} on {self.images} validation images is near chance ({self.chance:.3f}): what "
-            "follows says nothing about this network"
+            f"{self.name} {self.value:.3f} on {self.images} {self.part} images is near chance ({self.chance:.3f}): "
+            "what follows says nothing about this network"
         )
 
     @property
@@ -131,8 +132,9 @@ def check_network(
     order: str = "rgb",
     largest: float = 1,
 ) -> tuple[Figure | None, list[str]]:
-    """Log the accuracy or mIoU of a network on at most 256 (32 of segmentation) validation images; near chance warn,
-    and tell which of the usual causes would explain it; else warn where reversed channels would do clearly better.
+    """Log the accuracy or mIoU of a network on at most 256 (32 of segmentation) validation images, or fit images where
+    none validates; near chance warn, and tell which of the usual causes would explain it; else warn where reversed
+    channels would do clearly better.
 
     Returns:
         The figure, None where no image has a label and for other tasks; and what belongs on every page.
@@ -154,7 +156,9 @@ def check_network(
             log.info("no validation image has a label: the network's accuracy is not checked")
             return None, []
         figure = _figure(data.task, confusion, n)
-        log.info("%s on %d validation images: %.3f", figure.name, n, figure.value)
+        if data.tried_on == "train":
+            figure = replace(figure, part="fit")
+        log.info("%s on %d %s images: %.3f", figure.name, n, figure.part, figure.value)
         if figure.near_chance:
             log.warning(figure.warning)
             for line in _causes(network, data, batches, device, (order, largest)):
@@ -169,7 +173,7 @@ def check_network(
         if not figure.clearly_below(better := _figure(data.task, turned, n)):
             return figure, []
         caution = (
-            f"{figure.name} is {figure.value:.3f} on {n} validation images and would be {better.value:.3f} with the "
+            f"{figure.name} is {figure.value:.3f} on {n} {figure.part} images and would be {better.value:.3f} with the "
             "channels reversed: --channel-order may be wrong"
         )
         log.warning(caution)
@@ -196,7 +200,7 @@ def checked(
 
 
 def _labelled(data: BenchmarkDataModule) -> Iterator[tuple[Tensor, Tensor]]:
-    images = data.sets["val"]
+    images = data.sets[data.tried_on]
     most = IMAGES[data.task]
     chosen = np.random.default_rng([0, len(images)]).permutation(len(images))[:most]
     for batch in data.loader(Subset(images, np.sort(chosen).tolist())):

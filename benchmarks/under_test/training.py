@@ -121,6 +121,10 @@ def check_labelled(data: BenchmarkDataModule) -> None:
         raise ValueError(
             f"{data.name} has no labels, so no network can be trained on it; name a trained one with --checkpoint"
         )
+    if not len(data.sets["val"]):
+        raise ValueError(
+            f"{data.name} has no validation images, which training needs; name a trained network with --checkpoint"
+        )
 
 
 def training_config_of(settings: Settings, data: BenchmarkDataModule, name: str) -> TrainingConfig:

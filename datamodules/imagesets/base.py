@@ -60,6 +60,8 @@ class ImageSet(ABC):
         left_out: keys of images that cannot be read and are no part of the set, see
             `datamodules.imagesets.left_out`.
         synthetic: "noise" or "anomalies" (drawn on images of another set), "" for any other images.
+        smallest_components: pixels of the smallest predicted and true component of anomalous pixels that counts; None:
+            as the benchmark decides.
     """
 
     name: str
@@ -70,6 +72,7 @@ class ImageSet(ABC):
     labelled: bool = False
     left_out: Sequence[str] = ()
     synthetic: str = ""
+    smallest_components: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -8,6 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from datamodules.imagesets.base import ImageSet, Item, fingerprint_of
+from lsood.io import log
+
+FEW = 20
 
 
 class Subset(ImageSet):
@@ -29,6 +32,10 @@ class Subset(ImageSet):
     @property
     def synthetic(self) -> str:  # type: ignore[override]
         return self.base.synthetic
+
+    @property
+    def smallest_components(self) -> tuple[int, int] | None:  # type: ignore[override]
+        return self.base.smallest_components
 
     @property
     def sources(self) -> list[str]:
@@ -93,6 +100,20 @@ def capped(images: ImageSet, limit: int | None, seed: int) -> ImageSet:
         return images
     chosen = np.random.default_rng([seed, len(images)]).permutation(len(images))[:limit]
     return Subset(images, np.sort(chosen).tolist())
+
+
+def train_alone(images: ImageSet, seed: int) -> dict[str, ImageSet]:
+    """The parts of a published set of which the training images alone are there: a tenth of them validates, none of
+    fewer than 20, and there are no test images. Says so.
+    """
+    train, val = hold_out(images, 0.1, seed)
+    if len(images) < FEW:
+        train, val = Subset(images, range(len(images))), Subset(images, [])
+    log.warning(
+        "%s: the part that tests is not there; of its %d training images %d are fitted on, %d validate",
+        images.name, len(images), len(train), len(val),
+    )  # fmt: skip
+    return {"train": train, "val": val, "test": Subset(images, [])}
 
 
 def hold_out(images: ImageSet, share: float, seed: int) -> tuple[Subset, Subset]:

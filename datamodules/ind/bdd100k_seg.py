@@ -10,7 +10,7 @@ from datamodules.formats.labels import IGNORE, lookup
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
-from datamodules.imagesets.subset import hold_out
+from datamodules.imagesets.subset import hold_out, train_alone
 from datamodules.ind.cityscapes import CLASSES
 from lsood.images.listing import image_files
 
@@ -20,7 +20,7 @@ PUBLISHED = {"train": 7000, "val": 1000}
 
 class BDD100kSegmentationDataModule(BenchmarkDataModule):
     """The segmentation labels of images/10k, 19 training ids. Official train less 10 % fits, those validate,
-    official val tests.
+    official val tests. Official train may be there alone, see `datamodules.imagesets.subset.train_alone`.
 
     Normalised with ImageNet's constants.
     """
@@ -42,7 +42,7 @@ class BDD100kSegmentationDataModule(BenchmarkDataModule):
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:
-        return (folder / "images" / "10k" / "val").is_dir()
+        return any((folder / "images" / "10k" / part).is_dir() for part in PUBLISHED)
 
     @classmethod
     def part(cls, folder: Path, part: str) -> FileSet:
@@ -57,6 +57,8 @@ class BDD100kSegmentationDataModule(BenchmarkDataModule):
         )
 
     def split(self, folder: Path) -> dict[str, ImageSet]:
+        if not (folder / "images" / "10k" / "val").is_dir():
+            return train_alone(self.part(folder, "train"), self.seed)
         train, val = hold_out(self.part(folder, "train"), 0.1, self.seed)
         return {"train": train, "val": val, "test": self.part(folder, "val")}
 

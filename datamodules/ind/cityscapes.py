@@ -10,7 +10,7 @@ from datamodules.formats.labels import IGNORE, lookup
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.files import FileSet, Labels
 from datamodules.imagesets.origin import origin_of
-from datamodules.imagesets.subset import hold_out
+from datamodules.imagesets.subset import hold_out, train_alone
 from lsood.images.listing import image_files
 
 CLASSES = (
@@ -24,7 +24,7 @@ PUBLISHED = {"train": 2975, "val": 500}
 
 class CityscapesDataModule(BenchmarkDataModule):
     """19 classes from labelIds, everything else ignored. Official train less 10 % fits, those 10 % validate,
-    official val tests.
+    official val tests. Official train may be there alone, see `datamodules.imagesets.subset.train_alone`.
     """
 
     name = "cityscapes"
@@ -48,7 +48,7 @@ class CityscapesDataModule(BenchmarkDataModule):
 
     @classmethod
     def is_there(cls, folder: Path) -> bool:
-        return (folder / "leftImg8bit" / "val").is_dir()
+        return any((folder / "leftImg8bit" / part).is_dir() for part in PUBLISHED)
 
     @classmethod
     def part(cls, folder: Path, part: str) -> FileSet:
@@ -70,6 +70,8 @@ class CityscapesDataModule(BenchmarkDataModule):
         return f"{city}_{numbers[0]}" if len(numbers) > 1 else None
 
     def split(self, folder: Path) -> dict[str, ImageSet]:
+        if not (folder / "leftImg8bit" / "val").is_dir():
+            return train_alone(self.part(folder, "train"), self.seed)
         train, val = hold_out(self.part(folder, "train"), 0.1, self.seed)
         return {"train": train, "val": val, "test": self.part(folder, "val")}
 

@@ -30,10 +30,10 @@ def of_channels(numbers: Sequence[float], channels: int) -> tuple[float, ...]:
 @dataclass(frozen=True)
 class Preprocess:
     """uint8 images to normalised tensors: grey or RGB as the network needs it, resized with antialiasing,
-    standardised. Masks and boxes are resized with them.
+    standardised. Label maps and boxes are resized with them.
 
     Attributes:
-        image_size: (H, W) every image is resized to; masks with nearest neighbour.
+        image_size: (H, W) every image is resized to; label maps with nearest neighbour.
         mean, std: per channel, of images in [0, 1]: those of the in-distribution set, for every set.
         channels: 3 or 1.
         keep_aspect: image_size only bounds the size, see `size_of`.
@@ -89,11 +89,12 @@ class Preprocess:
             return image
         return self.images(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
 
-    def mask(self, mask: Image) -> Tensor:
-        """(H, W) uint8 -> (*image_size) int64, nearest neighbour, so that no new values appear."""
-        tensor = torch.from_numpy(np.ascontiguousarray(mask))[None]
-        if tuple(tensor.shape[-2:]) != tuple(self.image_size):
-            tensor = F.resize(tensor, list(self.image_size), interpolation=InterpolationMode.NEAREST_EXACT)
+    def label_map(self, labels: Image) -> Tensor:
+        """(H, W) uint8 -> (*size_of(H, W)) int64, nearest neighbour, so that no new values appear."""
+        tensor = torch.from_numpy(np.ascontiguousarray(labels))[None]
+        size = self.size_of(*tensor.shape[-2:])
+        if tuple(tensor.shape[-2:]) != tuple(size):
+            tensor = F.resize(tensor, list(size), interpolation=InterpolationMode.NEAREST_EXACT)
         return tensor[0].long()
 
     def boxes(self, boxes: NDArray[np.float32], height: int, width: int) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
+from datamodules.formats.labels import IGNORE
 from datamodules.imagesets.arrays import ArraySet
 from datamodules.imagesets.base import ImageSet, Item
 from datamodules.imagesets.subset import Subset
@@ -17,6 +18,7 @@ from datamodules.loading.preprocess import Preprocess
 
 UNLABELLED = -1
 UNREADABLE = "unreadable"
+ANOMALY = "anomaly"
 Augment = Callable[[Tensor, Any], tuple[Tensor, Any]]
 TargetOf = Callable[[Item, Preprocess], Any]
 
@@ -30,9 +32,9 @@ class SampleDataset(Dataset[dict[str, Any]]):
     """Samples of a set.
 
     A sample is a dict: "image" (C, H, W) float32 normalised, "target" as the task's ``target_of`` makes it, "key" str;
-    with ``masks`` also "anomaly" (H, W) uint8, 1 anomalous, 0 not, 255 unknown; of images with anomalies drawn on them
-    also "kind" str, "severity" int and "source" str, the key of the clean image. Where images are in memory, targets
-    are classes, and neither augmentation nor masks are asked for, a batch is converted at once.
+    with ``masks`` also "anomaly" uint8 of the raw image's size, 1 anomalous, 0 not, 255 unknown; of images with
+    anomalies drawn on them also "kind" str, "severity" int and "source" str, the key of the clean image. Where images
+    are in memory, targets are classes, and neither augmentation nor masks are asked for, a batch is converted at once.
 
     Args:
         images: the raw set.
@@ -69,11 +71,7 @@ class SampleDataset(Dataset[dict[str, Any]]):
         if item.kind:
             sample |= {"kind": item.kind, "severity": item.severity, "source": item.source}
         if self.masks:
-            sample["anomaly"] = (
-                torch.full(self.preprocess.image_size, 255, dtype=torch.uint8)
-                if item.anomaly is None
-                else self.preprocess.mask(item.anomaly).byte()
-            )
+            sample[ANOMALY] = _mask_of(item)
         return sample
 
     def _or_reason(self, index: int) -> dict[str, Any]:
@@ -100,16 +98,22 @@ class SampleDataset(Dataset[dict[str, Any]]):
         }
 
 
+def _mask_of(item: Item) -> Tensor:
+    if item.anomaly is None:
+        return torch.full(item.image.shape[:2], IGNORE, dtype=torch.uint8)
+    return torch.from_numpy(np.ascontiguousarray(item.anomaly, dtype=np.uint8))
+
+
 def collate(samples: dict[str, Any] | list[dict[str, Any]]) -> dict[str, Any]:
-    """A batch from samples, or the batch that was made at once; targets with boxes stay a list. {UNREADABLE: {index:
-    reason}} where files of some are at fault.
+    """A batch from samples, or the batch that was made at once; targets with boxes and anomaly masks stay lists.
+    {UNREADABLE: {index: reason}} where files of some are at fault.
     """
     if isinstance(samples, dict):
         return samples
     if bad := [sample[UNREADABLE] for sample in samples if UNREADABLE in sample]:
         return {UNREADABLE: {index: reason for one in bad for index, reason in one.items()}}
-    targets = [sample["target"] for sample in samples]
-    if not isinstance(targets[0], dict):
-        return default_collate(samples)
-    rest = [{name: value for name, value in sample.items() if name != "target"} for sample in samples]
-    return default_collate(rest) | {"target": targets}
+    lists = [ANOMALY] if ANOMALY in samples[0] else []
+    if isinstance(samples[0]["target"], dict):
+        lists.append("target")
+    rest = [{name: value for name, value in sample.items() if name not in lists} for sample in samples]
+    return default_collate(rest) | {name: [sample[name] for sample in samples] for name in lists}

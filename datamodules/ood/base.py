@@ -25,6 +25,7 @@ class Host(Protocol):
     recipe: Recipe
     severity: str
     every_kind: bool
+    leave_one_out: bool
     ood: tuple[str, ...]
     calibrated_on: str | None
     image_size: tuple[int, int]
@@ -74,6 +75,8 @@ class OODSet:
         read: the set from its folder; by default all images below, see `datamodules.formats.folders.folder_set`.
         fetch: downloads it into a data root; None: it cannot be downloaded.
         boxed: the set from its folder with the boxes of its objects; None: it has none.
+        smallest_components: pixels of the smallest predicted and true component of anomalous pixels that counts, as its
+            publishers evaluate it; None: they do not say.
     """
 
     name: str
@@ -86,6 +89,7 @@ class OODSet:
     read: Callable[[Path], ImageSet] | None = None
     fetch: Callable[[Path], Any] | None = None
     boxed: Callable[[Path], ImageSet] | None = None
+    smallest_components: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if not self.layout:
@@ -104,7 +108,10 @@ class OODSet:
 
     def load(self, folder: Path) -> ImageSet:
         """The images of the set in a folder."""
-        return folder_set(self.name, folder, self.published) if self.read is None else self.read(folder)
+        found = folder_set(self.name, folder, self.published) if self.read is None else self.read(folder)
+        if self.smallest_components is not None:
+            found.smallest_components = self.smallest_components
+        return found
 
     def located(self, data: Host) -> ImageSet:
         """All images of the set below the root of a data module.

@@ -104,7 +104,8 @@ class Anomalies:
         settings = (data.severity, data.every_kind)
         if own_anomalies(self.name, data):
             name = f"{data.name}{ANOMALIES}"
-            return AnomalousSet(data.sets["test"], data.recipe, data.seed, name, data.view(), *settings)
+            base = data.sets["train"] if data.leave_one_out else tested(data.sets["test"])
+            return AnomalousSet(base, data.recipe, data.seed, name, data.view(), *settings)
         ind = str(drawn_on(self.name))
         images = located_set(ind).located(data) if ind in DATAMODULES else own_images(ind, data)
         base, view = capped(images, data.limit, data.seed), module_of(ind).view()
@@ -144,7 +145,14 @@ def own_images(name: str, data: Host, ood: bool = False) -> ImageSet:
     other = module(data.root, seed=data.seed, download=data.download)
     other.prepare_data()
     other.setup()
-    return other.sets["test"]
+    return tested(other.sets["test"])
+
+
+def tested(images: ImageSet) -> ImageSet:
+    """The test part of an in-distribution set; raises ValueError: it has no images."""
+    if not len(images):
+        raise ValueError(f"{images.name}: its test images are needed, and there are none")
+    return images
 
 
 def of_no_part(images: ImageSet, data: Host) -> ImageSet:
@@ -167,6 +175,6 @@ def located_set(name: str) -> OODSet:
         module.source,
         layout=module.layout,
         there=module.is_there,
-        read=lambda folder: module(folder).split(folder)["test"],
+        read=lambda folder: tested(module(folder).split(folder)["test"]),
         fetch=module.fetch if module.can_be_fetched() else None,
     )

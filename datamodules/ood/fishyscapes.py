@@ -47,4 +47,5 @@ FISHYSCAPES = OODSet(
     layout="fishyscapes/images/*.png with fishyscapes/labels/*_labels.png",
     there=_there,
     read=with_masks("fishyscapes", 100, "images", Numbered),
+    smallest_components=(500, 100),  # SegmentMeIfYouCan evaluates it with its anomaly track's sizes
 )

@@ -38,6 +38,7 @@ ROAD_ANOMALY = OODSet(
     layout=LAYOUT.format(ANOMALY_TRACK[0]),
     there=partial(_there, ANOMALY_TRACK),
     read=with_masks("road-anomaly-21", 10, "images", _masks_of),
+    smallest_components=(500, 100),
 )
 ROAD_OBSTACLE = OODSet(
     name="road-obstacle-21",
@@ -47,4 +48,5 @@ ROAD_OBSTACLE = OODSet(
     layout=LAYOUT.format(OBSTACLE_TRACK[0]),
     there=partial(_there, OBSTACLE_TRACK),
     read=with_masks("road-obstacle-21", 30, "images", _masks_of),
+    smallest_components=(50, 10),
 )

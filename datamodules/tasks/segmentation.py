@@ -26,8 +26,10 @@ class Segmentation(Task):
     def target_of(item: Item, preprocess: Preprocess) -> Tensor:
         """The label map in the network's size; 255 everywhere without one."""
         if isinstance(item.target, np.ndarray):
-            return preprocess.mask(item.target)
-        return torch.full(preprocess.image_size, IGNORE)
+            return preprocess.label_map(item.target)
+        if isinstance(item.image, Tensor):
+            return torch.full(item.image.shape[-2:], IGNORE)
+        return torch.full(preprocess.size_of(*item.image.shape[:2]), IGNORE)
 
     @staticmethod
     def label_classes(class_names: Sequence[str]) -> tuple[str, ...]:

@@ -38,11 +38,12 @@ def rows(results: Sequence[Result], level: str = IMAGE) -> pd.DataFrame:
         Columns method, ood, (part: "pooled" or "mean over images",) a column per metric as a fraction or count, naive
         (AUROC of the image-statistics baseline on the same images), gain (over it), threshold, stated_rate
         (false-alarm rate that it was set for), calibration (the images that gave it), <metric>_low and _high
-        (95 % interval, one seed) or <metric>_std (population, several seeds), n_images, n_in, n_out and further counts
-        of the first seed, seeds (with metrics), protocol, ind, ind_origin, ood_origin, ood_fingerprint, network,
-        network_metric, checkpoint (one seed), run_id (of the board), synthetic (of the OoD set: "noise", "anomalies" or
-        empty), settings of the level, fit_seconds, score_seconds, intervals, block_length and blocks (see
-        `leaderboards.tables.assumptions`), failure, and <block>_failure. What was not recorded is empty.
+        (95 % interval, one seed) or <metric>_std (population, several seeds), n_images, n_fit (images for fitting),
+        n_in, n_out and further counts of the first seed, seeds (with metrics), protocol, ind, ind_origin, ood_origin,
+        ood_fingerprint, network, network_metric, checkpoint (one seed), run_id (of the board), synthetic (of the OoD
+        set: "noise", "anomalies" or empty), settings of the level, fit_seconds, score_seconds, intervals, block_length
+        and blocks (see `leaderboards.tables.assumptions`), failure, and <block>_failure. What was not recorded is
+        empty.
 
     Raises:
         ValueError: unknown level.
@@ -107,7 +108,7 @@ def _columns(level: Level) -> list[str]:
         *metrics,
         *("naive", "gain", "threshold", "stated_rate", "calibration"),
         *(f"{metric}{end}" for metric in metrics for end in ENDS[1:]),
-        *("n_images", "n_in", "n_out", *(f"n_{name}" for name in level.counts)),
+        *("n_images", "n_fit", "n_in", "n_out", *(f"n_{name}" for name in level.counts)),
         *("seeds", "protocol", "ind", "ind_origin", "ood_origin", "network", "network_metric", "checkpoint"),
         *("ood_fingerprint", "run_id", "synthetic"),
         *level.settings,
@@ -143,6 +144,7 @@ def _row(members: Members, level: Level, board: str) -> dict[str, Any]:
         "stated_rate": _mean(rate for r, _ in whole if (rate := stated_rate(r)) is not None),
         "calibration": calibration_of(whole[0][0]) if whole else "",
         "n_images": cell.n_images,
+        "n_fit": run.ind.n_fit,
         "n_in": cell.n_in,
         "n_out": cell.n_out,
         **{f"n_{name}": cell.counts.get(name) for name in level.counts},
@@ -239,6 +241,8 @@ def groups(table: pd.DataFrame, level: str = IMAGE) -> list[tuple[str, pd.DataFr
         sizes = about.sizes.format_map(first)
         if pd.notna(first.get("n_unknown")):
             sizes += f", {first['n_unknown']} unknown objects"
+        if isinstance(evaluator := first.get("pixel_evaluator"), str):
+            sizes += f", evaluator {evaluator}, n_fit {first['n_fit']}"
         setting = dict(zip(TABLE, key, strict=True))
         setting["network"] += f" ({first['network_metric']})"
         found.append((f"{about.prefix}{title_of_table(setting, main)} · {sizes}", part))

@@ -155,14 +155,17 @@ PIXEL_LEVEL = Level(
     views=(View(PIXELS, "ap"),),
     reference=RANDOM,
     sizes="{n_images} images with masks",
-    note="The pixels of all images with an anomaly mask are pooled, at the network's input size, without ignored "
-    "pixels; exact for float16 scores. AP depends on the share of anomalous pixels, which is the AP of a random score. "
+    note="The pixels of all images with an anomaly mask are pooled, at the size of the masks (of results that name no "
+    "evaluator: at the network's input size), without ignored pixels; exact for float16 scores, with evaluator smiyc "
+    "at the thresholds of SegmentMeIfYouCan's code. AP depends on the share of anomalous pixels, which is the AP of a "
+    "random score. "
     "sIoU, PPV and F1 comp. are computed on components at the threshold of F1*, as in SegmentMeIfYouCan. Intervals are "
     "95 %, Wilson's with the variance of a bootstrap over source images.",
     strata_note="By kind and severity: AP over the pixels of the images of a kind or severity. AP depends on the share "
     "of anomalous pixels: compare methods on one kind, not kinds with each other. Cells with fewer than 5 images are "
     "blank.",
     counts=("ignored",),
+    settings=("pixel_evaluator",),
     means=("image-means", "mean over images"),
     intervals=names(PIXELS),
     scale=(0.0, 1.0),

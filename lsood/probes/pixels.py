@@ -44,7 +44,8 @@ class PixelScores(Probe):
 
 
 class PixelProbe(Probe):
-    """(B, S, H, W) float16 score maps, higher = more anomalous, for pixel-level metrics; they are tallied, not kept.
+    """(B, S, h, w) float32 score maps, higher = more anomalous, for pixel-level metrics; they are enlarged to the sizes
+    of the masks and tallied as float16, not kept.
 
     Attributes:
         scores: names of the S scores; each names everything that changes its values.
@@ -53,15 +54,9 @@ class PixelProbe(Probe):
     scores: tuple[str, ...]
 
 
-def to_half(scores: Tensor) -> Tensor:
-    """In float16, clamped to what it holds."""
-    limit = torch.finfo(torch.float16).max
-    return scores.clamp(-limit, limit).half()
-
-
 @dataclass(frozen=True)
 class PixelMaps(PixelProbe):
-    """(B, S, H, W) float16: some of PIXEL_SCORES, default all.
+    """(B, S, h, w) float32: some of PIXEL_SCORES, default all.
 
     They are ranked, so MSP is given as the log odds of "another class": 1 - p underflows where networks are
     sure, and float16 would tie those pixels.
@@ -78,8 +73,7 @@ class PixelMaps(PixelProbe):
         best, which = z.max(1, keepdim=True)
         odds = z.scatter(1, which, -torch.inf).logsumexp(1) - best[:, 0]
         found = dict(zip(PIXEL_SCORES, (odds, *pixel_scores(z)[1:]), strict=True))
-        scores = torch.stack([found[name] for name in self.scores], dim=1)
-        return to_half(scores)
+        return torch.stack([found[name] for name in self.scores], dim=1)
 
 
 @dataclass(frozen=True)

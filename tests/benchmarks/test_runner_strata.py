@@ -142,9 +142,17 @@ def plain_scores(made, name="cityscapes-anomalies"):
     for batch in data.ood_dataloaders()[name]:
         z = network(batch["image"]).detach().double()
         p = z.softmax(1)
-        other = 1 - p.amax(1)
+        other = ((1 - p.amax(1)) / p.amax(1)).log()
         maps = torch.stack([other, -z.amax(1), -z.logsumexp(1), -(p * p.clamp_min(1e-300).log()).sum(1)], 1)
-        rows += list(zip(batch["key"], batch["kind"], maps.numpy(), batch["anomaly"].numpy(), strict=True))
+        maps = [
+            F.interpolate(one[None], mask.shape, mode="bilinear", align_corners=False)[0]
+            for one, mask in zip(maps, batch["anomaly"], strict=True)
+        ]
+        rows += list(
+            zip(
+                batch["key"], batch["kind"], map(np.array, maps), map(np.array, batch["anomaly"]), strict=True
+            )
+        )
     return rows
 
 
@@ -223,8 +231,9 @@ def test_the_latent_neighbour_knows_only_the_fit_set_and_ranks_like_its_definiti
             near = torch.einsum("bchw,mc->bmhw", features.double(), bank.double()).amax(1, keepdim=True)
             size = [stride * n for n in near.shape[-2:]]
             spread = F.interpolate((1 - near).clamp_min(1e-7).log(), size=size, mode="bilinear")
-            maps.append(spread[:, 0, :height, :width])
-            labels.append(batch["anomaly"])
+            inside, size = spread[..., :height, :width], batch["anomaly"][0].shape
+            maps.append(F.interpolate(inside, size, mode="bilinear", align_corners=False)[:, 0])
+            labels.append(torch.stack(batch["anomaly"]))
     scores, labels = torch.cat(maps).numpy(), torch.cat(labels).numpy()
     known = labels != 255
     cell = found.cells[0]

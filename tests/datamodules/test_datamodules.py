@@ -136,7 +136,7 @@ def test_batches_made_at_once_equal_single_samples(minis):
 
 def test_masks_are_resized_without_inventing_classes():
     mask = np.kron(np.array([[0, 18], [255, 7]], np.uint8), np.ones((37, 53), np.uint8))
-    small = Preprocess((16, 24), (0.5,) * 3, (0.5,) * 3).mask(mask)
+    small = Preprocess((16, 24), (0.5,) * 3, (0.5,) * 3).label_map(mask)
     assert set(small.unique().tolist()) == {0, 7, 18, 255}
 
 

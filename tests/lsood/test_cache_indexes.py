@@ -22,7 +22,7 @@ def activations(folder):
 
 def pixels(folder):
     with PixelTally(["s"]) as tally:
-        tally.add(np.random.default_rng(0).random((3, 1, 4, 4)).astype(np.float16), LABELS, KEYS)
+        tally.add(torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0)), LABELS, KEYS)
         tally.finish().save(folder)
     return folder / "pixels.json"
 

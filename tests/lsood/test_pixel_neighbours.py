@@ -29,7 +29,7 @@ def test_distances_equal_brute_force_in_float64(tiny):
     drawn = measured(network, PixelFeatures("relu2", 4, per_image=20), images(seed=1))
     probe = PixelNeighbours.of("relu2", drawn, size=50)
     maps = measured(network, probe, x)
-    assert maps.shape == (3, 1, 24, 32) and maps.dtype == torch.float16
+    assert maps.shape == (3, 1, 24, 32) and maps.dtype == torch.float32
     features = network.relu2(network.conv2(network.drop(network.relu1(network.conv1(x))))).double()
     pooled = F.avg_pool2d(features, 4)
     rows = pooled.permute(0, 2, 3, 1).reshape(-1, 12).detach().numpy()

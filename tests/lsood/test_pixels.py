@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from lsood import OnePass
-from lsood.extraction.pixel_tally import PixelTally
+from lsood.extraction.pixel_tally import PixelTally, enlarged
 from lsood.metrics.pixel.components import component_metrics, components
+from lsood.metrics.pixel.evaluators import best_threshold
 from lsood.metrics.pixel.histogram import (
     BINS,
-    best_key,
+    counted,
     histogram,
     key_scores,
     pixel_metrics,
@@ -50,7 +51,7 @@ def tallied(maps, labels, names=("a", "b"), batch=2):
     keys = [f"k{i}" for i in range(len(maps))]
     with PixelTally(names) as tally:
         for i in range(0, len(maps), batch):
-            tally.add(maps[i : i + batch], labels[i : i + batch], keys[i : i + batch])
+            tally.add(torch.from_numpy(maps[i : i + batch]), labels[i : i + batch], keys[i : i + batch])
         return tally.finish()
 
 
@@ -95,7 +96,7 @@ def test_histograms_add_up_and_ignore():
 def test_the_threshold_is_that_of_the_best_f1():
     maps, labels = frames()
     counts = histogram(score_keys(maps[:, 0]), labels)
-    called = score_keys(maps[:, 0]) >= best_key(counts)
+    called = maps[:, 0] >= best_threshold(*counted(counts))
     tp = (called & (labels == 1)).sum()
     fp, fn = (called & (labels == 0)).sum(), (~called & (labels == 1)).sum()
     assert pixel_metrics(counts)["f1"] == pytest.approx(2 * tp / (2 * tp + fp + fn))
@@ -137,6 +138,76 @@ def test_a_tally_equals_the_whole_set_at_once_and_survives_the_disk(tmp_path):
     assert PixelSet.load(tmp_path) is None and PixelSet.load(tmp_path / "none") is None
 
 
+def bilinear(plane, size):
+    """(h, w) -> size in float64, pixel by pixel: centres are aligned, the edges are repeated."""
+    (h, w), (height, width) = plane.shape, size
+    found = np.zeros(size)
+    for row in range(height):
+        for column in range(width):
+            y, x = (row + 0.5) * h / height - 0.5, (column + 0.5) * w / width - 0.5
+            top, left = max(y, 0), max(x, 0)
+            y0, x0 = int(top), int(left)
+            y1, x1, dy, dx = min(y0 + 1, h - 1), min(x0 + 1, w - 1), top - y0, left - x0
+            upper = plane[y0, x0] * (1 - dx) + plane[y0, x1] * dx
+            found[row, column] = upper * (1 - dy) + (plane[y1, x0] * (1 - dx) + plane[y1, x1] * dx) * dy
+    return found
+
+
+def test_maps_are_enlarged_to_masks_of_any_size():
+    """Against float64 by hand; one batch holds masks of three sizes, one of them that of the maps."""
+    random = np.random.default_rng(0)
+    maps = torch.from_numpy(random.normal(size=(3, 2, 12, 20)).astype(np.float32))
+    labels = [(random.random(size) < 0.2).astype(np.uint8) for size in ((30, 41), (12, 20), (23, 20))]
+    labels[0][:4] = 255
+    with PixelTally(["a", "b"]) as tally:
+        tally.add(maps, [labels[0], torch.from_numpy(labels[1]), labels[2]], ["x", "y", "z"])
+        made = tally.finish()
+    for name, plane in (("a", 0), ("b", 1)):
+        large = [
+            bilinear(m[plane].double().numpy(), label.shape) for m, label in zip(maps, labels, strict=True)
+        ]
+        kept = np.concatenate([label.ravel() for label in labels])
+        scores = np.concatenate([one.ravel() for one in large])[kept != 255]
+        found = made.scores[name].metrics(np.ones((1, 3)))
+        for metric, value in expected(kept[kept != 255], scores).items():
+            assert found[metric][0] == pytest.approx(value, abs=1e-3), metric
+        for one, m, label in zip(large, maps, labels, strict=True):
+            mine = enlarged(m[plane], label.shape)
+            np.testing.assert_allclose(mine.astype(float), one, atol=1e-3, rtol=1e-3)
+        threshold = made.scores[name].threshold[0]
+        parts = [
+            components(enlarged(m[plane], label.shape) >= threshold, label)
+            for m, label in zip(maps, labels, strict=True)
+        ]
+        assert made.scores[name].siou.tolist() == np.concatenate([part.siou for part in parts]).tolist()
+    counts = [[(label == v).sum() for v in (0, 1, 255)] for label in labels]
+    assert made.images.tolist() == counts, "of the masks as they are"
+
+
+def test_maps_become_float16_after_they_are_enlarged():
+    plane = torch.tensor([[0.0, 1 + 2**-12]])
+    assert enlarged(plane, (1, 4))[0, 2] == np.float16(0.75 * (1 + 2**-12))
+    assert enlarged(torch.full((2, 2), 1e9), (3, 3)).max() == 65504
+
+
+def test_components_of_both_tracks_are_counted_in_pixels(tmp_path):
+    """45 and 60 pixels: the obstacle track counts 50 and more, of the predicted ones."""
+    labels = np.zeros((1, 200, 400), np.uint8)
+    labels[0, 10:15, 10:19], labels[0, 50:56, 50:60] = 1, 1
+    maps = torch.from_numpy(np.where(labels == 1, 1.0, 0.0))[:, None]
+    found = {}
+    for smallest in (None, (50, 10), (500, 100)):
+        with PixelTally(["s"], None, "exact", smallest) as tally:
+            tally.add(maps, labels, ["k"])
+            made = tally.finish()
+        found[smallest] = len(made.scores["s"].siou), len(made.scores["s"].ppv)
+        made.save(tmp_path)
+        assert PixelSet.load(tmp_path, "exact", smallest).smallest == smallest
+        assert PixelSet.load(tmp_path, "exact", (7, 7)) is None, "tallies of other sizes are not used"
+        assert PixelSet.load(tmp_path, "smiyc", smallest) is None
+    assert found == {None: (2, 2), (50, 10): (2, 1), (500, 100): (0, 0)}
+
+
 def test_intervals_draw_sources_not_images():
     """Copies of every image under one source say nothing new: the interval does not shrink."""
     maps, labels = frames(8, shift=0.5)
@@ -172,7 +243,7 @@ def compare(predicted, true, ignored=None, **options):
     labels = true.astype(np.uint8)
     if ignored is not None:
         labels[ignored] = 255
-    return components(predicted, labels, **({"smallest_predicted": 0, "smallest_true": 0} | options))
+    return components(predicted, labels, **({"smallest": (0, 0)} | options))
 
 
 def test_a_half_found_thing():
@@ -194,11 +265,9 @@ def test_fragments_count_together_and_false_alarms_alone():
 
 def test_ignored_pixels_and_small_components():
     predicted, true = grid((2, 2, 4, 4), (10, 10, 1, 1)), grid((2, 2, 4, 2), (15, 15, 1, 1))
-    found = compare(
-        predicted, true, ignored=grid((2, 4, 4, 2)), smallest_predicted=0.005, smallest_true=0.005
-    )
+    found = compare(predicted, true, ignored=grid((2, 4, 4, 2)), smallest=(2, 2))
     assert found.siou.tolist() == [1.0] and found.ppv.tolist() == [1.0]
-    touching = compare(grid((15, 15, 2, 2)), true, smallest_true=0.005)
+    touching = compare(grid((15, 15, 2, 2)), true, smallest=(0, 2))
     assert touching.siou.tolist() == [0.0], "8-connected: the small thing is ignored, the large one missed"
     diagonal = grid((2, 2, 2, 2), (4, 4, 2, 2))
     assert len(compare(diagonal, diagonal).siou) == 1
@@ -208,7 +277,7 @@ def test_component_f1_is_the_mean_over_thresholds():
     siou, ppv = np.array([0.9, 0.5, 0.1]), np.array([1.0, 0.6, 0.0])
     found = {name: float(value[0]) for name, value in component_metrics(siou, ppv).items()}
     each = []
-    for tau in np.arange(25, 80, 5) / 100:
+    for tau in np.linspace(0.25, 0.75, 11):
         tp, fp = (siou >= tau).sum(), (ppv < tau).sum()
         each.append(2 * tp / (2 * tp + (3 - tp) + fp))
     assert found == pytest.approx({"siou": 0.5, "ppv": 1.6 / 3, "f1_components": np.mean(each)})
@@ -221,11 +290,11 @@ def by_full_image_masks(predicted, labels, smallest_predicted, smallest_true):
     """The definition, component by component: sizes first, then small true things are cut out of everything."""
     _, gt = cv2.connectedComponents((labels == 1).astype(np.uint8), connectivity=8)
     _, pr = cv2.connectedComponents((predicted & (labels != 255)).astype(np.uint8), connectivity=8)
-    found = [pr == p for p in range(1, pr.max() + 1) if (pr == p).sum() >= smallest_predicted * labels.size]
+    found = [pr == p for p in range(1, pr.max() + 1) if (pr == p).sum() >= smallest_predicted]
     things = [gt == k for k in range(1, gt.max() + 1)]
     small = np.zeros(labels.shape, bool)
     for thing in things:
-        if thing.sum() < smallest_true * labels.size:
+        if thing.sum() < smallest_true:
             small |= thing
     things = [thing for thing in things if not (thing & small).any()]
     found = [one & ~small for one in found if (one & ~small).any()]
@@ -239,7 +308,7 @@ def by_full_image_masks(predicted, labels, smallest_predicted, smallest_true):
     return siou, [((labels == 1) & one).sum() / one.sum() for one in found]
 
 
-@pytest.mark.parametrize(("smallest_predicted", "smallest_true"), [(0, 0), (0.02, 0.006)])
+@pytest.mark.parametrize(("smallest_predicted", "smallest_true"), [(0, 0), (48, 14.4)])
 def test_components_against_full_image_masks(smallest_predicted, smallest_true):
     random = np.random.default_rng(3)
     for _ in range(20):
@@ -247,7 +316,7 @@ def test_components_against_full_image_masks(smallest_predicted, smallest_true):
             cv2.GaussianBlur(random.normal(size=(40, 60)), (0, 0), 2) > level for level in (0.08, 0.12, 0.25)
         )
         labels = np.where(void, 255, true).astype(np.uint8)
-        found = components(predicted, labels, smallest_predicted, smallest_true)
+        found = components(predicted, labels, (smallest_predicted, smallest_true))
         siou, ppv = by_full_image_masks(predicted, labels, smallest_predicted, smallest_true)
         np.testing.assert_allclose(found.siou, siou, rtol=1e-12)
         np.testing.assert_allclose(found.ppv, ppv, rtol=1e-12)
@@ -256,9 +325,9 @@ def test_components_against_full_image_masks(smallest_predicted, smallest_true):
 def test_a_finding_is_measured_before_small_things_are_cut_out():
     """5 of its 9 pixels lie on a thing too small to count: it is large enough, stays one, and hits nothing."""
     true = grid((10, 10, 5, 1))
-    found = compare(grid((8, 10, 9, 1)), true, smallest_predicted=9 / 400, smallest_true=6 / 400)
+    found = compare(grid((8, 10, 9, 1)), true, smallest=(9, 6))
     assert found.siou.tolist() == [] and found.ppv.tolist() == [0.0]
-    inside = compare(true, true, smallest_true=6 / 400)
+    inside = compare(true, true, smallest=(0, 6))
     assert inside.siou.tolist() == [] and inside.ppv.tolist() == []
 
 
@@ -271,7 +340,7 @@ def test_pixel_maps_rank_like_their_definitions(tiny):
     with OnePass(network, [PixelMaps()]) as run:
         maps = run(x, ["a", "b", "c"])[PixelMaps().name]
         assert run.forwarded == {"shared_pass": 3}
-    assert maps.dtype == torch.float16 and maps.shape == (3, len(PIXEL_SCORES), 16, 16)
+    assert maps.dtype == torch.float32 and maps.shape == (3, len(PIXEL_SCORES), 16, 16)
     p = network(x).double().softmax(1).detach()
     msp = 1 - p.amax(1)
     torch.testing.assert_close(maps[:, 0].double().sigmoid(), msp, rtol=2e-3, atol=0)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from lsood.metrics.metric import Metric
 
-TAUS = tuple(tau / 100 for tau in range(25, 80, 5))
+TAUS = tuple(np.linspace(0.25, 0.75, 11))
 FRAME = 1280 * 720
-SMALLEST_PREDICTED, SMALLEST_TRUE = 500 / FRAME, 100 / FRAME
+SHARES = 500 / FRAME, 100 / FRAME
 Array = NDArray[np.float64]
 
 
@@ -33,10 +33,7 @@ class Components:
 
 
 def components(
-    predicted: NDArray[np.bool_],
-    labels: NDArray[np.uint8],
-    smallest_predicted: float = SMALLEST_PREDICTED,
-    smallest_true: float = SMALLEST_TRUE,
+    predicted: NDArray[np.bool_], labels: NDArray[np.uint8], smallest: tuple[float, float] | None = None
 ) -> Components:
     """Compare predicted with true components (8-connected).
 
@@ -45,11 +42,13 @@ def components(
 
     Args:
         predicted: (H, W), called anomalous. labels: (H, W), 1 anomalous, 0 not, 255 ignored.
-        smallest_predicted, smallest_true: as shares of the image; smaller predicted components are dropped,
-            smaller true ones ignored. The defaults are the anomaly track's 500 and 100 pixels of 1280x720.
+        smallest: pixels of the smallest predicted and true component; smaller predicted ones are dropped, smaller true
+            ones ignored. None: as many as 500 and 100 of 1280x720 are of this image.
     """
-    true, n_true = _numbered(labels == 1, smallest_true * labels.size)
-    found, n_found = _numbered(predicted & (labels != 255), smallest_predicted * labels.size)
+    if smallest is None:
+        smallest = SHARES[0] * labels.size, SHARES[1] * labels.size
+    true, n_true = _numbered(labels == 1, smallest[1])
+    found, n_found = _numbered(predicted & (labels != 255), smallest[0])
     shape = (n_true + 2, n_found + 2)
     pairs = np.bincount((true * shape[1] + found).ravel(), minlength=shape[0] * shape[1]).reshape(shape)
     true_areas = pairs[1:-1].sum(1)

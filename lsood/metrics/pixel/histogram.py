@@ -56,12 +56,12 @@ def histogram(keys: Keys, labels: NDArray[np.uint8]) -> Counts:
     return np.stack([np.bincount(keys[labels == label], minlength=BINS) for label in (NORMAL, ANOMALOUS)])
 
 
-def curve(keys: Keys, normal: NDArray[np.generic], anomalous: NDArray[np.generic]) -> Curve:
+def curve(scores: NDArray[np.floating], normal: NDArray[np.generic], anomalous: NDArray[np.generic]) -> Curve:
     """The curve over thresholds of R pools of pixels.
 
     Args:
-        keys: (G,) distinct, rising.
-        normal, anomalous: (G,) or (R, G) pixels of every key.
+        scores: (G,) distinct, rising.
+        normal, anomalous: (G,) or (R, G) pixels of every score.
 
     Raises:
         ValueError: a pool without a pixel of either class.
@@ -70,7 +70,7 @@ def curve(keys: Keys, normal: NDArray[np.generic], anomalous: NDArray[np.generic
     for what, total in (("normal", alarms[:, -1]), ("anomalous", hits[:, -1])):
         if not total.all():
             raise ValueError(f"no {what} pixels")
-    return Curve(key_scores(keys[::-1]).astype(float), hits, alarms)
+    return Curve(scores[::-1].astype(float), hits, alarms)
 
 
 def curve_metrics(of: Curve) -> dict[str, Array]:
@@ -84,17 +84,15 @@ def pixel_metrics(counts: Counts) -> dict[str, float]:
     Raises:
         ValueError: no pixels of a class.
     """
-    keys = np.flatnonzero(counts.any(0)).astype(np.uint16)
-    return {name: float(v[0]) for name, v in curve_metrics(curve(keys, *counts[:, keys])).items()}
+    return {name: float(v[0]) for name, v in curve_metrics(curve(*counted(counts))).items()}
 
 
-def best_key(counts: Counts) -> int:
-    """The threshold of the highest F1 over pixels: pixels whose key is at least this one are called anomalous.
-
-    Chosen on the test set itself, as SegmentMeIfYouCan does.
+def counted(counts: Counts) -> tuple[NDArray[np.float16], Counts, Counts]:
+    """From a (2, 65536) histogram the G scores that occur, rising, and how many pixels that are not anomalous, and are,
+    have each.
     """
-    keys = np.flatnonzero(counts.any(0)).astype(np.uint16)
-    return int(keys[::-1][curve(keys, *counts[:, keys]).best_f1()[1][0]])
+    keys = np.flatnonzero(counts.any(0))
+    return key_scores(keys.astype(np.uint16)), counts[0, keys], counts[1, keys]
 
 
 def random_baseline(prevalence: float) -> dict[str, float]:

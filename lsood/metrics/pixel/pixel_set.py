@@ -6,7 +6,7 @@ Kept per image, so that pools of any images (a kind of anomaly, a bootstrap resa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +27,7 @@ from lsood.metrics.resampling import RESAMPLES, Blocks, chunks
 from lsood.metrics.table import PIXELS
 from lsood.text import one_line
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -35,40 +35,41 @@ class PixelScore:
     """One score on N images: E entries of the images' histograms, their G true and P predicted components.
 
     Attributes:
-        entry_image: (E,) int32, position of the image. entry_key: (E,) uint16, see `lsood.metrics.pixel.histogram`.
+        entry_image: (E,) int32, position of the image. entry_score: (E,), rising for each image: every float16 score of
+            the exact evaluator, float64 thresholds of others, see `lsood.metrics.pixel.evaluators`.
         normal, anomalous: (E,) int32 pixels.
         siou_image, siou, ppv_image, ppv: (G,), (P,), see `lsood.metrics.pixel.components`; empty where no threshold
             exists.
-        threshold: (1,) float16, of the components: that of the highest F1 over the pixels of all images, and
+        threshold: (1,) float64, of the components: that of the highest F1 over the pixels of all images, and
             empty where there are none of a class.
     """
 
     entry_image: NDArray[np.int32]
-    entry_key: NDArray[np.uint16]
+    entry_score: NDArray[np.floating]
     normal: NDArray[np.int32]
     anomalous: NDArray[np.int32]
     siou_image: NDArray[np.int32]
     siou: Array
     ppv_image: NDArray[np.int32]
     ppv: Array
-    threshold: NDArray[np.float16]
+    threshold: Array
 
     @cached_property
-    def _levels(self) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
-        return np.unique(self.entry_key, return_inverse=True)
+    def _levels(self) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+        return np.unique(self.entry_score, return_inverse=True)
 
     def metrics(self, weights: Array) -> dict[str, Array]:
         """{metric: (R',)} of `lsood.metrics.pixel.histogram.curve_metrics`, from (R, N) how often each image counts;
         resamples without pixels of a class are left out.
         """
-        keys, level = self._levels
-        shape = (weights.shape[1], len(keys))
+        scores, level = self._levels
+        shape = (weights.shape[1], len(scores))
         normal, anomalous = (
             weights @ csr_array((n.astype(float), (self.entry_image, level)), shape=shape)
             for n in (self.normal, self.anomalous)
         )
         whole = normal.any(1) & anomalous.any(1)
-        return curve_metrics(curve(keys, normal[whole], anomalous[whole]))
+        return curve_metrics(curve(scores, normal[whole], anomalous[whole]))
 
     def component_metrics(self, weights: Array) -> dict[str, Array]:
         """{metric: (R',)}; resamples without anomalous component are left out. Empty where there are none."""
@@ -81,7 +82,7 @@ class PixelScore:
         edges = np.flatnonzero(np.diff(self.entry_image, prepend=-1, append=-1))
         parts = [slice(a, b) for a, b in pairwise(edges)]
         both = [p for p in parts if self.normal[p].any() and self.anomalous[p].any()]
-        found = [curve_metrics(curve(self.entry_key[p], self.normal[p], self.anomalous[p])) for p in both]
+        found = [curve_metrics(curve(self.entry_score[p], self.normal[p], self.anomalous[p])) for p in both]
         images = np.array([self.entry_image[p.start] for p in both], dtype=np.intp)
         return images, {
             name: np.concatenate([f[name] for f in found]) for name in (found[0] if found else ())
@@ -95,11 +96,15 @@ class PixelSet:
     Args:
         keys: N image keys. images: (N, 3) int64 pixels that are not anomalous, anomalous, ignored.
         scores: {name: what it gave}.
+        evaluator: of `lsood.choices.PIXEL_EVALUATORS`. smallest: components, see
+            `lsood.metrics.pixel.components.components`.
     """
 
     keys: list[str]
     images: NDArray[np.int64]
     scores: dict[str, PixelScore]
+    evaluator: str = "exact"
+    smallest: tuple[int, int] | None = None
 
     def blocks(
         self, score: str, sources: Sequence[str], sequences: Mapping[str, str] | None = None
@@ -167,31 +172,41 @@ class PixelSet:
         """With another's scores of the same images beside these."""
         if other is None or other.keys != self.keys:
             return self
-        return PixelSet(self.keys, self.images, {**other.scores, **self.scores})
+        return replace(self, scores={**other.scores, **self.scores})
 
     def save(self, folder: Path) -> None:
-        """Write ``pixels.safetensors`` and its index with checksums of both, each under a temporary name first."""
+        """Write ``pixels.safetensors`` and its index with checksums of both, each under a temporary name first; of
+        another evaluator than the exact one files of its own.
+        """
         tensors: dict[str, NDArray[Any]] = {"images": self.images}
         for name, score in self.scores.items():
             tensors |= {
                 f"{name}.{f.name}": np.ascontiguousarray(getattr(score, f.name)) for f in fields(score)
             }
-        path = write_atomic(folder / "pixels.safetensors", partial(save_file, tensors))
+        name = _file_name(self.evaluator)
+        path = write_atomic(folder / f"{name}.safetensors", partial(save_file, tensors))
         index = {
             "version": VERSION,
             "keys": self.keys,
             "scores": list(self.scores),
+            "smallest": self.smallest,
             "sha256": sha256(path),
         }
-        write_index(folder / "pixels.json", index)
+        write_index(folder / f"{name}.json", index)
 
     @classmethod
-    def load(cls, folder: Path) -> PixelSet | None:
-        """What `save` wrote; None where it is missing, of another version or, with a warning, damaged."""
-        index = read_index(folder / "pixels.json")
-        if index is None or index.get("version") != VERSION:
+    def load(
+        cls, folder: Path, evaluator: str = "exact", smallest: tuple[int, int] | None = None
+    ) -> PixelSet | None:
+        """What `save` wrote; None where it is missing, of another version or other components, or, with a warning,
+        damaged.
+        """
+        name = _file_name(evaluator)
+        index = read_index(folder / f"{name}.json")
+        wanted = None if smallest is None else list(smallest)
+        if index is None or index.get("version") != VERSION or index.get("smallest") != wanted:
             return None
-        path = folder / "pixels.safetensors"
+        path = folder / f"{name}.safetensors"
         try:
             if index["sha256"] != sha256(path):
                 raise ValueError("its checksum is another one")
@@ -202,7 +217,11 @@ class PixelSet:
             }
             if len(index["keys"]) != len(tensors["images"]):
                 raise ValueError(f"{len(tensors['images'])} rows for {len(index['keys'])} images")
-            return cls(index["keys"], tensors["images"], scores)
+            return cls(index["keys"], tensors["images"], scores, evaluator, smallest)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             log.warning("%s is damaged and is measured anew (%s)", path, one_line(error))
             return None
+
+
+def _file_name(evaluator: str) -> str:
+    return "pixels" if evaluator == "exact" else f"pixels-{evaluator}"

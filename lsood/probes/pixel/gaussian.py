@@ -16,7 +16,7 @@ TINY = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class PixelGaussians(PositionProbe):
-    """(B, 1, H, W) float16 log of min_c ||W'f - m_c||^2, f the unit feature of a position, computed in
+    """(B, 1, H, W) float32 log of min_c ||W'f - m_c||^2, f the unit feature of a position, computed in
     float64, bilinear between positions; higher = more anomalous. The log ranks as the distance does, which float16 does
     not hold.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lsood.extraction.devices import double
 from lsood.probes.base import ForwardOutputs, Probe
-from lsood.probes.pixels import PixelProbe, to_half
+from lsood.probes.pixels import PixelProbe
 
 
 def pixel_generalised_entropy(logits: Tensor, gamma: float = 0.1, largest: int = 100) -> Tensor:
@@ -31,7 +31,7 @@ def pixel_generalised_entropy(logits: Tensor, gamma: float = 0.1, largest: int =
 
 @dataclass(frozen=True)
 class GENMaps(PixelProbe):
-    """(B, 1, H, W) float16 generalised entropy of every pixel; higher = more anomalous."""
+    """(B, 1, H, W) float32 generalised entropy of every pixel; higher = more anomalous."""
 
     gamma: float = 0.1
     largest: int = 100
@@ -45,7 +45,7 @@ class GENMaps(PixelProbe):
         return (self.name,)
 
     def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
-        return to_half(pixel_generalised_entropy(forward.logits, self.gamma, self.largest)[:, None])
+        return pixel_generalised_entropy(forward.logits, self.gamma, self.largest)[:, None]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ BANK = 1024
 
 @dataclass(frozen=True, eq=False)
 class PixelNeighbours(PositionProbe):
-    """(B, 1, H, W) float16 log of 1 - cosine similarity to the k-th nearest of M stored features, bilinear between
+    """(B, 1, H, W) float32 log of 1 - cosine similarity to the k-th nearest of M stored features, bilinear between
     positions; higher = more anomalous.
 
     Args:

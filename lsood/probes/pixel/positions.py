@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lsood.extraction.masks import image_generator
 from lsood.probes.base import ForwardOutputs, Probe
-from lsood.probes.pixels import PixelProbe, to_half
+from lsood.probes.pixels import PixelProbe
 
 STRIDE = 4
 ROWS = 2**13  # positions scored at once: 64 MiB of similarities to 1024 features in float64
@@ -168,4 +168,4 @@ class PositionProbe(PixelProbe):
         return spread[..., :height, :width].to(forward.images.device)
 
     def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
-        return to_half(self._at_pixels(forward))
+        return self._at_pixels(forward)

@@ -11,7 +11,7 @@ from torch import Tensor
 from lsood.probes.base import ForwardOutputs, Probe
 from lsood.probes.perturbation import digest
 from lsood.probes.pixel.boundary import smoothed, suppressed
-from lsood.probes.pixels import PixelProbe, to_half
+from lsood.probes.pixels import PixelProbe
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class MaxLogitMoments(Probe):
 
 @dataclass(frozen=True, eq=False)
 class StandardisedMaps(PixelProbe):
-    """(B, 1, H, W) float16 minus (max_k z_k - m_c) / s_c, c the predicted class; higher = more anomalous.
+    """(B, 1, H, W) float32 minus (max_k z_k - m_c) / s_c, c the predicted class; higher = more anomalous.
 
     Args:
         mean, deviation: m and s, (K,) float64. boundary: width of the boundaries between predicted classes that are
@@ -65,4 +65,4 @@ class StandardisedMaps(PixelProbe):
         best, which = forward.logits.float().max(1, keepdim=True)
         mean, deviation = (of.float().to(best.device)[which] for of in (self.mean, self.deviation))
         scores = (mean - best) / deviation
-        return to_half(smoothed(suppressed(scores, which, self.boundary)) if self.boundary else scores)
+        return smoothed(suppressed(scores, which, self.boundary)) if self.boundary else scores

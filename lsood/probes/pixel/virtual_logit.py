@@ -11,12 +11,11 @@ from lsood.extraction.devices import double
 from lsood.probes.base import ForwardOutputs
 from lsood.probes.perturbation import digest
 from lsood.probes.pixel.positions import PositionProbe
-from lsood.probes.pixels import to_half
 
 
 @dataclass(frozen=True, eq=False)
 class PixelVirtualLogit(PositionProbe):
-    """(B, 1, H, W) float16 a ||R'(f - o)|| - log sum_k exp z_k: the residual of a position's feature, in float64 and
+    """(B, 1, H, W) float32 a ||R'(f - o)|| - log sum_k exp z_k: the residual of a position's feature, in float64 and
     bilinear between positions, and the logits of the pixel itself; higher = more anomalous.
 
     Args:
@@ -37,6 +36,4 @@ class PixelVirtualLogit(PositionProbe):
         return ((x - self.origin.to(x.device)) @ self.complement.to(x.device)).norm(dim=1)
 
     def __call__(self, forward: ForwardOutputs, prepared: Any) -> Tensor:
-        return to_half(
-            self.alpha * self._at_pixels(forward) - forward.logits.float().logsumexp(1, keepdim=True)
-        )
+        return self.alpha * self._at_pixels(forward) - forward.logits.float().logsumexp(1, keepdim=True)

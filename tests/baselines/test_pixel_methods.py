@@ -12,6 +12,7 @@ from baselines import GEN, KNN, SML, MaxLogit, MDSPlusPlus, ViM
 from baselines.features.base import PenultimateDetector
 from baselines.features.rectified import Rectified
 from benchmarks.levels.object import ObjectLevel
+from benchmarks.pipeline.left_one_out import left_one_out
 from lsood import Activations, Head, ModelInfo, OnePass
 from lsood.methods import METHODS, create
 from lsood.probes.objects import object_probes
@@ -195,6 +196,18 @@ def test_vim_learns_residual_and_scale_of_pixels(tiny):
 def test_a_fit_set_of_ignored_pixels_has_nothing_to_learn(tiny, name):
     with pytest.raises(ValueError, match="every pixel is ignored"):
         fitted(tiny(dense=True), create(name), torch.full((6, 24, 32), 255))
+
+
+@pytest.mark.parametrize("name", ["sml", "mds-pp", "vim@dimension=4", "knn@k=3"])
+def test_a_frame_can_be_left_out_of_the_fit(tiny, name):
+    network = tiny(dense=True)
+    detector = create(name).attach(model_info())
+    rows = measured(network, detector.pixel_fit_probes(), images(1), label_maps())
+    left = left_one_out(detector.fit_pixels(rows), rows, {key: key for key in KEYS})
+    without = create(name).attach(model_info()).fit_pixels(rows.select(torch.tensor([0, 1, 3, 4, 5])))
+    (score,) = left.pixel_probe().scores
+    torch.testing.assert_close(maps(network, left)[2], maps(network, without)[2], rtol=1e-5, atol=1e-5)
+    assert score not in detector.pixel_probe().scores
 
 
 # images of segmentation networks

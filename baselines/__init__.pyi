@@ -1,6 +1,8 @@
+from .features.actsub import ActSub
 from .features.ash import ASHB, ASHP, ASHS
 from .features.base import HeadDetector, PenultimateDetector, PixelFeatureDetector
 from .features.cadref import CADRef, CARef
+from .features.catalyst import Catalyst
 from .features.class_distance import ClassDistance
 from .features.cop import CoP, CoRP
 from .features.ddu import DDU
@@ -9,18 +11,23 @@ from .features.fdbd import FDBD
 from .features.gradnorm import GradNorm
 from .features.knn import KNN
 from .features.latent_neighbour import LatentNeighbour
+from .features.lts import LTS
 from .features.mds_pp import MDSPlusPlus
 from .features.nci import NCI
 from .features.neco import NECO
 from .features.nnguide import NNGuide
+from .features.optfs import OptFS
+from .features.pnml import PNML
 from .features.ras import RAS
 from .features.react import ReAct
 from .features.rectified import Rectified
+from .features.relation import Relation
 from .features.relative_mahalanobis import RelativeMahalanobis, RMDSPlusPlus
 from .features.residual import Residual
 from .features.scale import SCALE
 from .features.she import SHE
 from .features.vim import ViM
+from .features.vra import VRA
 from .layers.base import LayeredDetector
 from .layers.cmd import CMD
 from .layers.fssd import FSSD, FSSDNoise
@@ -54,18 +61,23 @@ __all__ = [
     "FSSD",
     "GEN",
     "KNN",
+    "LTS",
     "MSP",
     "NCI",
     "NECO",
     "ODIN",
+    "PNML",
     "RAS",
     "SCALE",
     "SHE",
     "SML",
     "VMDLS",
+    "VRA",
+    "ActSub",
     "AuxiliaryLogits",
     "CADRef",
     "CARef",
+    "Catalyst",
     "ClassDistance",
     "CoP",
     "CoRP",
@@ -90,6 +102,7 @@ __all__ = [
     "MahalanobisNoise",
     "MaxLogit",
     "NNGuide",
+    "OptFS",
     "OutlierExposure",
     "PenultimateDetector",
     "PixelFeatureDetector",
@@ -98,6 +111,7 @@ __all__ = [
     "RankOneRemoved",
     "ReAct",
     "Rectified",
+    "Relation",
     "RelativeMahalanobis",
     "Residual",
     "Stochastic",

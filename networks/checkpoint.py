@@ -178,15 +178,35 @@ def classes_in(path: str | Path, network: nn.Module) -> int:
     """
     path = Path(path).expanduser()
     expected = network.state_dict()
-    state = _without_prefix(_state(_read(path), path), expected)
-    if set(state) != set(expected):
-        state = next((one for n in RENAMINGS if set(one := _renamed(state, n)) == set(expected)), state)
-    head = state.get(f"{getattr(network, 'head_layer', '')}.weight")
+    head = _named(path, expected).get(f"{getattr(network, 'head_layer', '')}.weight")
     if head is None:
         raise ValueError(
             f"checkpoint {path} is not of this {type(network).__name__}: it has no last layer of that name"
         )
     return len(head)
+
+
+def other_outputs(path: str | Path, network: nn.Module, num_outputs: int) -> list[int]:
+    """How many outputs the network of a file may have: the first dimensions of its tensors where those of a network
+    with ``num_outputs`` have that; [] where their names differ.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`load_weights`.
+    """
+    expected = _inner(network).state_dict()
+    state = _named(Path(path).expanduser(), expected)
+    if state.keys() != expected.keys():
+        return []
+    sizes = {len(state[name]) for name, t in expected.items() if t.ndim and len(t) == num_outputs}
+    return sorted(sizes - {num_outputs})
+
+
+def _named(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state of a file under the names of a network, whatever its shapes; where none fit, under its own."""
+    state = _without_prefix(_state(_read(path), path), expected)
+    counts = {name: tensor for name, tensor in expected.items() if name.endswith("num_batches_tracked")}
+    every = (counts | one for one in (state, *(_renamed(state, names) for names in RENAMINGS)))
+    return next((one for one in every if one.keys() == expected.keys()), state)
 
 
 def save_weights(network: nn.Module, path: str | Path, checksum: bool = False) -> None:

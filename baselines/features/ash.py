@@ -62,5 +62,10 @@ class ASHS(ASHP):
 
 def sharpness(kept: Tensor, total: Tensor) -> Tensor:
     """(N, 1): exp(total / sum of the kept features); exp(1) for an image whose features are all zero."""
+    return mass_ratio(kept, total).exp()
+
+
+def mass_ratio(kept: Tensor, total: Tensor) -> Tensor:
+    """(N, 1): total / sum of the kept features; 1 for an image whose features are all zero."""
     mass = kept.sum(1, keepdim=True)
-    return (total / mass).where(mass != 0, 1.0).exp()
+    return (total / mass).where(mass != 0, 1.0)

@@ -43,7 +43,13 @@ class NNGuide(HeadDetector):
         self.bank_ = normalize(x[sample]) * self._logits(x[sample]).logsumexp(1, keepdim=True)
 
     def _anomaly(self, x: Tensor) -> Tensor:
-        k = min(self.k, len(self.bank_))
-        chunks = normalize(x).split(max(1, CHUNK // len(self.bank_)))
-        guidance = torch.cat([(part @ self.bank_.T).topk(k, dim=1).values.mean(1) for part in chunks])
-        return -guidance * self._logits(x).logsumexp(1)
+        return -mean_of_largest(normalize(x), self.bank_, self.k) * self._logits(x).logsumexp(1)
+
+
+def mean_of_largest(x: Tensor, bank: Tensor, k: int) -> Tensor:
+    """(N,): of every row of x (N, D) the mean of its k largest inner products with rows of the bank (M, D), all M where
+    there are fewer.
+    """
+    k = min(k, len(bank))
+    chunks = x.split(max(1, CHUNK // len(bank)))
+    return torch.cat([(part @ bank.T).topk(k, dim=1).values.mean(1) for part in chunks])

@@ -51,9 +51,12 @@ class Rectified(Detector):
         """a(f): (N, D) -> (N, D), each row by itself."""
         return features
 
+    def logits(self, features: Tensor) -> Tensor:
+        """z: (N, D) -> (N, K), each row by itself."""
+        return self.rectify(features) @ self.weight_.T + self.bias_
+
     def score(self, x: Input) -> Tensor:
-        features = self.features(x, self.weight_.shape[1])
-        return -(self.rectify(features) @ self.weight_.T + self.bias_).logsumexp(1)
+        return -self.logits(self.features(x, self.weight_.shape[1])).logsumexp(1)
 
 
 def largest(features: Tensor, percentile: float) -> tuple[Tensor, Tensor]:

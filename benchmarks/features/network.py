@@ -11,6 +11,7 @@ from benchmarks.pipeline.extraction import Extraction, Missing
 from lsood.extraction.measurement import Measurement
 from lsood.extraction.one_pass import OnePass
 from lsood.probes.base import Probe
+from lsood.probes.channels import ChannelStatistics
 from lsood.probes.image import LatentEntropy, Pooled, SingularityDistances
 from lsood.probes.logits import Logits
 from lsood.probes.perturbation import Perturbation
@@ -83,6 +84,8 @@ def _lacking(quantity: Probe | Perturbation) -> str | None:
         what = "the latent samples"
     elif isinstance(quantity, SingularityDistances):
         what = "the output for images of noise"
+    elif isinstance(quantity, ChannelStatistics):
+        what = "the maps before pooling"
     elif isinstance(quantity, Pooled):
         what = f"layer {quantity.layer}" if quantity.layer else "the latent layer"
     else:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import networks
 from benchmarks.pipeline.config import Settings
+from benchmarks.under_test.weights import load_weights, outputs_of
 from datamodules import BenchmarkDataModule
 from datamodules.loading.preprocess import of_channels
 from lsood.io import log
@@ -40,14 +41,17 @@ def name_of(settings: Settings) -> str:
     return short_name(settings.network)
 
 
-def opened(settings: Settings, about: Any) -> Opened:
-    """A new network of the user for a data set (or the class of its data module), not adapted."""
+def opened(settings: Settings, about: Any, num_outputs: int = 0) -> Opened:
+    """A new network of the user for a data set (or the class of its data module), not adapted.
+
+    Args:
+        num_outputs: how many it is asked for; 0: `outputs_of`.
+    """
     source = settings.network if settings.module is None else settings.module
     assert source is not None
-    names = None if settings.classes is None else read_names(settings.classes)
     return networks.open_network(
         source,
-        len(about.class_names) if names is None else len(names),
+        num_outputs or outputs_of(settings, about),
         about.channels,
         arguments_of(settings.network_args),
         about.task,
@@ -155,7 +159,7 @@ def network_of_user(
     """A new network of the user, with the weights of a file or as it is built, adapted."""
     made = opened(settings, data)
     if checkpoint is not None:
-        networks.load_weights(made.module, checkpoint)
+        load_weights(settings, data, made.module, checkpoint, lambda k: opened(settings, data, k).module)
     network = adapted(settings, data, made.module, made.input)
     network.source_hash = made.source_hash  # type: ignore[assignment]
     return network

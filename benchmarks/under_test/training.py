@@ -25,6 +25,7 @@ from benchmarks.under_test.outside import (
     of_user,
     opened,
 )
+from benchmarks.under_test.weights import load_weights, outputs_of
 from datamodules import BenchmarkDataModule
 from networks import TrainingConfig
 from networks.checkpoint import classes_in
@@ -100,9 +101,11 @@ def from_checkpoint(settings: Settings, data: BenchmarkDataModule, path: Path) -
     if of_user(settings):
         network = network_of_user(settings, data, path)
     else:
-        classes = 0 if data.class_names else classes_in(path, _plain(name, data, settings, 2))
-        network = build_network(name, data, settings, classes)
-        networks.load_weights(network, path)
+        named = outputs_of(settings, data)
+        network = build_network(
+            name, data, settings, named or classes_in(path, _plain(name, data, settings, 2))
+        )
+        load_weights(settings, data, network, path, lambda k: _plain(name, data, settings, k))
     options = input_options(settings, data) | {"checkpoint": path.name}
     return Trained(network.eval(), name, networks.weights_hash(network), options)
 

@@ -1,4 +1,5 @@
 from .base import ForwardOutputs, ModelInfo, Probe
+from .channels import ChannelStatistics
 from .head import Head
 from .image import (
     EnsembleProbability,
@@ -13,6 +14,7 @@ from .pixels import PIXEL_SCORES, Confusion, PixelMaps, PixelScores
 
 __all__ = [
     "PIXEL_SCORES",
+    "ChannelStatistics",
     "Confusion",
     "EnsembleProbability",
     "ForwardOutputs",

@@ -10,12 +10,14 @@ import torch
 from typer.testing import CliRunner
 
 import datamodules.miniature as miniature
+import networks
 from benchmarks.console import spread
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.job import data_module
 from benchmarks.run import app
 from benchmarks.under_test.outside import activations_hash, data_input, network_of_user
 from benchmarks.under_test.sanity import inputs
+from benchmarks.under_test.training import from_checkpoint
 from datamodules import module_of
 from leaderboards.store import load_results
 from networks import build, load_weights, weights_hash
@@ -323,6 +325,35 @@ def test_classes_are_matched_by_name(file, tmp_path):
         ValueError, match=r"has 12 outputs, the data set has 10 classes: --classes FILE names"
     ):
         network_of_user(settings(network=f"{tmp_path}/fixed.py:Net"), data)
+
+
+@pytest.mark.parametrize("ours", [False, True], ids=["of the user", "of ours"])
+def test_weights_with_another_number_of_outputs(ours, file, tmp_path):
+    names = list(module_of("cifar10").class_names)
+    spec = "resnet18-small" if ours else f"{file}:Net"
+    for count in (12, 8):
+        made = networks.build(spec, count) if ours else networks.open_network(spec, count).module
+        networks.save_weights(made, tmp_path / f"{count}.safetensors")
+
+    def loaded(count, names=None):
+        path = tmp_path / "classes.txt"
+        if names is not None:
+            path.write_text("\n".join(names))
+        asked = settings(network=spec, classes=None if names is None else path)
+        return from_checkpoint(asked, data_module(asked), tmp_path / f"{count}.safetensors").network
+
+    with pytest.raises(ValueError, match="12 outputs, cifar10 has 10 classes: --classes FILE names all 12"):
+        loaded(12)
+    with pytest.raises(ValueError, match=r"12 outputs, --classes classes.txt names 10: --classes FILE names"):
+        loaded(12, names)
+    with pytest.raises(
+        ValueError, match="8 outputs, cifar10 has 10 classes: it does not know all 10 classes"
+    ):
+        loaded(8)
+    network = loaded(12, ["sky", *reversed(names), "road"])
+    x = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(network(x), network.adapted(x)[:, list(range(10, 0, -1))])
 
 
 def test_segmentation_network_of_a_library(tmp_path):

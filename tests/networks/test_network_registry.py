@@ -12,7 +12,8 @@ from networks.training.fit import TASKS
 
 def test_a_wrong_name_lists_the_right_ones():
     with pytest.raises(
-        ValueError, match=r"unknown network 'resnet81'; did you mean 'resnet18'\? networks: dabnet, deeplabv3plus, "
+        ValueError,
+        match=r"unknown network 'resnet81'; did you mean 'resnet18'\? networks: dabnet, deeplabv3plus, ",
     ):
         build("resnet81", 3)
 

@@ -1,6 +1,6 @@
 from .features.actsub import ActSub
 from .features.ash import ASHB, ASHP, ASHS
-from .features.base import HeadDetector, PenultimateDetector
+from .features.base import HeadDetector, PenultimateDetector, PixelFeatureDetector
 from .features.cadref import CADRef, CARef
 from .features.catalyst import Catalyst
 from .features.class_distance import ClassDistance
@@ -42,6 +42,7 @@ from .logits.kl_matching import KLMatching
 from .logits.max_logit import MaxLogit
 from .logits.msp import MSP
 from .logits.odin import ODIN
+from .logits.sml import SML
 from .logits.temp_scale import TempScale
 from .networks.deep_ensemble import DeepEnsemble
 from .networks.mc_dropout import MCDropout, MCDropoutEntropy, MCDropoutMI, MCDropoutNet
@@ -69,6 +70,7 @@ __all__ = [
     "RAS",
     "SCALE",
     "SHE",
+    "SML",
     "VMDLS",
     "VRA",
     "ActSub",
@@ -103,6 +105,7 @@ __all__ = [
     "OptFS",
     "OutlierExposure",
     "PenultimateDetector",
+    "PixelFeatureDetector",
     "RMDSPlusPlus",
     "RankFeat",
     "RankOneRemoved",

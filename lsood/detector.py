@@ -114,8 +114,18 @@ class Detector(MethodInfo, ABC):
         """
         return self
 
+    def pixel_fit_probes(self) -> list[Probe]:
+        """What must be measured on the fit set where pixels are scored; by default the same."""
+        return self.fit_probes()
+
+    def fit_pixels(self, train: Input) -> Self:
+        """Learn from in-distribution activations what :meth:`pixel_probe` needs; by default :meth:`fit`."""
+        return self.fit(train)
+
     def pixel_probe(self) -> PixelProbe | None:
-        """The probe of the method's score maps of a segmentation network, after :meth:`fit`; None: it has none."""
+        """The probe of the method's score maps of a segmentation network, after :meth:`fit_pixels`; None: it has
+        none.
+        """
         return PixelMaps((self.logit_score,)) if self.logit_score in PIXEL_SCORES else None
 
     @abstractmethod

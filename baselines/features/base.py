@@ -14,6 +14,9 @@ from lsood.density.kernel import covariance, whitener
 from lsood.detector import Input, rows
 from lsood.io import log
 from lsood.probes.image import ModelInfo, Pooled, Probe
+from lsood.probes.pixel.positions import PixelClasses, PixelFeatures, drawn_rows
+
+PER_IMAGE = 64
 
 TINY = 1e-12
 """Least length that something is divided by."""
@@ -60,7 +63,10 @@ class PenultimateDetector(Detector):
 
     def _features(self, x: Input, what: str, dimension: int | None = None) -> Tensor:
         found = x[self._probe().name] if isinstance(x, Activations) else x
-        checked = rows(found, f"{self.name}: {what}", dimension)
+        return self._checked(found, what, dimension)
+
+    def _checked(self, x: Tensor, what: str, dimension: int | None = None) -> Tensor:
+        checked = rows(x, f"{self.name}: {what}", dimension)
         return normalize(checked) if self.unit_length else checked
 
     @abstractmethod
@@ -70,6 +76,40 @@ class PenultimateDetector(Detector):
     @abstractmethod
     def _anomaly(self, x: Tensor) -> Tensor:
         """(N, D) float64 -> (N,), higher = more anomalous."""
+
+
+class PixelFeatureDetector(PenultimateDetector):
+    """A method that scores pixels as well, by the features of the layer's positions; it is fitted on those of 64 random
+    positions of every fit image.
+    """
+
+    def _drawn(self) -> tuple[PixelFeatures, PixelClasses]:
+        layer, num_classes = self._probe().layer, self._model_info().num_classes
+        return PixelFeatures(layer, num_classes, PER_IMAGE, unit=False), PixelClasses(
+            layer, num_classes, PER_IMAGE
+        )
+
+    def pixel_fit_probes(self) -> list[Probe]:
+        return list(self._drawn())
+
+    def fit_pixels(self, train: Input) -> Self:
+        """Learn from the features and true classes of fit pixels; without label maps all are one class.
+
+        Raises:
+            ValueError: no Activations, or no features: every pixel is ignored, or the layer is dead.
+        """
+        if not isinstance(train, Activations):
+            raise ValueError(
+                f"{self.name}: pixels are learnt from Activations; fit takes features and labels"
+            )
+        drawn, labels = drawn_rows(self._probe().layer, *(train[probe.name] for probe in self._drawn()))
+        x = self._checked(drawn, "the fit set's pixels")
+        self.width_ = x.shape[1]
+        self._learn_pixels(x, labels, train)
+        return self
+
+    def _learn_pixels(self, x: Tensor, labels: Tensor, train: Activations) -> None:
+        self._learn(x, labels)
 
 
 class HeadDetector(PenultimateDetector):
@@ -97,9 +137,11 @@ class HeadDetector(PenultimateDetector):
 
 
 def warn_few(method: str, count: int, needed: int, what: str) -> None:
-    """A warning where a method is fitted on fewer images than it needs to do what it says; ``what`` follows."""
+    """A warning where a method is fitted on fewer rows (images, pixels, objects) than it needs to do what it says;
+    ``what`` follows.
+    """
     if count < needed:
-        log.warning("%s: %d fit images, fewer than %d: %s", method, count, needed, what)
+        log.warning("%s: fitted on %d rows, fewer than %d: %s", method, count, needed, what)
 
 
 def class_means(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

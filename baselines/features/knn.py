@@ -6,19 +6,27 @@ f: the network's penultimate features (deepest feature layer, averaged over spac
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from baselines.features.base import PenultimateDetector, warn_few
+from lsood import Activations
 from lsood.density.kernel import CHUNK
+from lsood.detector import Input
+from lsood.probes.base import Probe
+from lsood.probes.pixel.neighbours import PixelNeighbours
+from lsood.probes.pixel.positions import PixelFeatures
 
 
 class KNN(PenultimateDetector):
     """See the module. Exact: one matrix product and a top-k per chunk of queries, in float64, then the true distance
     to the neighbour found; OpenOOD gives the squared distance (same ranks).
+
+    Pixels: log(1 - cosine similarity), which ranks as the distance, to the k-th nearest of 1024 features of fit pixels;
+    `latent-neighbour` is the same with k = 1.
 
     Args:
         k: which neighbour, at most the number of fit images; 50 in the paper for CIFAR-10 and in OpenOOD.
@@ -35,11 +43,29 @@ class KNN(PenultimateDetector):
     formula: ClassVar[str] = "distance to the 50th nearest of the unit-length features"
     fitted_on: ClassVar[str] = "fit set"
     checked: ClassVar[str] = "pytorch-ood; a float64 loop"
+    levels: ClassVar[tuple[str, ...]] = ("image", "pixel", "object")
 
     def __init__(self, k: int = 50, layer: str | None = None) -> None:
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         self.k, self.layer = k, layer
+
+    def pixel_fit_probes(self) -> list[Probe]:
+        return [PixelFeatures(self._probe().layer, self._model_info().num_classes)]
+
+    def fit_pixels(self, train: Input) -> Self:
+        """Keep a seeded choice of what `PixelFeatures` drew from the fit images, from Activations or (N, n, C).
+
+        Raises:
+            ValueError: no features: every pixel is ignored, or the layer is dead.
+        """
+        drawn = train[self.pixel_fit_probes()[0].name] if isinstance(train, Activations) else train
+        self.bank_ = PixelNeighbours.of(self._probe().layer, drawn).bank
+        warn_few(self.name, len(self.bank_), self.k, f"the last neighbour is taken for number k = {self.k}")
+        return self
+
+    def pixel_probe(self) -> PixelNeighbours:
+        return PixelNeighbours(self._probe().layer, self.bank_, self.k)
 
     def _learn(self, x: Tensor, labels: Tensor) -> None:
         warn_few(self.name, len(x), self.k, f"the last neighbour is taken for number k = {self.k}")

@@ -16,7 +16,8 @@ from torch import Tensor
 from lsood.detector import Detector, Input
 from lsood.extraction.activations import Activations
 from lsood.probes.base import Probe
-from lsood.probes.pixel_neighbours import PixelFeatures, PixelNeighbours
+from lsood.probes.pixel.neighbours import PixelNeighbours
+from lsood.probes.pixel.positions import PixelFeatures
 
 
 class LatentNeighbour(Detector):

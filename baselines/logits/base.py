@@ -29,7 +29,7 @@ class LogitDetector(Detector):
     over: str | None = None
 
     def attach(self, model_info: ModelInfo) -> Self:
-        means = TASKS[model_info.task].mean_scores()
+        means = self._means_of(model_info.task)
         if means is not None and self.logit_score not in means.scores:
             raise ValueError(f"{self.name} needs one vector of logits per image: a classifier")
         if self.over is not None and (means is None or self.over not in means.over):
@@ -37,7 +37,10 @@ class LogitDetector(Detector):
         return super().attach(model_info)
 
     def _means(self) -> MeanScores | None:
-        means: MeanScores | None = TASKS[self._model_info().task].mean_scores()
+        return self._means_of(self._model_info().task)
+
+    def _means_of(self, task: str) -> MeanScores | None:
+        means: MeanScores | None = TASKS[task].mean_scores()
         return means
 
     def probes(self) -> list[Probe]:

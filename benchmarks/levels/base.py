@@ -98,6 +98,10 @@ class Level(ABC):
         """
         return self.rows(train)
 
+    def fit(self, detector: Detector, rows: Activations) -> None:
+        """Fit a method on what :meth:`fit_rows` gave."""
+        detector.fit(rows)
+
     def calibration_rows(self, validation: Measurement) -> Activations:
         """The rows of the validation set; raises as :meth:`fit_rows`."""
         return self.rows(validation)

@@ -39,6 +39,12 @@ class PixelLevel(Level):
         maps = [PixelMaps(tuple(closed))] if closed else []
         return [*maps, *(p for p in found if not isinstance(p, PixelMaps))]
 
+    def fit_probes_of(self, detectors: Sequence[Detector]) -> list[Probe]:
+        return [probe for detector in detectors for probe in detector.pixel_fit_probes()]
+
+    def fit(self, detector: Detector, rows: Activations) -> None:
+        detector.fit_pixels(rows)
+
     def rows(self, measurement: Measurement) -> Activations:
         return measurement.images
 

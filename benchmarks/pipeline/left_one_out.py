@@ -27,7 +27,7 @@ def left_one_out(detector: Detector, rows: Activations, sources: Mapping[str, st
     fits = {}
     for left, key in enumerate(rows.ids):
         kept = [i for i in range(rows.images) if i != left]
-        probe = copy.copy(detector).fit(rows.select(torch.tensor(kept))).pixel_probe()
+        probe = copy.copy(detector).fit_pixels(rows.select(torch.tensor(kept))).pixel_probe()
         if probe is None:
             return detector
         fits[key] = probe

@@ -84,7 +84,7 @@ class LevelMethods:
             raise ValueError(
                 f"{detector.name} needs the true class of every fit image; {self.level.data.name} has none"
             )
-        detector.fit(rows)
+        self.level.fit(detector, rows)
         self.level.probes_of([detector])
         if detector.perturbations() and not self.level.protocols:
             raise ValueError(f"{detector.name} takes input steps, which exist for whole images only")

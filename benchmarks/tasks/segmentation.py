@@ -23,7 +23,7 @@ class Segmentation(Task):
     task: ClassVar[str] = "segmentation"
     default_methods: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "image": ("msp", "odin", "mahalanobis", "fssd", "deep-ensemble", "lared", "larem"),
-        "pixel": ("msp", "max-logit", "energy", "entropy", "latent-neighbour"),
+        "pixel": ("msp", "max-logit", "energy", "entropy", "sml", "latent-neighbour"),
     }
     training_config: ClassVar[Mapping[str, Any]] = {
         "epochs": 60,

@@ -209,9 +209,9 @@ def test_pnml_needs_two_classes_and_says_where_images_are_few(caplog):
     with pytest.raises(ValueError, match="pnml needs at least two classes, the last layer has one"):
         PNML().fit(TRAIN, head=one)
     assert PNML().fit(TRAIN[:8], head=HEAD).score(TEST).isfinite().all()
-    assert "pnml: 8 fit images, fewer than 12: directions" in caplog.text
+    assert "pnml: fitted on 8 rows, fewer than 12: directions" in caplog.text
     ActSub().fit(TRAIN[:8], head=HEAD)
-    assert "actsub: 8 fit images, fewer than 10: all are neighbours" in caplog.text
+    assert "actsub: fitted on 8 rows, fewer than 10: all are neighbours" in caplog.text
 
 
 @pytest.mark.parametrize("kind", [ActSub, PNML, Relation])

@@ -63,21 +63,29 @@ CASES = [
     (
         lambda: KNN(k=50),
         {},
-        "knn: 20 fit images, fewer than 50: the last neighbour is taken for number k = 50",
+        "knn: fitted on 20 rows, fewer than 50: the last neighbour is taken for number k = 50",
     ),
-    (lambda: NNGuide(k=50), {"head": HEAD}, "nnguide: 20 fit images, fewer than 50: all are taken"),
-    (lambda: ViM(), {"head": HEAD}, "vim: 12 fit images, fewer than 16: directions"),
-    (lambda: Residual(), {}, "residual: 12 fit images, fewer than 16: directions"),
-    (lambda: RelativeMahalanobis(), {}, "relative-mahalanobis: 12 fit images, fewer than 16: directions"),
-    (lambda: MDSPlusPlus(), {}, "mds-pp: 12 fit images, fewer than 16: directions in which they do not vary"),
+    (lambda: NNGuide(k=50), {"head": HEAD}, "nnguide: fitted on 20 rows, fewer than 50: all are taken"),
+    (lambda: ViM(), {"head": HEAD}, "vim: fitted on 12 rows, fewer than 16: directions"),
+    (lambda: Residual(), {}, "residual: fitted on 12 rows, fewer than 16: directions"),
+    (lambda: RelativeMahalanobis(), {}, "relative-mahalanobis: fitted on 12 rows, fewer than 16: directions"),
+    (
+        lambda: MDSPlusPlus(),
+        {},
+        "mds-pp: fitted on 12 rows, fewer than 16: directions in which they do not vary",
+    ),
     (
         lambda: RMDSPlusPlus(),
         {},
-        "rmds-pp: 12 fit images, fewer than 16: directions in which they do not vary",
+        "rmds-pp: fitted on 12 rows, fewer than 16: directions in which they do not vary",
     ),
-    (lambda: CoP(), {}, "cop: 12 fit images, fewer than 16: directions without any of their 16"),
-    (lambda: CoRP(features=80), {}, "corp: 12 fit images, fewer than 80: directions without any of their 80"),
-    (lambda: NECO(), {}, "neco: 12 fit images, fewer than 16: of their 16 features' axes some"),
+    (lambda: CoP(), {}, "cop: fitted on 12 rows, fewer than 16: directions without any of their 16"),
+    (
+        lambda: CoRP(features=80),
+        {},
+        "corp: fitted on 12 rows, fewer than 80: directions without any of their 80",
+    ),
+    (lambda: NECO(), {}, "neco: fitted on 12 rows, fewer than 16: of their 16 features' axes some"),
 ]
 
 
@@ -85,7 +93,7 @@ CASES = [
     ("make", "arguments", "message"), CASES, ids=lambda v: v if isinstance(v, str) else ""
 )
 def test_too_few_images_for_a_method(caplog, make, arguments, message):
-    few = int(message.split()[1])
+    few = int(message.split()[3])
     make().fit(*draw([few // 2, few // 2]), **arguments)
     assert message in caplog.text
     caplog.clear()

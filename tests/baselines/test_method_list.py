@@ -39,7 +39,7 @@ LOGIT_SCORES_OF = {
     "entropy": "entropy",
     "gen": "gen",
 }
-PIXELS = {"msp", "max-logit", "energy", "entropy", "latent-neighbour"}
+PIXELS = {"msp", "max-logit", "energy", "entropy", "gen", "sml", "knn", "mds-pp", "vim", "latent-neighbour"}
 FIRST = """
 from lsood import Detector
 from lsood.detector import rows
@@ -125,7 +125,7 @@ def test_levels_and_logit_scores_are_those_of_the_probes(name):
     assert kind.logit_score == LOGIT_SCORES_OF.get(name) == METHODS.about(name, "logit_score")
     assert kind.logit_score in (None, *DETECTION_SCORES)
     if kind.logit_score is not None:
-        assert ("pixel" in kind.levels) == (kind.logit_score in PIXEL_SCORES)
+        assert ("pixel" in kind.levels) == (kind.logit_score in (*PIXEL_SCORES, "gen"))
     assert METHODS.about(name, "levels") == kind.levels
 
 

@@ -341,6 +341,11 @@ def test_logits_of_the_head_are_the_networks(measured):
 @pytest.mark.parametrize("kind", WITH_HEAD)
 def test_without_a_linear_last_layer(kind):
     with pytest.raises(ValueError, match=f"{kind.name} needs a classifier with a linear last layer"):
+        kind().attach(model_info(None, "classification"))
+    if kind is ViM:  # pixels have logits of their own
+        assert kind().attach(model_info(None, "segmentation")).pixel_fit_probes()
+        return
+    with pytest.raises(ValueError, match=f"{kind.name} needs a classifier with a linear last layer"):
         kind().attach(model_info(None, "segmentation"))
 
 

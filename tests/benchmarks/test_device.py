@@ -14,7 +14,7 @@ from torch import nn
 from benchmarks.levels.object import object_model_info
 from benchmarks.pipeline.batch_limit import BatchLimit
 from benchmarks.pipeline.config import resolve_device
-from lsood import Head, ModelInfo, OnePass
+from lsood import Activations, Head, ModelInfo, OnePass
 from lsood.extraction import devices
 from lsood.extraction.devices import double, generator_device
 from lsood.methods import METHODS, create
@@ -157,6 +157,22 @@ def test_pixels_are_measured_on_a_device_without_float64(device):
     steps = create("odin").attach(info).perturbations()
     expected = measured(network, probes, steps, images, targets, "cpu")
     same(measured(network, probes, steps, images, targets, FAKE), expected)
+
+
+def test_fitted_score_maps_are_measured_on_a_device_without_float64(device):
+    torch.manual_seed(0)
+    network = TinyNet(dense=True).eval()
+    info = ModelInfo("segmentation", 4, ("relu1", "relu2"), "drop", (0.25,) * 3, mean=(0.5,) * 3)
+    images, targets = torch.randn(4, 3, 16, 16), torch.randint(0, 5, (4, 16, 16))
+    names = ("gen", "sml", "sml@boundary=2", "knn@k=3", "mds-pp", "vim@dimension=4", "latent-neighbour")
+    detectors = [create(name).attach(info) for name in names]
+    found = [p for d in detectors for p in (*d.pixel_fit_probes(), *d.probes())]
+    probes = list({probe.name: probe for probe in found}.values())
+    train = measured(network, probes, [], images, targets, "cpu")
+    same(measured(network, probes, [], images, targets, FAKE), train)
+    maps = [d.fit_pixels(Activations(train, list("abcd"))).pixel_probe() for d in detectors]
+    expected = measured(network, maps, [], images, targets, "cpu")
+    same(measured(network, maps, [], images, targets, FAKE), expected)
 
 
 def test_boxes_are_measured_on_a_device_without_float64(device, detector):

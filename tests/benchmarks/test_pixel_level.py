@@ -19,7 +19,8 @@ from leaderboards.run_identity import run_id
 from lsood import OnePass
 from lsood.extraction.pixel_tally import enlarged
 from lsood.metrics.pixel.components import components
-from lsood.probes.pixel_neighbours import PixelFeatures, PixelNeighbours
+from lsood.probes.pixel.neighbours import PixelNeighbours
+from lsood.probes.pixel.positions import PixelFeatures
 from networks import NETWORKS, adapt, build
 
 TRACKS = {"dataset_AnomalyTrack": (72, 128), "dataset_ObstacleTrack": (90, 170)}

@@ -33,10 +33,11 @@ from lsood import Activations, ModelInfo
 from lsood.extraction.hook import Hook
 from lsood.methods import create
 from lsood.metrics.pixel.pixel_set import PixelSet
-from lsood.probes.pixel_neighbours import position_features
+from lsood.probes.pixel.positions import position_features
 from networks import build
 
 PIXEL_METHODS = ("msp", "max-logit", "energy", "entropy", "latent-neighbour")
+FURTHER = ("gen", "sml", "sml@boundary=4", "knn@k=3", "mds-pp", "vim@dimension=4")
 RECIPE = Recipe("two", (Entry("mud", 2.0), Entry("fog")))
 
 
@@ -59,7 +60,7 @@ def data_module(**options):
     return data
 
 
-def evaluation(data, store, *names):
+def evaluation(data, store, *names, pixel_methods=PIXEL_METHODS):
     torch.manual_seed(0)
     network = build("deeplabv3plus-small", data.num_classes).eval()
     last = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)][-1]
@@ -69,7 +70,7 @@ def evaluation(data, store, *names):
     )
     extraction = Extraction(network, "hash", "p", store)
     images = {name: create(name) for name in names or ("msp",)}
-    pixels = {name: create(name) for name in PIXEL_METHODS}
+    pixels = {name: create(name) for name in pixel_methods}
     levels = ImageLevel(data, model_info), PixelLevel(data, model_info)
     methods = [LevelMethods(*pair) for pair in zip(levels, (images, pixels), strict=True)]
     return Evaluation(extraction, data, methods)
@@ -79,7 +80,8 @@ def evaluation(data, store, *names):
 def run(tmp_path_factory):
     """Every test image at all five severities."""
     data = data_module(severity="all")
-    made = evaluation(data, tmp_path_factory.mktemp("store"), "msp", "kde-classifier")
+    store, pixels = tmp_path_factory.mktemp("store"), (*PIXEL_METHODS, *FURTHER)
+    made = evaluation(data, store, "msp", "kde-classifier", "gen", "vim@dimension=4", pixel_methods=pixels)
     return made, made.run()
 
 
@@ -203,6 +205,16 @@ def test_the_cache_holds_kinds_and_pixels_and_a_damaged_one_is_made_anew(tmp_pat
     assert fifth.run().of("msp", level="pixel").cells[0] == pixels, "tallies under other keys are not used"
     assert fifth.extraction.forwarded == {"shared_pass": len(data.sets["test"])}
     assert PixelSet.load(path.parent).keys == stored.keys
+
+
+def test_every_pixel_method_scores_in_the_one_pass(run):
+    made, scored = run
+    for name in (*PIXEL_METHODS, *FURTHER):
+        cell = scored.of(name, level="pixel").cells[0]
+        assert cell.failure is None and 0 < cell.metrics["ap"].value < 1, name
+    assert all(scored.of(name).cells[0].failure is None for name in ("gen", "vim@dimension=4"))
+    images = (*made.data.sets.values(), *made.data.ood_sets.values())
+    assert made.extraction.forwarded["shared_pass"] == sum(map(len, images))
 
 
 def test_the_latent_neighbour_knows_only_the_fit_set_and_ranks_like_its_definition(run):

@@ -48,7 +48,9 @@ def test_groups():
     assert set(everything) - set(post_hoc) == {
         n for n in everything if kinds[n].auxiliary_networks is not None
     }
-    assert set(kinds) - set(everything) == {"kde-classifier", "latent-neighbour"}, "OoD images; pixels only"
+    assert set(kinds) - set(everything) == {"kde-classifier", "latent-neighbour", "sml"}, (
+        "OoD images; pixels only"
+    )
     assert "latent-neighbour" in chosen(["post-hoc"], ("image", "pixel"))
     assert chosen(["msp", "post-hoc", "msp"])[0] == "msp" and chosen(["msp", "msp"]) == ("msp",)
     assert isinstance(create("lsood.latent:LaRED"), LaRED)

@@ -8,7 +8,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from baselines import LatentNeighbour
 from lsood import ModelInfo, OnePass
-from lsood.probes.pixel_neighbours import PixelFeatures, PixelNeighbours, position_features
+from lsood.probes.pixel.neighbours import PixelNeighbours
+from lsood.probes.pixel.positions import PixelFeatures, position_features
 
 KEYS = ["a", "b", "c"]
 

@@ -247,6 +247,13 @@ FalseAlarmRate = Annotated[
     float | None,
     typer.Option(help="false-alarm rate that thresholds are set for (default: .05)", rich_help_panel=METHODS),
 ]
+FitLimit = Annotated[
+    int | None,
+    typer.Option(
+        help="maximum number of training images that methods are fitted on (a seeded subset); networks train on all",
+        rich_help_panel=METHODS,
+    ),
+]
 CalibrateShare = Annotated[
     float | None,
     typer.Option(

@@ -67,6 +67,7 @@ def main(
     pixel_evaluator: options.PixelEvaluator = "exact",
     leave_one_out: options.LeaveOneOut = False,
     false_alarm_rate: options.FalseAlarmRate = None,
+    fit_limit: options.FitLimit = None,
     calibrate_share: options.CalibrateShare = None,
     calibrate_on: options.CalibrateOn = None,
     mc_samples: options.McSamples = 16,

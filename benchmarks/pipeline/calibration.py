@@ -1,7 +1,8 @@
-"""Thresholds and calibration from other images than the validation images: ``--calibrate-share``, ``--calibrate-on``.
+"""What a run fits and calibrates methods on: fewer training images (``--fit-limit``), thresholds and calibration from
+other images than the validation images (``--calibrate-share``, ``--calibrate-on``).
 
-For checkpoints that may have been trained on the validation images, and for sets whose validation part is not like the
-test part. Networks are still trained on the data set as it is.
+The latter is for checkpoints that may have been trained on the validation images, and for sets whose validation part is
+not like the test part. Networks are still trained on the data set as it is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from benchmarks.pipeline.config import Settings
 from datamodules import BenchmarkDataModule, ImageSet, Subset
-from datamodules.imagesets.subset import Unlabelled
+from datamodules.imagesets.subset import Unlabelled, capped
 from datamodules.ood.derived import taken_as_known
 
 
@@ -35,12 +36,15 @@ def calibration_images(data: BenchmarkDataModule, name: str) -> ImageSet:
     return images
 
 
-def calibrated_data(data: BenchmarkDataModule, settings: Settings) -> BenchmarkDataModule:
-    """The data module that a run measures: as it is, or with other images for calibration and thresholds.
+def measured_data(data: BenchmarkDataModule, settings: Settings) -> BenchmarkDataModule:
+    """The data module that a run measures: as it is, or with other images to fit, for calibration and thresholds.
 
     Raises:
         ValueError, FileNotFoundError: see :func:`with_calibration_share` and :func:`calibration_images`.
     """
+    if settings.fit_limit is not None:
+        few, data = capped(data.sets["train"], settings.fit_limit, data.seed), copy.copy(data)
+        data.sets = {**data.sets, "train": few}
     if settings.calibrate_share is not None:
         return with_calibration_share(data, settings.calibrate_share, data.seed)
     if settings.calibrate_on is not None:

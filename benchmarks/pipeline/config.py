@@ -29,6 +29,7 @@ class Settings:
 
     Attributes:
         false_alarm_rate: that thresholds are set for; None: 5 %, or the smallest that the validation images can give.
+        fit_limit: at most so many training images fit the methods; networks train on all.
         calibrate_share: of the test images that give calibration and thresholds instead of the validation images.
         calibrate_on: set whose images give them instead: ``folder:PATH``, or the test part of an in-distribution set.
         max_bad: largest share of a set that may be left out because it cannot be read.
@@ -99,6 +100,7 @@ class Settings:
     out: Path | None = None
     download: bool = False
     false_alarm_rate: float | None = None
+    fit_limit: int | None = None
     calibrate_share: float | None = None
     calibrate_on: str | None = None
     verify_data: bool = False
@@ -133,6 +135,10 @@ class Settings:
             raise ValueError(
                 "--leave-one-out draws anomalies on the images that are fitted on: it needs --level pixel"
             )
+        if self.leave_one_out and self.fit_limit is not None:
+            raise ValueError(
+                "--leave-one-out fits on all training images but one: give --limit, not --fit-limit"
+            )
         if self.pixel_evaluator not in PIXEL_EVALUATORS:
             raise ValueError(
                 f"--pixel-evaluator must be one of {', '.join(PIXEL_EVALUATORS)}, got {self.pixel_evaluator!r}"
@@ -155,6 +161,7 @@ class Settings:
             ("--batch-size", self.batch_size),
             ("--epochs", self.epochs),
             ("--limit", self.limit),
+            ("--fit-limit", self.fit_limit),
         ):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")

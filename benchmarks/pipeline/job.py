@@ -15,7 +15,7 @@ from benchmarks.features.network import ClosedNetwork
 from benchmarks.features.run import FEATURES, closed
 from benchmarks.naive import beside_naive
 from benchmarks.pipeline.alarm_rates import check_rate
-from benchmarks.pipeline.calibration import calibrated_data, calibration_images
+from benchmarks.pipeline.calibration import measured_data, calibration_images
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction
@@ -139,7 +139,7 @@ def run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: Gi
 
 
 def _run_seed(settings: Settings, data: BenchmarkDataModule, seed: int, given: Given) -> Results:
-    whole, data = data, calibrated_data(data, settings)
+    whole, data = data, measured_data(data, settings)
     rate = FALSE_ALARM_RATE
     if settings.rows_of_ind:
         rate = check_rate(settings.false_alarm_rate, rate, len(data.sets["val"]))

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.levels.base import Level
-from benchmarks.pipeline.calibration import calibrated_data
+from benchmarks.pipeline.calibration import measured_data
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.extraction import Extraction
 from benchmarks.pipeline.given import NOTHING, Given
@@ -133,7 +133,7 @@ def _plan(settings: Settings, given: Given) -> Plan:
 def _of_seed(settings: Settings, data: BenchmarkDataModule, seed: int) -> SeedPlan:
     with planning() as trainings:
         settings, trained = under_test(settings, data, seed)
-        prepared = prepare(settings, trained, data, calibrated_data(data, settings), seed)
+        prepared = prepare(settings, trained, data, measured_data(data, settings), seed)
     own = SeedPlan(seed, trainings, len(data.sets["train"]))
     own.weights = sum(p.numel() * p.element_size() for p in prepared.trained.network.parameters())
     if any(not one.cached for one in trainings):

@@ -68,7 +68,7 @@ def prepare(
     Args:
         settings, trained: see `benchmarks.under_test.asked.under_test`.
         data: that networks are trained on. measured: the same, or with other images for calibration, see
-            `benchmarks.pipeline.calibration.calibrated_data`.
+            `benchmarks.pipeline.calibration.measured_data`.
     """
     task = TASKS[data.task]
     model_info = model_info_of(trained.network, measured, settings, seed, task)

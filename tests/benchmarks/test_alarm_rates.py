@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 import datamodules.miniature as miniature
 from benchmarks.console import spread
 from benchmarks.pipeline.alarm_rates import check_rate
-from benchmarks.pipeline.calibration import calibration_images, with_calibration_share
+from benchmarks.pipeline.calibration import calibration_images, measured_data, with_calibration_share
+from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.failures import Failures
+from benchmarks.pipeline.job import data_module
 from benchmarks.run import app
 from datamodules import DATAMODULES, CIFAR10DataModule
 from leaderboards.store import load_result, load_results, load_scores
@@ -143,6 +145,21 @@ def test_any_error_of_a_method_costs_one_row():
 
     with pytest.raises(KeyboardInterrupt):
         failures.run(("d", ""), interrupted)
+
+
+def test_a_fit_limit_leaves_training_and_test_images_alone():
+    settings = Settings(ind="cifar10", ood=("svhn",), fit_limit=17, calibrate_share=0.5)
+    whole = data_module(settings)
+    measured = measured_data(whole, settings)
+    assert len(measured.sets["train"]) == 17 < len(whole.sets["train"])
+    assert set(measured.sets["train"].keys) < set(whole.sets["train"].keys)
+    both = set(measured.sets["val"].keys) | set(measured.sets["test"].keys)
+    assert both == set(whole.sets["test"].keys)
+    assert measured_data(whole, settings).sets["train"].keys == measured.sets["train"].keys, "seeded"
+    with pytest.raises(ValueError, match="--fit-limit must be at least 1, got 0"):
+        Settings(ind="cifar10", ood=("svhn",), fit_limit=0)
+    with pytest.raises(ValueError, match="give --limit, not --fit-limit"):
+        Settings(ind="cityscapes", ood=("anomalies",), fit_limit=3, levels=("pixel",), leave_one_out=True)
 
 
 def test_the_command(tmp_path):

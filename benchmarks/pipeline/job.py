@@ -15,7 +15,7 @@ from benchmarks.features.network import ClosedNetwork
 from benchmarks.features.run import FEATURES, closed
 from benchmarks.naive import beside_naive
 from benchmarks.pipeline.alarm_rates import check_rate
-from benchmarks.pipeline.calibration import measured_data, calibration_images
+from benchmarks.pipeline.calibration import calibration_images, measured_data
 from benchmarks.pipeline.config import Settings
 from benchmarks.pipeline.evaluation import Evaluation
 from benchmarks.pipeline.extraction import Extraction

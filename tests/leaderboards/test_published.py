@@ -13,6 +13,9 @@ from leaderboards import load_results, rows
 from leaderboards.analysis.strata import all_strata
 from leaderboards.store import load_scores
 
+NETWORKS = ("dabnet", "espnetv2")
+SIDE_BY_SIDE = 12
+"""Bars of a line of a table of both."""
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path.parent for path in ROOT.glob("leaderboards/results/*/leaderboard.csv"))
 
@@ -87,6 +90,25 @@ def test_the_documentation_quotes_the_tables():
         for line in (ROOT / "docs/results.md").read_text().splitlines()
         if line.startswith("|") and "[" in line and "](" not in line
     ]
+    quoted = [line for line in quoted if line.count("|") != SIDE_BY_SIDE]
     assert len(quoted) >= 26
     for line in quoted:
         assert line in tables, line
+
+
+def test_two_networks_side_by_side_in_the_documentation():
+    text = (ROOT / "docs/results.md").read_text()
+    blocks = re.findall(r"^`([\w-]+)` \([^\n]*\n\n\| score \|[^\n]*\n[^\n]*\n((?:\|[^\n]*\n)+)", text, re.M)
+    assert len(blocks) == 3
+    tables = [pd.read_csv(ROOT / f"leaderboards/results/cityscapes-{name}/pixels.csv") for name in NETWORKS]
+    for ood, lines in blocks:
+        for line in lines.splitlines():
+            name, *cells = [cell.strip(" *") for cell in line.strip().strip("|").split("|")]
+            expected = []
+            for table in tables:
+                row = table[(table.ood == ood) & (table.part == "pooled") & (table.method == name)].iloc[0]
+                interval = f" [{100 * row.ap_low:.0f}, {100 * row.ap_high:.0f}]" if name != "random" else ""
+                rest = ("fpr95", "siou", "ppv", "f1_components")
+                expected += [f"{100 * row.ap:.1f}{interval}"]
+                expected += ["" if pd.isna(row[m]) else f"{100 * row[m]:.1f}" for m in rest]
+            assert cells == expected, (ood, line)

@@ -16,6 +16,8 @@ from leaderboards.store import load_scores
 NETWORKS = ("dabnet", "espnetv2")
 SIDE_BY_SIDE = 12
 """Bars of a line of a table of both."""
+MAIN_ROWS = {"cifar10-resnet20": ["energy", "knn", "lared", "mahalanobis", "mds-pp", "naive", "vra"]}
+"""Boards of which only these methods' scores are committed, because of their size."""
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path.parent for path in ROOT.glob("leaderboards/results/*/leaderboard.csv"))
 
@@ -24,13 +26,16 @@ FOLDERS = sorted(path.parent for path in ROOT.glob("leaderboards/results/*/leade
 def test_every_auroc_follows_from_the_committed_scores(folder):
     seen = 0
     for path, run in load_results(folder / "results").items():
+        if folder.name in MAIN_ROWS and not path.with_suffix(".parquet").is_file():
+            continue
         for cell in run.ood if run.level == "image" else ():
             scores = load_scores(path)
             part = scores[scores["set"].isin(["ind-test", cell.name])]
             expected = roc_auc_score(part["set"] == cell.name, part["score"])
             assert cell.metrics["auroc"].value == pytest.approx(expected, abs=1e-9), (path.name, cell.name)
             seen += 1
-    assert seen == len(pd.read_csv(folder / "leaderboard.csv"))
+    board = pd.read_csv(folder / "leaderboard.csv")
+    assert seen == len(board[board.method.isin(MAIN_ROWS.get(folder.name, board.method))])
 
 
 def compared(table, published, keys):
@@ -112,3 +117,19 @@ def test_two_networks_side_by_side_in_the_documentation():
                 expected += [f"{100 * row.ap:.1f}{interval}"]
                 expected += ["" if pd.isna(row[m]) else f"{100 * row[m]:.1f}" for m in rest]
             assert cells == expected, (ood, line)
+
+
+def test_the_board_of_every_post_hoc_method_in_the_documentation():
+    board = pd.read_csv(ROOT / "leaderboards/results/cifar10-resnet20/leaderboard.csv")
+    lines = (
+        (ROOT / "docs/results.md").read_text().split("| AUROC | cifar100 |")[1].split("\n\n")[0].splitlines()
+    )
+    sets = ["cifar100", *lines[0].strip("| ").split(" | ")[:-1]]
+    rows = {
+        line.strip("| ").split(" | ")[0].strip("*"): line.strip("| ").split(" | ")[1:] for line in lines[2:]
+    }
+    assert set(rows) == set(board.method) and set(sets) == set(board.ood)
+    for method, cells in rows.items():
+        for ood, cell in zip(sets, cells, strict=False):
+            measured = board[(board.method == method) & (board.ood == ood)].auroc.iloc[0]
+            assert cell.removesuffix(" |") == f"{100 * measured:.1f}", (method, ood)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 TRAINING = "Training"
-OF_TRAINING = ("batch_size", "loss", "lr", "optimizer", "schedule", "weight_decay")
+OF_TRAINING = ("batch_size", "class_weights", "loss", "lr", "optimizer", "schedule", "weight_decay")
 """Options that are fields of the training config."""
 ELSEWHERE = ("ind", "network", "out", "list_", "debug")
 """Options that are no options of Settings."""
@@ -80,6 +80,7 @@ def main(
     lr: Annotated[float | None, _number("peak learning rate")] = None,
     optimizer: Annotated[str | None, _choice("optimizer")] = None,
     schedule: Annotated[str | None, _choice("schedule")] = None,
+    class_weights: Annotated[str | None, _choice("class_weights")] = None,
     weight_decay: Annotated[float | None, _number("weight decay of every parameter")] = None,
     seeds: Annotated[
         list[int] | None,

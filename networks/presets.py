@@ -175,7 +175,6 @@ PRESETS: dict[str, Preset] = {
             3e-3,
             1e-2,
             precision="bf16-mixed",
-            compile=True,
             class_weights="log",
         ),
         f"{OWN}, for CamVid at 360 x 480 from scratch, two hours on two CPU cores; Li et al., BMVC 2019 (DABNet) "

@@ -1,4 +1,6 @@
-"""Callbacks of `fit`: seeds per epoch, so that an interruption does not change them, and log lines."""
+"""Callbacks of `fit`: seeds per epoch, so that an interruption does not change them, an end where weights are NaN, and
+log lines.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +36,24 @@ class EpochSeeds(Callback):
             generator = getattr(loader, "generator", None)
             if isinstance(generator, torch.Generator):
                 generator.manual_seed(words[1])
+
+
+class FiniteWeights(Callback):
+    """Ends a training whose weights are no numbers any more, before the state of that epoch is kept.
+
+    Raises:
+        ValueError: NaN or infinity in a weight after an epoch.
+    """
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Runs before the state of the epoch is saved."""
+        for name, parameter in pl_module.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                where = f"epoch {trainer.current_epoch + 1}: {name.removeprefix('network.')}"
+                raise ValueError(
+                    f"the training failed in {where} holds NaN or infinity; a lower learning rate (--lr) or precision "
+                    "32-true may help"
+                )
 
 
 class EpochLog(Callback):

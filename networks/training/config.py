@@ -38,7 +38,7 @@ class TrainingConfig:
         milestones: of "multi-step", in epochs, rising.
         end_lr: of "cosine", its last value.
         channels_last: memory format while training; faster convolutions on GPUs, other rounding.
-        compile: torch.compile of the training steps; not on "mps".
+        compile: torch.compile, on a GPU only: on a CPU (torch 2.15, bfloat16) it gave DABNet a NaN gradient.
         class_weights: of the cross-entropy: "none", or "log": 1 / ln(1.1 + share of the class among the labels of the
             training set), as DABNet (Li et al., BMVC 2019) is trained, after ENet (Paszke et al., 2016).
 

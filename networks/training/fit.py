@@ -69,7 +69,7 @@ def fit(
 
     Raises:
         ValueError: unknown task or device; a folder with the state of another training; outliers without a batch,
-            of another size, or for a task whose loss has no part for them.
+            of another size, or for a task whose loss has no part for them; weights that became NaN or infinite.
         KeyboardInterrupt: on Ctrl+C.
     """
     kind: type[Any] = TASKS.find(task)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -13,7 +11,6 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from torchmetrics import Metric
 
-from lsood.io import log
 from networks.training.config import TrainingConfig
 from networks.training.losses import focal_loss, outlier_exposure_loss
 
@@ -48,20 +45,12 @@ class TrainingModule(pl.LightningModule):
         self._run: Callable[[Tensor], Tensor] = network.__call__
 
     def accelerate(self, device: torch.device) -> None:
-        """Memory format and, for training steps, compilation of the config; compiled code is kept out of the state
-        dict. On a CPU it takes a C++ compiler; without one a log line says so and the network runs as it is.
-        """
+        """Memory format and, on a GPU, compilation of the config; compiled code is kept out of the state dict."""
         if self.config.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if not self.config.compile or device.type == "mps":
-            return
-        if device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
-            log.warning(
-                "no C++ compiler (g++, clang++, or what CXX names): the training runs without torch.compile"
-            )
-            return
-        network = self.network
-        self._run = torch.compile(lambda images: network(images))
+        if self.config.compile and device.type == "cuda":
+            network = self.network
+            self._run = torch.compile(lambda images: network(images))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the network."""
@@ -73,7 +62,7 @@ class TrainingModule(pl.LightningModule):
             images = torch.cat([images, batch["outliers"]])
         if self.config.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        logits = (self._run if self.training else self.network)(images).float()
+        logits = self._run(images).float()
         weights = None if self.class_weights is None else self.class_weights.to(logits.device)
         loss = focal_loss(logits[:count], batch["target"], self.config.gamma, weights)
         if "outliers" in batch:

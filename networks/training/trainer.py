@@ -19,7 +19,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressB
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from lsood.io import write_checked
-from networks.training.callbacks import EpochLog, EpochSeeds
+from networks.training.callbacks import EpochLog, EpochSeeds, FiniteWeights
 from networks.training.config import TrainingConfig, resolve_precision
 from networks.training.curve import Curve
 
@@ -81,7 +81,7 @@ def trainer_of(
         accelerator="gpu" if device.type == "cuda" else device.type,
         devices=[device.index or 0] if device.type == "cuda" else 1,
         precision=precision,
-        callbacks=[EpochSeeds(seed), Curve(folder, figures), checkpoint, *reports],
+        callbacks=[EpochSeeds(seed), FiniteWeights(), Curve(folder, figures), checkpoint, *reports],
         check_val_every_n_epoch=_validation_interval(config.epochs),
         default_root_dir=folder,
         logger=False,

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import logging
 import os
-import shutil
 
 import pytest
 import torch
@@ -303,19 +302,13 @@ def test_channels_last_is_a_format_not_another_network(tmp_path):
     assert same["loss"] == pytest.approx(figures["loss"], rel=1e-2)  # other kernels round otherwise
 
 
-def test_compiled_trainings_need_a_compiler_on_a_cpu_and_the_state_keeps_its_names(monkeypatch, caplog):
+def test_only_a_gpu_compiles_and_the_state_keeps_its_names(monkeypatch):
     compiled = []
     monkeypatch.setattr(torch, "compile", lambda f: compiled.append(f) or f)
     network = torch.nn.Linear(2, 2)
     module = ClassificationModule(network, dataclasses.replace(CONFIG, compile=True), 2)
-    module.accelerate(torch.device("mps"))
-    with monkeypatch.context() as none:
-        none.setattr(shutil, "which", lambda name: None)
-        module.accelerate(torch.device("cpu"))
-    assert not compiled and "no C++ compiler" in caplog.text
     module.accelerate(torch.device("cpu"))
-    assert bool(compiled) == any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++")))
-    compiled.clear()
+    assert not compiled
     module.accelerate(torch.device("cuda"))
     batch = {"image": torch.rand(3, 2), "target": torch.tensor([0, 1, 1])}
     assert len(compiled) == 1 and module._loss(batch)[1].shape == (3, 2)
@@ -351,3 +344,17 @@ def test_bf16_trains_too_and_repeats(tmp_path):
     again, _ = train(tmp_path / "b", config)
     assert weights_hash(first) == weights_hash(again)
     assert first.conv1.weight.dtype == torch.float32 and figures["accuracy"] > 0.6
+
+
+def test_a_training_whose_weights_become_nan_ends_and_keeps_the_epochs_before(tmp_path, monkeypatch):
+    plain = ClassificationModule.training_step
+
+    def broken(self, batch, index):
+        loss = plain(self, batch, index)
+        return loss * float("nan") if self.trainer.current_epoch == 1 else loss
+
+    monkeypatch.setattr(ClassificationModule, "training_step", broken)
+    with pytest.raises(ValueError, match=r"failed in epoch 2: conv1\.weight holds NaN or infinity; a lower"):
+        train(tmp_path)
+    state = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert state["epoch"] == 0 and all(v.isfinite().all() for v in state["state_dict"].values())

@@ -1,4 +1,4 @@
-"""What every data module shares: three in-distribution parts, OoD sets, one pre-processing, loaders."""
+"""What every data module shares: three in-distribution parts, OoD sets, one pre-processing."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from typing import Any, Self
 import pytorch_lightning as pl
 
 from anomalies import Recipe
-from datamodules.description import DataSetDescription
 from datamodules.imagesets.anomalous import AnomalousSet
 from datamodules.imagesets.base import ImageSet, fingerprint_of
 from datamodules.imagesets.subset import capped
-from datamodules.loading.loaders import Loader, ordered, shuffled
+from datamodules.loading.loaders import Loader
+from datamodules.loading.of_sets import SetLoaders
 from datamodules.loading.preprocess import Preprocess
-from datamodules.loading.samples import Augment, SampleDataset
 from datamodules.locate import locate
 from datamodules.ood.base import OODSource
 from datamodules.ood.naming import short_ood_names
@@ -25,7 +24,7 @@ from datamodules.ood.outliers.choice import outliers_for
 from datamodules.registry import load_ood
 
 
-class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
+class BenchmarkDataModule(SetLoaders, pl.LightningDataModule):
     """Base of the in-distribution data modules; see `DataSetDescription` for the class attributes of a subclass.
 
     Splits: "train" is what networks and detectors are fitted on, "val" (in-distribution, held out) sets sizes
@@ -199,30 +198,6 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
         name = self.name.partition(":")[0]  # without the path of folder:PATH
         return fingerprint_of(name, *(self.sets[part].fingerprint for part in parts))
 
-    @property
-    def augment(self) -> Augment | None:
-        """The training augmentation, by default that of the task."""
-        return self.task_handler.augment
-
-    def _dataset(
-        self, images: ImageSet, augment: Augment | None = None, masks: bool = False
-    ) -> SampleDataset:
-        task = self.task_handler
-        masks = masks and images.masked and task.masks
-        return SampleDataset(images, self.preprocess, task.target_of, augment, masks)
-
-    def loader(self, images: ImageSet, masks: bool = False) -> Loader:
-        """Images of any set in order, in this pre-processing; where they keep their ratio in batches of equal shape."""
-        return ordered(self._dataset(images, masks=masks), self.batch_size, self.num_workers)
-
-    def _shuffled(self, images: ImageSet, batch_size: int | None) -> Loader:
-        dataset = self._dataset(images, self.augment)
-        return shuffled(dataset, batch_size or self.batch_size, self.num_workers, self.seed)
-
-    def train_dataloader(self, batch_size: int | None = None) -> Loader:
-        """Augmented and shuffled, both seeded per epoch by `networks.fit`; see `loading.loaders.shuffled`."""
-        return self._shuffled(self.sets["train"], batch_size)
-
     def outlier_set(self, name: str | None = None) -> ImageSet:
         """Auxiliary outliers for training, of none of the OoD sets of this module; see
         `datamodules.outliers_for`, also for what it raises.
@@ -234,29 +209,6 @@ class BenchmarkDataModule(DataSetDescription, pl.LightningDataModule):
     def outlier_dataloader(self, batch_size: int | None = None, name: str | None = None) -> Loader:
         """Outliers, pre-processed, augmented and shuffled as the training images are; targets are -1."""
         return self._shuffled(self.outlier_set(name), batch_size)
-
-    def fit_dataloader(self) -> Loader:
-        """The training images in order, not augmented: what detectors are fitted on."""
-        return self.loader(self.sets["train"])
-
-    @property
-    def tried_on(self) -> str:
-        """The part whose images a network is tried on before it is measured: "val", or "train" where none validates."""
-        return "val" if len(self.sets["val"]) else "train"
-
-    def val_dataloader(self) -> Loader:
-        """Held-out in-distribution images."""
-        return self.loader(self.sets["val"])
-
-    def test_dataloader(self) -> Loader:
-        """In-distribution images to score."""
-        return self.loader(self.sets["test"])
-
-    def ood_dataloaders(self) -> dict[str, Loader]:
-        """A loader per OoD set, in the in-distribution pre-processing; with masks for segmentation networks
-        where the set has any.
-        """
-        return {name: self.loader(images, masks=True) for name, images in self.ood_sets.items()}
 
     def anomalies_of(self, part: str) -> AnomalousSet:
         """The images of a part with anomalies drawn on them."""

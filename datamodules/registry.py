@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DATAMODULES = Registry(
     "in-distribution set",
-    ("datamodules.ind", "datamodules.base", "datamodules.description"),
+    ("datamodules.ind", "datamodules.base", "datamodules.loading.of_sets", "datamodules.description"),
     group="lsood.datamodules",
 )
 """In-distribution sets: subclasses of `datamodules.BenchmarkDataModule`."""

@@ -244,7 +244,7 @@ class Evaluation:
         sets: dict[str, Measurement] = {}
         for name in self._ind_sets(cases):
             images = self.data.sets[name.removeprefix("ind-")]
-            loader = self.data.loader(images)
+            loader = self.data.val_dataloader() if name == "ind-val" else self.data.test_dataloader()
             sets[name] = self.extraction.measure(name, loader, images.fingerprint, probes, steps)
             for case, of in found.items() if name == "ind-val" else ():
                 for detector in of.values() if case[1] == "no-ood" else ():

@@ -11,6 +11,8 @@ from datamodules.imagesets.boxes import Boxes, boxes_of
 from lsood.images.listing import composed
 
 SIDES = ("x1", "y1", "x2", "y2")
+OTHER_NAMES = {"person": "pedestrian", "bike": "bicycle", "motor": "motorcycle"}
+"""Names that BDD100K's earlier label files have for its classes."""
 
 
 def read_scalabel(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from datamodules.base import BenchmarkDataModule
-from datamodules.formats.scalabel import read_scalabel
+from datamodules.formats.scalabel import OTHER_NAMES, read_scalabel
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.boxed import BoxedSet
 from datamodules.imagesets.boxes import Boxes
@@ -18,7 +18,6 @@ from lsood.io import log
 BOX_CLASSES = (
     "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "traffic light", "traffic sign",
 )  # fmt: skip
-OTHER_NAMES = {"person": "pedestrian", "bike": "bicycle", "motor": "motorcycle"}
 IGNORED = ("other vehicle", "other person", "trailer")
 # What other data sets call objects of these classes, as VOS (Du et al., ICLR 2022) and the FMIYC benchmark list it.
 COCO_NAMES = (

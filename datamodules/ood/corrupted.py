@@ -9,7 +9,7 @@ from datamodules.imagesets.anomalous import AnomalousSet
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.subset import capped
 from datamodules.ood.base import Host
-from datamodules.ood.derived import located_set
+from datamodules.ood.known import located_set
 from datamodules.registry import DATAMODULES
 
 COUNT = 2000

@@ -12,6 +12,7 @@ from datamodules.imagesets.files import FileSet
 from datamodules.imagesets.generated import GeneratedSet
 from datamodules.imagesets.subset import capped
 from datamodules.ood.base import Host, OODSet, OODSource, unknown_images
+from datamodules.ood.known import located_set, tested
 from datamodules.ood.naming import own_anomalies, states
 from datamodules.outside.hints import warn_of_masks
 from datamodules.outside.shared_files import check_apart
@@ -20,7 +21,6 @@ from datamodules.registry import (
     DATAMODULES,
     FOLDER,
     GENERATED,
-    OOD_SETS,
     OWN_ANOMALIES,
     drawn_on,
     folder_of,
@@ -148,33 +148,8 @@ def own_images(name: str, data: Host, ood: bool = False) -> ImageSet:
     return tested(other.sets["test"])
 
 
-def tested(images: ImageSet) -> ImageSet:
-    """The test part of an in-distribution set; raises ValueError: it has no images."""
-    if not len(images):
-        raise ValueError(f"{images.name}: its test images are needed, and there are none")
-    return images
-
-
 def of_no_part(images: ImageSet, data: Host) -> ImageSet:
     """The images of an OoD set; raises ValueError: some are files of the data module too."""
     for part, own in data.sets.items():
         check_apart(f"OoD set {images.name}", images, f"the in-distribution set, part {part},", own)
     return images
-
-
-def located_set(name: str) -> OODSet:
-    """The declared OoD set of a name, else the test part of the in-distribution set of that name."""
-    if name in OOD_SETS:
-        declared: OODSet = OOD_SETS[name]
-        return declared
-    module = DATAMODULES[name]
-    return OODSet(
-        name,
-        f"test images of {name}",
-        module.folders,
-        module.source,
-        layout=module.layout,
-        there=module.is_there,
-        read=lambda folder: tested(module(folder).split(folder)["test"]),
-        fetch=module.fetch if module.can_be_fetched() else None,
-    )

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datamodules.formats.inpainted import InpaintedSet, inpainted, with_unknown
+from datamodules.formats.scalabel import OTHER_NAMES
 from datamodules.imagesets.base import ImageSet
 from datamodules.imagesets.subset import Unlabelled
-from datamodules.ind.bdd100k import OTHER_NAMES
 from datamodules.ood.base import OODSet
 
 HAZARDS = ("dog", "other deer", "roe deer", "scooter", "kick scooter", "stroller", "wild boar")

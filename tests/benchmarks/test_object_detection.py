@@ -67,7 +67,7 @@ class Data:
     task, name, origin, num_classes = "detection", "boxes", "miniature", 3
     mean, std = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
     sequence_of, ood, calibrated_on = staticmethod(lambda key: None), ("ood",), None
-    spec = name
+    spec, leave_one_out = name, False
 
     def __init__(self, network):
         self.batches, self.opened = {}, []
@@ -108,6 +108,7 @@ class Data:
             boxed=True,
             left_out=(),
             synthetic="",
+            smallest_components=None,
         )
 
     def _loader(self, name):

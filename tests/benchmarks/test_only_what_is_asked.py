@@ -43,10 +43,10 @@ def test_msp_alone(ind, ood, network, everywhere, further, tmp_path, monkeypatch
         monkeypatch.setattr(other, "of", lambda *_: pytest.fail("nobody asked for this"))
     asked, plain = {}, Extraction.measure
 
-    def measure(self, title, loader, fingerprint, probes, perturbations=()):
+    def measure(self, title, loader, fingerprint, probes, perturbations=(), smallest=None):
         asked[title] = [probe.name for probe in probes]
         assert not perturbations and len(set(asked[title])) == len(probes)
-        return plain(self, title, loader, fingerprint, probes, perturbations)
+        return plain(self, title, loader, fingerprint, probes, perturbations, smallest)
 
     monkeypatch.setattr(Extraction, "measure", measure)
     weights = tmp_path / "weights.safetensors"

@@ -129,20 +129,7 @@ class Settings:
             raise ValueError(
                 f"--protocols: unknown protocol {others[0]!r}; protocols: {', '.join(PROTOCOLS)}"
             )
-        if unknown_levels := [level for level in self.levels if level not in LEVELS]:
-            raise unknown("level", unknown_levels[0], LEVELS)
-        if self.leave_one_out and self.rows_of_ind:
-            raise ValueError(
-                "--leave-one-out draws anomalies on the images that are fitted on: it needs --level pixel"
-            )
-        if self.leave_one_out and self.fit_limit is not None:
-            raise ValueError(
-                "--leave-one-out fits on all training images but one: give --limit, not --fit-limit"
-            )
-        if self.pixel_evaluator not in PIXEL_EVALUATORS:
-            raise ValueError(
-                f"--pixel-evaluator must be one of {', '.join(PIXEL_EVALUATORS)}, got {self.pixel_evaluator!r}"
-            )
+        self._check_levels()
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError("--seeds needs at least one seed, each once")
         if min(self.seeds) < 0:
@@ -206,6 +193,23 @@ class Settings:
     def rows_of_ind(self) -> bool:
         """Whether in-distribution validation and test images are scored: not where pixels of OoD images alone are."""
         return self.levels != (PIXEL,)
+
+    def _check_levels(self) -> None:
+        """Which rows are scored, and how pixels are."""
+        if unknown_levels := [level for level in self.levels if level not in LEVELS]:
+            raise unknown("level", unknown_levels[0], LEVELS)
+        if self.leave_one_out and self.rows_of_ind:
+            raise ValueError(
+                "--leave-one-out draws anomalies on the images that are fitted on: it needs --level pixel"
+            )
+        if self.leave_one_out and self.fit_limit is not None:
+            raise ValueError(
+                "--leave-one-out fits on all training images but one: give --limit, not --fit-limit"
+            )
+        if self.pixel_evaluator not in PIXEL_EVALUATORS:
+            raise ValueError(
+                f"--pixel-evaluator must be one of {', '.join(PIXEL_EVALUATORS)}, got {self.pixel_evaluator!r}"
+            )
 
     def _check_input(self) -> None:
         """What the network's input is said to be."""

@@ -11,6 +11,9 @@ from leaderboards.analysis.ranks import ENOUGH, Ranks
 from leaderboards.figures.style import PALETTE, save
 from leaderboards.file_names import distinct
 
+NUMBERED = 20
+"""Ranks whose numbers stand side by side without touching."""
+
 
 def ranks_figures(ranked: Mapping[str, Ranks], miniature: bool, out: Path) -> dict[Path, Ranks]:
     """A diagram per protocol: {file: ranks}."""
@@ -35,7 +38,8 @@ def ranks_figure(found: Ranks, title: str, path: Path) -> None:
     axes.plot([1, count], [0, 0], color="black", linewidth=1)
     for rank in range(1, count + 1):
         axes.plot([rank, rank], [0, 0.15], color="black", linewidth=1)
-        axes.text(rank, 0.25, str(rank), ha="center", fontsize=8)
+        if rank == 1 or rank % (1 + count // NUMBERED) == 0:
+            axes.text(rank, 0.25, str(rank), ha="center", fontsize=8)
     axes.plot([1, 1 + found.critical], [1.0, 1.0], color=PALETTE[1], linewidth=2)
     axes.text(1, 1.1, f"critical difference {found.critical:.2f}", color=PALETTE[1], fontsize=8)
     _names(axes, found.mean, names[:half], top, 1 - 0.05 * count, "right")

@@ -22,6 +22,8 @@ from leaderboards.tables.levels import IMAGES
 LOW, HIGH = IMAGES.scale
 COLOURS = "cividis"
 BLANK = "#ececec"
+PANELS = 16
+"""Of kinds x severities in a figure."""
 
 
 def colour(value: float, low: float = LOW, high: float = HIGH) -> tuple[str, str]:
@@ -77,7 +79,15 @@ def kinds_figure(heat: pd.DataFrame, title: str, path: Path) -> None:
 
 
 def severities_figure(grids: Mapping[str, pd.DataFrame], title: str, path: Path) -> None:
-    """Kinds x severities, a panel per detector; grey cells have too few images."""
+    """Kinds x severities, a panel per detector, best first; grey cells have too few images. Of more than ``PANELS``
+    detectors the first, and the image-statistics baseline, have one.
+    """
+    many = len(grids)
+    if many > PANELS:
+        last = {name: grids[name] for name in grids if name == NAIVE}
+        others = [name for name in grids if name != NAIVE]
+        grids = {name: grids[name] for name in others[: PANELS - len(last)]} | last
+        title = f"{title}\nthe first {PANELS} of {many} rows, all in kinds.csv"
     across = min(4, len(grids))
     down = -(-len(grids) // across)
     kinds = max(len(table) for table in grids.values())

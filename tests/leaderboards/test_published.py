@@ -16,7 +16,10 @@ from leaderboards.store import load_scores
 NETWORKS = ("dabnet", "espnetv2")
 SIDE_BY_SIDE = 12
 """Bars of a line of a table of both."""
-MAIN_ROWS = {"cifar10-resnet20": ["energy", "knn", "lared", "mahalanobis", "mds-pp", "naive", "vra"]}
+MAIN_ROWS = {
+    "cifar10-resnet20": ["energy", "knn", "lared", "mahalanobis", "mds-pp", "naive", "vra"],
+    "cifar10-resnet20-shift": [],
+}
 """Boards of which only these methods' scores are committed, because of their size."""
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path.parent for path in ROOT.glob("leaderboards/results/*/leaderboard.csv"))
@@ -133,3 +136,17 @@ def test_the_board_of_every_post_hoc_method_in_the_documentation():
         for ood, cell in zip(sets, cells, strict=False):
             measured = board[(board.method == method) & (board.ood == ood)].auroc.iloc[0]
             assert cell.removesuffix(" |") == f"{100 * measured:.1f}", (method, ood)
+
+
+def test_severities_in_the_documentation():
+    folder = ROOT / "leaderboards/results/cifar10-resnet20-shift"
+    table = all_strata(list(load_results(folder / "results").values()))
+    board = pd.read_csv(folder / "leaderboard.csv").set_index("method").auroc
+    text = (ROOT / "docs/results.md").read_text().split("| AUROC by severity |")[1].split("\n\n")[0]
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
+    assert len(lines) == 13
+    for name, *cells in lines:
+        method = name.strip("*")
+        own = table[(table.method == method) & (table.kind == "all")].astype({"severity": str})
+        severities = own.set_index("severity").auroc[[str(n) for n in range(1, 6)]]
+        assert cells == [f"{100 * value:.1f}" for value in [*severities, board[method]]], method

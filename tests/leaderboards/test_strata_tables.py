@@ -37,6 +37,7 @@ from leaderboards.analysis.strata import (
     strata_rows,
 )
 from leaderboards.build import build
+from leaderboards.figures import heatmap
 from leaderboards.figures.heatmap import colour
 from leaderboards.tables.page import page
 from lsood.metrics.table import PIXELS, ROWS, names
@@ -277,3 +278,18 @@ def test_terminal_tables_fit_80_columns_with_every_name_whole():
 
 def test_no_strata_no_heat_maps():
     assert "What does each detector miss" not in page([dataclasses.replace(result("msp"), ood=[])])
+
+
+def test_a_figure_of_many_detectors_shows_the_first_ones(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(heatmap, "save", lambda figure, path: seen.append(figure))
+    table = pd.DataFrame([[0.5, 0.9]], index=["fog"], columns=[1, 2])
+    names = [f"m{n}" for n in range(20)]
+    heatmap.severities_figure(dict.fromkeys([*names, "naive"], table), "set", tmp_path / "x.png")
+    heatmap.severities_figure(dict.fromkeys(names[:16], table), "set", tmp_path / "x.png")
+    for figure, shown in zip(seen, ([*names[:15], "naive"], names[:16]), strict=True):
+        assert [axes.get_title() for axes in figure.axes if axes.get_visible()] == shown
+    assert [figure.get_suptitle() for figure in seen] == [
+        "set\nthe first 16 of 21 rows, all in kinds.csv · AUROC x 100",
+        "set · AUROC x 100",
+    ]

@@ -147,10 +147,19 @@ class SingularityDistances(Probe):
 
 
 def singularity_distance(forward: ForwardOutputs, layer: str, singularity: dict[str, Tensor]) -> Tensor:
-    """(B,): Euclidean distance of a layer's output to F*; differentiable."""
-    return (
-        (forward.outputs[layer].float() - singularity[layer].to(forward.images.device)).flatten(1).norm(dim=1)
-    )
+    """(B,): Euclidean distance of a layer's output to F*; differentiable.
+
+    Raises:
+        ValueError: the output has another shape than for the noise images.
+    """
+    features, mean = forward.outputs[layer].float(), singularity[layer].to(forward.images.device)
+    if features.shape[1:] != mean.shape:
+        images, noise = (" x ".join(map(str, shape)) for shape in (features.shape[1:], mean.shape))
+        raise ValueError(
+            f"FSSD compares whole feature maps with those of noise images: {layer} gives {images} for an image and "
+            f"{noise} for the noise; give all sets one size (no --keep-ratio)"
+        )
+    return (features - mean).flatten(1).norm(dim=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -130,6 +130,15 @@ def test_singularity_is_the_mean_feature_of_the_authors_noise(tiny):
     torch.testing.assert_close(distance, (mine - features.mean(0)).flatten(1).norm(dim=1))
 
 
+def test_images_of_another_size_than_the_noise_are_refused_by_fssd(tiny):
+    with OnePass(tiny(), [SingularityDistances(("relu1",), noise=4)]) as run:
+        run(images(2), keys(2))
+        with pytest.raises(
+            ValueError, match=r"relu1 gives .* x 8 x 16 for an image and .* x 16 x 16 for the noise"
+        ):
+            run(images(2)[:, :, :8], keys(2))
+
+
 def test_unknown_layers_and_not_finite_values_are_named(tiny):
     with pytest.raises(ValueError, match="no layer 'relu9'; it has: conv1"):
         OnePass(tiny(), [Pooled("relu9")])

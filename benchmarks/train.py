@@ -55,6 +55,7 @@ def main(
     verify_data: options.VerifyData = False,
     max_bad: options.MaxBad = MAX_BAD,
     image_size: options.ImageSize = None,
+    keep_ratio: options.KeepRatio = False,
     limit: options.Limit = None,
     keep_together: options.KeepTogether = None,
     workers: options.Workers = 0,
@@ -212,6 +213,7 @@ def _next_command(settings: Settings, name: str) -> str:
     if settings.data_root is not None:
         words += ["--data-root", str(settings.data_root)]
     words += ["--miniature"] if settings.miniature else []
+    words += ["--keep-ratio"] if settings.keep_ratio else []
     for option, values in (
         ("--classes", settings.classes),
         ("--image-size", settings.image_size),

@@ -90,6 +90,30 @@ def test_it_trains_and_says_how_well_where_and_how_to_go_on():
     assert results[0]["run_id"] == results[1]["run_id"]
 
 
+def test_frames_that_keep_their_ratio_are_trained_as_they_are_measured():
+    command_line = (
+        "--ind",
+        "cityscapes",
+        "--miniature",
+        "--image-size",
+        "32",
+        "64",
+        "--limit",
+        "8",
+        "--epochs",
+        "1",
+    )
+    done = call(*command_line, "--keep-ratio")
+    assert done.exit_code == 0, done.output
+    (folder,) = trained_folders()
+    line = next(line for line in done.output.splitlines() if line.startswith("benchmark: "))
+    words = shlex.split(line.removeprefix("benchmark: "))
+    assert "--keep-ratio" in words
+    measured = call(*words[3:], "--methods", "msp", "--out", "out", app=run_app)
+    assert measured.exit_code == 0, measured.output
+    assert trained_folders() == [folder]
+
+
 def test_a_second_call_reads_what_the_first_trained_and_copies_it():
     call(*SMALL, *FOCAL)
     (folder,) = trained_folders()

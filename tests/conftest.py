@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -11,6 +12,9 @@ import pytest
 import torch
 from dropblock import DropBlock2D
 from torch import nn
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # under "command &", children would ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -19,6 +19,7 @@ SIDE_BY_SIDE = 12
 MAIN_ROWS = {
     "cifar10-resnet20": ["energy", "knn", "lared", "mahalanobis", "mds-pp", "naive", "vra"],
     "cifar10-resnet20-shift": [],
+    "cifar10-resnet20-dropblock": [],
 }
 """Boards of which only these methods' scores are committed, because of their size."""
 ROOT = Path(__file__).parents[2]

@@ -175,6 +175,12 @@ class BenchmarkDataModule(SetLoaders, pl.LightningDataModule):
         return (self.channels, *self.image_size)
 
     @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the first training image as the network is given it; after :meth:`setup`."""
+        height, width = self.preprocess.size_of(*self.sets["train"].shape(0))
+        return self.channels, height, width
+
+    @property
     def preprocessed(self) -> bool:
         """Whether images come as the network is given them, so that mean and std only say what was done to them."""
         return False

@@ -21,6 +21,7 @@ from lsood.extraction.undisturbed import check_identity, identity, state_of, und
 from lsood.io import log
 from lsood.methods import METHODS
 from lsood.metrics.points import threshold_at
+from lsood.text import shape_text
 
 CHUNK = 32
 
@@ -43,6 +44,8 @@ class Monitor:
         device: where the network is moved to; None: it stays where it is.
         masks: "fixed"; or "keys", of a threshold from scores made with masks of their own for every image: such a
             monitor needs the images' keys in each call.
+        image_shape: (C, H, W) of the images it has scored; None: of those of the first call. Methods that compare with
+            images of one size (FSSD) score no others.
 
     Raises:
         ValueError: the detector needs a layer that the network lacks.
@@ -61,6 +64,7 @@ class Monitor:
     calibration_size: int
     device: str | torch.device | None = None
     masks: str = "fixed"
+    image_shape: tuple[int, ...] | None = None
     _prepared: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
     _upstream_random: bool | None = field(init=False, repr=False, default=None)
 
@@ -126,8 +130,8 @@ class Monitor:
             scores (B,) float64, higher = more anomalous; alarms (B,) bool.
 
         Raises:
-            ValueError: the network has changed since the monitor was made; masks "keys" without keys; values that are
-                not finite.
+            ValueError: the network has changed since the monitor was made; masks "keys" without keys; images of another
+                size, see ``image_shape``; values that are not finite.
         """
         if self.masks == "keys" and keys is None:
             raise ValueError(
@@ -156,10 +160,19 @@ class Monitor:
         ):
             if images is None:
                 return torch.empty(0)
+            self._check_shape(tuple(images.shape[1:]), any(probe.one_size for probe in probes))
             run.upstream_random = self._upstream_random
             found = run(images, seeds)
             self._upstream_random = run.upstream_random
             return self.detector.score(Activations(found, names))
+
+    def _check_shape(self, shape: tuple[int, ...], one_size: bool) -> None:
+        self.image_shape = self.image_shape or shape
+        if one_size and shape != self.image_shape:
+            raise ValueError(
+                f"{self.detector.name} compares images of one size: the monitor's are {shape_text(self.image_shape)}, "
+                f"these are {shape_text(shape)}; resize them as for the threshold"
+            )
 
     def save(self, folder: str | Path) -> Path:
         """Write monitor.json and state.safetensors into a new folder, whole or not at all.
@@ -177,6 +190,7 @@ class Monitor:
             "false_alarm_rate": self.false_alarm_rate,
             "calibration_size": self.calibration_size,
             "masks": self.masks,
+            "image_shape": self.image_shape,
             "network": self._identity,
         }
         return monitor_file.write(Path(folder), content, self.detector.state())
@@ -212,7 +226,8 @@ class Monitor:
         sampled = any(probe.uses_masks for probe in detector.probes())
         masks = content.get("masks", "keys" if sampled else "fixed")
         figures = (content["threshold"], content["false_alarm_rate"], content["calibration_size"])
-        return cls(network, detector, *figures, device=device, masks=masks)
+        shape = content.get("image_shape")
+        return cls(network, detector, *figures, device, masks, None if shape is None else tuple(shape))
 
 
 def _images(batch: Any) -> Tensor:

@@ -76,6 +76,11 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             )
     if math.isnan(content["threshold"]):
         raise ValueError(f"{folder / INDEX} is damaged: the threshold is not a number")
+    shape = content.get("image_shape", [1, 1, 1])  # monitors of release 0.1 name none
+    if shape is not None and not (
+        isinstance(shape, list) and len(shape) == 3 and all(type(n) is int and n > 0 for n in shape)
+    ):
+        raise ValueError(f"{folder / INDEX} is damaged: 'image_shape' is no shape (C, H, W)")
     if content.get("state_sha256") not in (None, sha256(folder / STATE)):
         raise ValueError(f"{folder / STATE} is damaged: its sha256 is not the one in {INDEX}")
     try:

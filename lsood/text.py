@@ -19,6 +19,11 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
+def shape_text(shape: Iterable[int]) -> str:
+    """ "512 x 7 x 7"."""
+    return " x ".join(map(str, shape))
+
+
 def slug(text: str) -> str:
     """A name as it stands in file names: letters, digits, "-" and "_", with "_" for everything else."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)

@@ -69,6 +69,8 @@ class Extraction:
         pixel_evaluator: of score maps, see `lsood.choices.PIXEL_EVALUATORS`.
         prepared: what probes prepared for this network, shared by all sets.
         watch: called with (title, batches) around every pass, to show progress; returns the batches.
+        image_shape: gives (C, H, W) of the images that probes prepare with, so that what is read from the cache and
+            what is measured today are prepared with the same; None: that of the first batch measured.
 
     Attributes:
         forwarded: images that reached the network's first layer, by phase ("shared_pass", "perturbed",
@@ -92,6 +94,7 @@ class Extraction:
     limit: BatchLimit = field(default_factory=BatchLimit)
     network_name: str = ""
     pixel_evaluator: str = "exact"
+    image_shape: Callable[[], Sequence[int]] | None = None
 
     def measure(
         self,
@@ -264,7 +267,8 @@ class Extraction:
         self, probes: Sequence[Probe], steps: Sequence[Perturbation], failed: dict[str, str]
     ) -> OnePass:
         """What measures batches; ``failed`` takes what cannot be measured."""
-        return OnePass(self.network, probes, steps, self.device, self.prepared, self.precision, failed)
+        own = (self.device, self.prepared, self.precision, failed)
+        return OnePass(self.network, probes, steps, *own, image_shape=self.image_shape)
 
     def _rows(
         self, run: OnePass, batches: Iterable[dict[str, Any]]

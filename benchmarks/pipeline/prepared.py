@@ -57,6 +57,7 @@ class Prepared:
             precision=self.settings.precision,
             network_name=self.trained.name,
             pixel_evaluator=self.settings.pixel_evaluator,
+            image_shape=lambda: self.data.image_shape,
         )
 
 

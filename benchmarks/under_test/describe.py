@@ -13,8 +13,9 @@ from benchmarks.pipeline.config import Settings
 from benchmarks.under_test.outside import adapted, of_user, opened, order_of
 from benchmarks.under_test.training import build_network, from_checkpoint, network_name
 from datamodules import BenchmarkDataModule
+from lsood.text import shape_text
 from networks.outside.configuration import InputConfig
-from networks.outside.description import Row, shape_text
+from networks.outside.description import Row
 
 HEADS = ("what", "layer", "shape of an image", "how found")
 NAMED = ("feature_layers", "latent_layer", "region_layer", "region_dropout", "head_layer")

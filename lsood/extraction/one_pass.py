@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -38,6 +38,7 @@ class OnePass:
         failed: takes {name: reason} of probes and perturbations that raise, whatever it is, or give values that are not
             finite; they are left out. None: they raise, as memory that is not enough always does.
         place: False: the network is taken as it is, on the device and in evaluation mode already.
+        image_shape: gives (C, H, W) of the images that probes prepare with; None: that of the first batch.
 
     Calling it with a batch of images (B, C, H, W), keys and (optional) targets returns {name: (B, ...) tensor
     on the CPU}; what probes of objects measured is then in ``objects``. It works inside `torch.inference_mode` too.
@@ -62,6 +63,7 @@ class OnePass:
         precision: str = "float32",
         failed: dict[str, str] | None = None,
         place: bool = True,
+        image_shape: Callable[[], Sequence[int]] | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
@@ -90,6 +92,7 @@ class OnePass:
         self.hooks = {layer: Hook(modules[layer], self.network) for layer in sorted(wanted & set(modules))}
         self.prepared: dict[str, Any] = {} if prepared is None else prepared
         self.upstream_random: bool | None = None
+        self._image_shape = image_shape
         self._precision = precision
         reduced = [self.network, *members] if precision == "bfloat16" else []
         self._reduced = ReducedPrecision(reduced, self.device)
@@ -191,7 +194,7 @@ class OnePass:
         self, images: Tensor, keys: Sequence[str], targets: Targets | None = None
     ) -> dict[str, Tensor]:
         if any(probe.name not in self.prepared for probe in self._alive(self.probes)):
-            self._prepare(images.shape[1:])
+            self._prepare(torch.Size(self._image_shape()) if self._image_shape else images.shape[1:])
         images = images.detach().to(self.device)
         targets = targets.to(self.device) if isinstance(targets, Tensor) else targets
         if not self.perturbations and not any(p.needs_network for p in (*self.probes, *self.object_probes)):

@@ -92,11 +92,13 @@ class Probe(ABC):
         layers: names of the layers it listens to.
         needs_network: False for a probe of the images alone; a pass with no other probes forwards nothing.
         uses_masks: True for a probe of Monte-Carlo samples, whose values depend on the images' keys.
+        one_size: True for a probe that compares with images of one size, so that others have no value.
     """
 
     layers: tuple[str, ...] = ()
     needs_network: ClassVar[bool] = True
     uses_masks: ClassVar[bool] = False
+    one_size: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -25,6 +25,7 @@ from lsood.probes.logits import Logits
 from lsood.probes.perturbation import Perturbation, digest
 from lsood.probes.pixels import PIXEL_SCORES, Confusion, PixelMaps, PixelScores, pixel_scores
 from lsood.tasks import TASKS
+from lsood.text import shape_text
 
 __all__ = [
     "PIXEL_SCORES",
@@ -119,6 +120,8 @@ class SingularityDistances(Probe):
     output.
     """
 
+    one_size: ClassVar[bool] = True
+
     of: tuple[str, ...]
     noise: int = 100
     seed: int = 0
@@ -154,10 +157,10 @@ def singularity_distance(forward: ForwardOutputs, layer: str, singularity: dict[
     """
     features, mean = forward.outputs[layer].float(), singularity[layer].to(forward.images.device)
     if features.shape[1:] != mean.shape:
-        images, noise = (" x ".join(map(str, shape)) for shape in (features.shape[1:], mean.shape))
         raise ValueError(
-            f"FSSD compares whole feature maps with those of noise images: {layer} gives {images} for an image and "
-            f"{noise} for the noise; give all sets one size (no --keep-ratio)"
+            f"FSSD compares whole feature maps with those of noise images: {layer} gives "
+            f"{shape_text(features.shape[1:])} for an image and {shape_text(mean.shape)} for the noise; give all sets "
+            "one size (no --keep-ratio)"
         )
     return (features - mean).flatten(1).norm(dim=1)
 

@@ -26,8 +26,3 @@ class Description:
 
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """ "512 x 7 x 7"."""
-    return " x ".join(map(str, shape))

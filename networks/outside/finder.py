@@ -11,7 +11,8 @@ from dropblock import DropBlock2D
 from torch import nn
 
 from lsood.extraction.masks import RANDOM_LAYERS, drop_probability
-from networks.outside.description import Row, shape_text
+from lsood.text import shape_text
+from networks.outside.description import Row
 from networks.outside.head import Producer, close, producer, values_of
 from networks.outside.maps import Layout
 from networks.outside.stages import MOST, stages

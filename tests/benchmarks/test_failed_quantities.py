@@ -17,6 +17,7 @@ from benchmarks.pipeline.scoring import Scoring
 from lsood import Activations, Detector, ModelInfo, OnePass
 from lsood.extraction.measurement import Measurement
 from lsood.probes.base import Probe
+from lsood.probes.image import SingularityDistances
 from lsood.probes.objects import object_probes
 from lsood.probes.perturbation import Perturbation
 from lsood.probes.pixels import PixelMaps, PixelProbe
@@ -287,3 +288,14 @@ def test_a_cell_that_cannot_be_computed_has_the_reason():
     level = Level(None, ModelInfo("segmentation", 4, ("relu2",), "drop", STD))
     scoring = Scoring(level, {"ind-test": None, "x": None}, 0.05, "cpu", Failures())
     assert scoring.of(("maps", "no-ood"), Maps(), {"": Maps()}).cells == ["MemoryError: too many pixels"]
+
+
+@pytest.mark.parametrize("sets", [("known", "strange"), ("strange",)])
+def test_the_reference_of_fssd_is_of_the_training_images_size_whatever_the_cache_holds(tiny, tmp_path, sets):
+    """In a run that reads all in-distribution sets from the cache, a set of another size fails as in the first run."""
+    shapes, probe = {"known": (3, 8, 8), "strange": (3, 4, 8)}, SingularityDistances(("relu1",), noise=4)
+    extraction = Extraction(tiny(), "hash", "plain", tmp_path, image_shape=lambda: shapes["known"])
+    for name in sets:
+        found = extraction.measure(name, batches(shape=shapes[name]), name, [probe]).images
+    with pytest.raises(ValueError, match="FSSD compares whole feature maps"):
+        found[probe.name]

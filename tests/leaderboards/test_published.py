@@ -151,3 +151,17 @@ def test_severities_in_the_documentation():
         own = table[(table.method == method) & (table.kind == "all")].astype({"severity": str})
         severities = own.set_index("severity").auroc[[str(n) for n in range(1, 6)]]
         assert cells == [f"{100 * value:.1f}" for value in [*severities, board[method]]], method
+
+
+def test_the_heat_map_of_kinds_in_the_documentation():
+    kinds = pd.read_csv(ROOT / "leaderboards/results/camvid-kinds/kinds.csv")
+    kinds = kinds[kinds.level == "image"]
+    text = (ROOT / "docs/anomalies.md").read_text().split("| AUROC | mean of 20 kinds |")[1].split("\n\n")[0]
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
+    assert len(lines) == kinds.method.nunique() == 9
+    for name, *cells in lines:
+        own = kinds[kinds.method == name.strip("*")]
+        every = own[(own.kind != "all") & (own.severity == "all")].auroc
+        severities = own[own.kind == "all"].set_index("severity").auroc[[str(n) for n in range(1, 6)]]
+        assert len(every) == 20
+        assert cells == [f"{100 * value:.1f}" for value in [every.mean(), *severities]], name

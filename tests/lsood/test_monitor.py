@@ -282,6 +282,9 @@ FIELDS = [
     ({"params": {"pca": -1}}, "damaged: pca must be"),
     ({"model_info": {"colour": 1}}, "damaged: .*colour"),
     ({"detector": "knn", "params": {}, "state_sha256": None}, "."),
+    ({"image_shape": [3, 16]}, "'image_shape' is no shape"),
+    ({"image_shape": "3x16x16"}, "'image_shape' is no shape"),
+    ({"image_shape": [3, 16, True]}, "'image_shape' is no shape"),
 ]
 
 
@@ -310,3 +313,15 @@ def test_a_monitor_saved_before_networks_were_checked(network, tmp_path, caplog)
     monitor = Monitor.load(folder, network)
     assert "does not say which network it was made for" in caplog.text
     assert monitor.masks == "keys" and monitor(images(2), ["a", "b"])[0].shape == (2,)
+
+
+def test_images_of_another_size_than_the_threshold_is_of(network, tmp_path):
+    Monitor.calibrated(network, fitted(network, "fssd"), images(40, 2)).save(tmp_path / "fssd")
+    Monitor.calibrated(network, fitted(network, "msp"), images(40, 2)).save(tmp_path / "msp")
+    smaller, monitor = images(2)[:, :, :8], Monitor.load(tmp_path / "fssd", network)
+    with pytest.raises(
+        ValueError, match=r"one size: the monitor's are 3 x 16 x 16, these are 3 x 8 x 16; resize"
+    ):
+        monitor(smaller)
+    assert len(monitor(images(2))[0]) == 2
+    assert len(Monitor.load(tmp_path / "msp", network)(smaller)[0]) == 2
